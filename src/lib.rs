@@ -1,0 +1,22 @@
+//! shipit puts new releases into production on AWS without anyone noticing.
+//!
+//! # Bird's-eye view
+//! A **pipeline** (YAML) names artifacts, targets and environments. `shipit` bundles the artifacts, puts them in S3
+//! under their content hash, and drives a **run** of an immutable **plan**. Everything a run knows is in the bucket, so
+//! any machine can resume, promote, abort or roll it back. The **sandbox** is an embedded AWS with real processes and
+//! real traffic in which all of it can be rehearsed.
+//!
+//! # Code map
+//! Folders are the architecture; `tests/tidy.rs` enforces which may use which.
+//!
+//! - [`time`], [`error`]: the clock that every part is given, and failures whose kind decides the exit code
+//! - [`sandbox`]: the embedded AWS; it imports nothing of shipit but [`time`]
+//!
+//! # Invariants
+//! - nothing outside `report` and `cli` prints
+//! - `sandbox` imports nothing of shipit but `time`
+//! - nothing below `cli` and `rehearsal` knows that a sandbox exists
+
+pub mod error;
+pub mod sandbox;
+pub mod time;

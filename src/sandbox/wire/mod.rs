@@ -1,0 +1,1 @@
+//! One codec per AWS protocol: text or bytes to [`Doc`](super::doc::Doc) and back.
