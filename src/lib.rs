@@ -10,6 +10,7 @@
 //! Folders are the architecture; `tests/tidy.rs` enforces which may use which.
 //!
 //! - [`time`], [`error`]: the clock that every part is given, and failures whose kind decides the exit code
+//! - [`model`]: the nouns
 //! - [`sandbox`]: the embedded AWS; it imports nothing of shipit but [`time`]
 //!
 //! # Invariants
@@ -18,5 +19,6 @@
 //! - nothing below `cli` and `rehearsal` knows that a sandbox exists
 
 pub mod error;
+pub mod model;
 pub mod sandbox;
 pub mod time;

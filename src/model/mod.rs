@@ -1,0 +1,12 @@
+//! The nouns that every part shares. Plain data: nothing here awaits, reads a clock, the environment or a file.
+
+pub mod condition;
+pub mod ids;
+pub mod pipeline;
+pub mod revision;
+pub mod units;
+
+pub use ids::{Name, RunId};
+pub use pipeline::Pipeline;
+pub use revision::{Release, Revision};
+pub use units::{Percent, Period};
