@@ -2,6 +2,7 @@
 
 pub mod condition;
 pub mod ids;
+pub mod observed;
 pub mod pipeline;
 pub mod revision;
 pub mod units;
