@@ -12,6 +12,7 @@
 //! - [`time`], [`error`]: the clock that every part is given, and failures whose kind decides the exit code
 //! - [`model`]: the nouns
 //! - [`plan`]: what a run will do, as data
+//! - [`aws`]: SDK clients, read-only sweeps, the calls that change something
 //! - [`event`]: what happened; the journal is a list of records
 //! - [`run`]: the decisions of a run, pure
 //! - [`sandbox`]: the embedded AWS; it imports nothing of shipit but [`time`]
@@ -21,6 +22,7 @@
 //! - `sandbox` imports nothing of shipit but `time`
 //! - nothing below `cli` and `rehearsal` knows that a sandbox exists
 
+pub mod aws;
 pub mod error;
 pub mod event;
 pub mod model;
