@@ -3,6 +3,13 @@
 //!
 //! Equal input gives equal bytes: a plan holds no run id, no time and no secret.
 
+pub mod build;
+mod fleet;
+pub mod preflight;
+#[cfg(test)]
+pub(crate) mod sample;
+mod timing;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::condition::Condition;
@@ -182,6 +189,8 @@ pub enum WayBack {
     Route,
     /// The old release has to be deployed again.
     Redeploy,
+    /// There is none: nothing was deployed before.
+    None,
 }
 
 /// Conditions that fail a lane when they become false.
