@@ -23,10 +23,13 @@
 //! - nothing below `cli` and `rehearsal` knows that a sandbox exists
 
 pub mod aws;
+pub mod engine;
 pub mod error;
 pub mod event;
 pub mod model;
 pub mod plan;
+pub mod probe;
 pub mod run;
 pub mod sandbox;
+pub mod store;
 pub mod time;
