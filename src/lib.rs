@@ -28,3 +28,4 @@ pub mod plan;
 pub mod run;
 pub mod sandbox;
 pub mod time;
+pub mod yaml;
