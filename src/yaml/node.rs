@@ -137,7 +137,8 @@ impl Node {
 
     /// The place at which a problem with this value is shown: a scalar itself, otherwise its key.
     pub fn place_under(&self, key: Span) -> Span {
-        let is_shown = !matches!(self.value, Value::List(_) | Value::Map(_) | Value::Null) && self.span.end > self.span.start;
+        let is_shown =
+            !matches!(self.value, Value::List(_) | Value::Map(_) | Value::Null) && self.span.end > self.span.start;
         if is_shown { self.span } else { key }
     }
 
