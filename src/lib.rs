@@ -21,6 +21,7 @@
 //! - `sandbox` imports nothing of shipit but `time`
 //! - nothing below `cli` and `rehearsal` knows that a sandbox exists
 
+pub mod artifact;
 pub mod config;
 pub mod error;
 pub mod event;
