@@ -195,8 +195,7 @@ fn bans(source: &Source) -> Vec<Finding> {
 fn pure_modules_read_nothing(source: &Source) -> Vec<Finding> {
     let Place::In(pure) = PURE else { return Vec::new() };
     let is_pure = source.module().is_some_and(|module| pure.contains(&module));
-    let outside =
-        |(_, name): &(usize, String)| is_pure && ["env", "fs", "net", "process", "io"].contains(&name.as_str());
+    let outside = |(_, name): &(usize, String)| is_pure && ["env", "fs", "net", "process"].contains(&name.as_str());
     let say = |(at, name)| {
         source.finding(at, format!("a pure module must not use `std::{name}`; take what it reads as an argument"))
     };

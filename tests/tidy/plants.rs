@@ -119,8 +119,8 @@ fn every_rule_and_every_ban_has_a_plant() {
         assert!(PLANTS.iter().any(|(rule, ..)| rule == name), "{name}");
     }
     for ban in BANS {
-        let is_planted = |word: &&str| PLANTS.iter().any(|(.., expected)| expected.contains(&format!("`{word}`")));
-        assert!(ban.words.iter().any(|word| is_planted(&word)), "{:?}", ban.words);
+        let is_planted = |word: &str| PLANTS.iter().any(|(.., expected)| expected.contains(&format!("`{word}`")));
+        assert!(ban.words.iter().any(|word| is_planted(word)), "{:?}", ban.words);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads Rust closely enough for the rules: layers, words, items, paths. Not a parser; rustfmt has been there before.
 
 use std::fmt;
+use std::iter;
 use std::ops::Range;
 
 /// Something that a rule found.
@@ -33,7 +34,7 @@ impl Source {
         let [code, texts, comments] = layers(text);
         let is_test = path.starts_with("tests/") || path.contains("/tests/") || path.ends_with("tests.rs");
         let mut shipped = [code.clone(), texts];
-        let tests = if is_test { vec![0..code.len()] } else { test_items(&code) };
+        let tests = if is_test { iter::once(0..code.len()).collect() } else { test_items(&code) };
         for layer in &mut shipped {
             for test in &tests {
                 layer.replace_range(test.clone(), &spaces(&layer[test.clone()]));
