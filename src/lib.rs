@@ -11,6 +11,9 @@
 //!
 //! - [`time`], [`error`]: the clock that every part is given, and failures whose kind decides the exit code
 //! - [`model`]: the nouns
+//! - [`plan`]: what a run will do, as data
+//! - [`event`]: what happened; the journal is a list of records
+//! - [`run`]: the decisions of a run, pure
 //! - [`sandbox`]: the embedded AWS; it imports nothing of shipit but [`time`]
 //!
 //! # Invariants
@@ -19,6 +22,9 @@
 //! - nothing below `cli` and `rehearsal` knows that a sandbox exists
 
 pub mod error;
+pub mod event;
 pub mod model;
+pub mod plan;
+pub mod run;
 pub mod sandbox;
 pub mod time;

@@ -68,7 +68,7 @@ pub struct RunId(String);
 impl RunId {
     /// The id of a run planned at this moment; `random` makes it unlike others of the same second.
     pub fn new(at: Timestamp, random: u32) -> RunId {
-        let letters: String = (0..4).map(|place| char::from(b'a' + ((random >> (place * 8)) % 26) as u8)).collect();
+        let letters: String = (0..4).map(|place| char::from(b'a' + ((random >> (place * 8)) as u8 % 26))).collect();
         RunId(format!("{}-{letters}", at.strftime("%Y%m%d-%H%M%S")))
     }
 

@@ -1,7 +1,9 @@
 //! The nouns that every part shares. Plain data: nothing here awaits, reads a clock, the environment or a file.
 
 pub mod condition;
+pub mod facts;
 pub mod ids;
+pub mod observed;
 pub mod pipeline;
 pub mod revision;
 pub mod units;
