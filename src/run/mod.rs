@@ -9,6 +9,8 @@
 //! - [`next`](mod@next): what to do now
 //! - [`explain`]: what the hosts of a failed deployment say
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod explain;
 pub mod judge;
 pub mod next;
