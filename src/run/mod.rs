@@ -12,6 +12,8 @@
 //! - [`explain`]: what the hosts of a failed deployment say
 
 pub mod compare;
+#![deny(clippy::wildcard_enum_match_arm)]
+
 pub mod explain;
 pub mod judge;
 pub mod next;
