@@ -10,10 +10,9 @@
 //! - [`compare`](mod@compare): green against blue, and when a left-over may be deleted
 //! - [`reporter`]: who is told
 //! - [`explain`]: what the hosts of a failed deployment say
-
-pub mod compare;
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub mod compare;
 pub mod explain;
 pub mod judge;
 pub mod next;
