@@ -14,6 +14,7 @@
 //! - [`plan`]: what a run will do, as data
 //! - [`event`]: what happened; the journal is a list of records
 //! - [`run`]: the decisions of a run, pure
+//! - [`report`]: what people and machines are told
 //! - [`sandbox`]: the embedded AWS; it imports nothing of shipit but [`time`]
 //!
 //! # Invariants
@@ -25,6 +26,7 @@ pub mod error;
 pub mod event;
 pub mod model;
 pub mod plan;
+pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod time;
