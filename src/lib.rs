@@ -18,6 +18,7 @@
 //! - [`engine`]: the loop that reads, decides, records and acts
 //! - [`store`]: the bucket: journal, lock, decisions, artifacts
 //! - [`aws`], [`probe`]: SDK clients, read-only sweeps, the calls that change something; requests to the live listener
+//! - [`report`]: what people and machines are told
 //! - [`sandbox`]: the embedded AWS; it imports nothing of shipit but [`time`]
 //!
 //! # Invariants
@@ -34,6 +35,7 @@ pub mod event;
 pub mod model;
 pub mod plan;
 pub mod probe;
+pub mod report;
 pub mod run;
 pub mod sandbox;
 pub mod store;

@@ -11,6 +11,7 @@
 //! - [`reporter`]: who is told
 //! - [`explain`]: what the hosts of a failed deployment say
 #![deny(clippy::wildcard_enum_match_arm)]
+//! - [`reporter`]: who is told what happens
 
 pub mod compare;
 pub mod explain;
@@ -23,4 +24,5 @@ pub mod settle;
 pub mod state;
 pub mod view;
 
+pub use reporter::{Reporter, Reporters};
 pub use state::{LaneState, RunStatus, State, StepState, StepStatus};
