@@ -29,6 +29,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 
 pub use deploy::{CreateDeployment, Wait, active_deployment};
+pub(crate) use error::failed;
 pub use error::{AwsError, Call, Class, Result};
 pub use guard::{Calls, SharedGuard, is_mutating};
 

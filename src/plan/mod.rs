@@ -9,6 +9,7 @@ pub mod preflight;
 #[cfg(test)]
 pub(crate) mod sample;
 mod timing;
+#![deny(clippy::wildcard_enum_match_arm)]
 
 use serde::{Deserialize, Serialize};
 
