@@ -9,8 +9,8 @@ use super::units::{Percent, Period};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpCondition {
-    /// The path and query, starting with `/`.
-    #[schemars(regex(pattern = r"^/"))]
+    /// The path and query: starts with `/`, has no spaces and no `#`, and is percent-encoded.
+    #[schemars(regex(pattern = r"^/[!$-~]*$"), length(max = 2000))]
     pub path: String,
     /// How long an answer may take (wire time).
     #[serde(default = "HttpCondition::default_within")]

@@ -53,7 +53,7 @@ impl JsonSchema for Name {
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "type": "string", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 50,
+            "type": "string", "format": "name", "pattern": "^[a-z0-9]+(-[a-z0-9]+)*$", "maxLength": 50,
             "description": "Lower-case letters, digits and single dashes.",
         })
     }

@@ -22,10 +22,13 @@ pub struct Pipeline {
     /// Where artifacts, runs and locks are kept.
     pub store: Store,
     /// What is shipped, by name.
+    #[schemars(extend("minProperties" = 1))]
     pub artifacts: BTreeMap<Name, Artifact>,
     /// Where it is shipped to, by name.
+    #[schemars(extend("minProperties" = 1))]
     pub environments: BTreeMap<Name, Environment>,
     /// The things that are deployed to, by name.
+    #[schemars(extend("minProperties" = 1))]
     pub targets: BTreeMap<Name, Target>,
 }
 
@@ -33,11 +36,12 @@ pub struct Pipeline {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
-    /// An S3 bucket in the region of the environments.
-    #[schemars(length(min = 3, max = 63))]
+    /// An S3 bucket in the region of the environments: 3 to 63 lower-case letters, digits, dots and dashes.
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
     pub bucket: String,
     /// A prefix for every key, without slashes at its ends.
     #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 200))]
     pub prefix: String,
 }
 
@@ -46,6 +50,7 @@ pub struct Store {
 #[serde(deny_unknown_fields)]
 pub struct Artifact {
     /// A directory with `appspec.yml` at its root, or a ready `.zip`; relative to where shipit is started.
+    #[schemars(length(min = 1, max = 4096))]
     pub path: String,
 }
 
@@ -59,7 +64,7 @@ pub struct Environment {
     /// The region's code, such as ap-northeast-2.
     #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
     pub region: String,
-    /// The role to assume; without it the caller's own credentials are used.
+    /// The role to assume, as an ARN; without it the caller's own credentials are used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
     pub role: Option<String>,
@@ -145,11 +150,13 @@ pub struct Health {
     /// The load balancer's own health checks.
     #[serde(default)]
     pub targets: Option<TargetsHealth>,
-    /// CloudWatch alarms that must not be red.
+    /// CloudWatch alarms that must not be red, by name.
     #[serde(default)]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 255)))]
     pub alarms: Vec<String>,
     /// Requests through the live listener.
     #[serde(default)]
+    #[schemars(length(max = 20))]
     pub http: Vec<HttpCondition>,
     /// How long the new release is watched with all traffic before the old fleet goes.
     #[serde(default = "Health::default_bake")]

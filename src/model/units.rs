@@ -169,7 +169,7 @@ impl FromStr for Percent {
 }
 
 macro_rules! as_text {
-    ($type:ident, $pattern:literal, $description:literal) => {
+    ($type:ident, $format:literal, $pattern:literal, $description:literal) => {
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -186,13 +186,15 @@ macro_rules! as_text {
                 stringify!($type).into()
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "pattern": $pattern, "description": $description })
+                json_schema!({
+                    "type": "string", "format": $format, "pattern": $pattern, "description": $description,
+                })
             }
         }
     };
 }
-as_text!(Period, r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$", "A length of time: 90s, 5m, 1h30m, 2d.");
-as_text!(Percent, r"^[0-9]{1,3}(\.[0-9]{1,2})?%$", "A share: 90%, 2.5%.");
+as_text!(Period, "period", r"^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$", "A length of time: 90s, 5m, 1h30m, 2d.");
+as_text!(Percent, "percent", r"^[0-9]{1,3}(\.[0-9]{1,2})?%$", "A share: 90%, 2.5%.");
 
 #[cfg(test)]
 mod tests {

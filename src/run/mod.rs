@@ -7,9 +7,13 @@
 //! - [`settle`](mod@settle): what a step still needs, by what is seen
 //! - [`restore`](mod@restore): the way back, by what is seen
 //! - [`next`](mod@next): what to do now
+//! - [`compare`](mod@compare): green against blue, and when a left-over may be deleted
+//! - [`reporter`]: who is told
 //! - [`explain`]: what the hosts of a failed deployment say
+#![deny(clippy::wildcard_enum_match_arm)]
 //! - [`reporter`]: who is told what happens
 
+pub mod compare;
 pub mod explain;
 pub mod judge;
 pub mod next;
