@@ -149,7 +149,8 @@ fn nothing_outside_the_tree_has_an_influence() {
 #[test]
 fn what_cannot_be_shipped_is_named() {
     let no_extra: &[(String, Vec<u8>)] = &[];
-    let cases: Vec<(&str, Box<dyn Fn(&Path)>, &str)> = vec![
+    type Spoil = Box<dyn Fn(&Path)>;
+    let cases: Vec<(&str, Spoil, &str)> = vec![
         (
             "out",
             Box::new(|at| symlink("../x", at.join("l")).unwrap()),
@@ -217,10 +218,11 @@ fn extra_files_go_nowhere_odd() {
 #[test]
 fn a_ready_zip_is_taken_as_it_is() {
     let scratch = Scratch::new("zip");
-    let path = scratch.zip("good.zip", &[("app/appspec.yml", "version: 0.0\n"), ("app/x", "y"), ("app/l@", "x")]);
+    let path = scratch
+        .zip("good.zip", &[("app/", ""), ("app/appspec.yml", "version: 0.0\n"), ("app/d/", ""), ("app/l@", "x")]);
     let bundle = from_path(&path).unwrap();
     assert_eq!(bytes(&bundle), fs::read(&path).unwrap());
-    assert_eq!(bundle.names.iter().map(String::as_str).collect::<Vec<_>>(), ["appspec.yml", "l", "x"]);
+    assert_eq!(bundle.names.iter().map(String::as_str).collect::<Vec<_>>(), ["appspec.yml", "d/", "l"]);
     assert_eq!(bundle.appspec, b"version: 0.0\n");
 }
 

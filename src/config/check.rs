@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::pipeline::{Health, Strategy, Target};
 use crate::model::{Name, Period, Pipeline};
 use crate::yaml::Step::{Item, Key};
-use crate::yaml::{Node, Problem, Step, clip};
-
-use super::words::suggestion;
+use crate::yaml::{Node, Problem, Step, clip, suggestion};
 
 /// CodeDeploy's longest wait before it terminates the old instances.
 const LONGEST_WAIT: Period = Period::minutes(2800);
@@ -73,9 +71,9 @@ fn bucket(pipeline: &Pipeline, found: &mut Found<'_>) {
 
 fn prefix(pipeline: &Pipeline, found: &mut Found<'_>) {
     let prefix = &pipeline.store.prefix;
-    let is_part = |part: &str| !matches!(part, "" | "." | "..");
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/!-_.*'()".contains(c);
-    if !prefix.is_empty() && !(prefix.split('/').all(is_part) && prefix.chars().all(is_plain)) {
+    let is_odd_part = |part: &str| matches!(part, "" | "." | "..");
+    let is_odd = |c: char| !c.is_ascii_alphanumeric() && !"/!-_.*'()".contains(c);
+    if !prefix.is_empty() && (prefix.split('/').any(is_odd_part) || prefix.contains(is_odd)) {
         let here = In { path: vec![Key("store"), Key("prefix")] };
         let help = "parts with single slashes between them, such as team/shop; letters, digits and !-_.*'()";
         found.say(&here, format!("`{}` cannot be a prefix", clip(prefix, 60)), help);

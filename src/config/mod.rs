@@ -8,7 +8,6 @@ mod schema;
 mod shape;
 mod source;
 mod typed;
-mod words;
 
 pub use crate::yaml::{Problem, Problems};
 pub use schema::schema;

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value as Json;
 
-use crate::yaml::{Entry, Node, Problem, Span, Value, clip};
+use crate::yaml::{Entry, Node, Problem, Span, Value, clip, list, nearest, suggestion};
 
 use super::scalar;
-use super::words::{list, nearest, suggestion};
 
 /// All problems of shape that a tree has under a schema; `text` is what the tree was read from.
 pub fn problems(root: &Json, node: &Node, text: &str) -> Vec<Problem> {
