@@ -15,7 +15,7 @@ pub struct Caller {
 }
 
 /// A fleet: the deployment group and what it stands on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Fleet {
     /// The deployment group.
     pub group: Group,
@@ -27,7 +27,7 @@ pub struct Fleet {
     pub load_balancers: Vec<LoadBalancer>,
     /// How many hosts the group's deployment configuration keeps healthy.
     pub min_healthy: Option<MinHealthy>,
-    /// Other deployment groups of the application that name one of the same Auto Scaling groups.
+    /// Other deployment groups that name one of the same Auto Scaling groups or have a lifecycle hook on it.
     pub shared_with: Vec<String>,
     /// The conditions' alarms and the group's own, as far as they exist.
     pub alarms: Vec<Alarm>,
@@ -35,10 +35,14 @@ pub struct Fleet {
     pub probes: Vec<Probe>,
     /// What serves now, if a deployment ever succeeded.
     pub baseline: Option<Baseline>,
+    /// Why what serves now could not be deployed again, if it could not: it came from elsewhere than a bucket.
+    pub baseline_trouble: Option<String>,
     /// An unfinished deployment of the group.
     pub active: Option<ActiveDeployment>,
     /// Auto Scaling groups that CodeDeploy once made for this deployment group, other than the live one.
     pub leftovers: Vec<String>,
+    /// What could not be seen, and why: a person should know, nothing depends on it.
+    pub remarks: Vec<String>,
 }
 
 /// A deployment group's settings.
@@ -89,6 +93,9 @@ pub struct ScalingGroup {
     pub tags: Vec<String>,
     /// The deployment that made it, by CodeDeploy's own tag.
     pub made_by: Option<String>,
+    /// The CloudFormation stack that owns it, by its tag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stack: Option<String>,
     /// Subnets, comma-separated, as AWS says them.
     pub subnets: String,
     /// Health checks: `EC2` or `ELB`.
@@ -199,7 +206,7 @@ pub struct Alarm {
     pub state: String,
     /// What CloudWatch says about the state.
     pub reason: String,
-    /// Seconds per period and how many periods must be bad, if it is a metric alarm.
+    /// Seconds per period and how many periods must be bad before it turns red, if it is a metric alarm.
     pub window: Option<(u64, u64)>,
 }
 

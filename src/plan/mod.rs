@@ -3,6 +3,8 @@
 //!
 //! Equal input gives equal bytes: a plan holds no run id, no time and no secret.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::condition::Condition;

@@ -228,7 +228,14 @@ impl State {
                     step.watched = *seconds;
                 }
             }
-            _ => {}
+            Record::RunPlanned { .. }
+            | Record::DriverStarted { .. }
+            | Record::Paused { .. }
+            | Record::DecisionAccepted { .. }
+            | Record::DecisionIgnored { .. }
+            | Record::RollBackBegan { .. }
+            | Record::Detached { .. }
+            | Record::RunEnded { .. } => {}
         }
     }
 
