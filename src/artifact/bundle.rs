@@ -59,7 +59,8 @@ pub fn from_path(path: &Path) -> Result<Bundle> {
     if found.is_dir() { from_dir(path, &[]) } else { from_zip(path) }
 }
 
-/// Bundles a directory. The bytes depend on names, contents, permission bits and links alone. Each of `extra` is a path
+/// Bundles a directory. The bytes depend on names, contents, links and permission bits alone, and of those not on
+/// the umask of the checkout as long as it lets everybody read: 664 is kept as 644. Each of `extra` is a path
 /// and its content, put in place of a file of that name or added with mode 644.
 ///
 /// # Errors
@@ -107,7 +108,7 @@ pub fn from_zip(path: &Path) -> Result<Bundle> {
         return Err(refuse(format!("`{}` is neither a directory nor a file", shown(&path.to_string_lossy()))));
     }
     if found.len() > MAX_BYTES {
-        return Err(too_large());
+        return Err(inside(path, too_large()));
     }
     let file = File::open(path).map_err(cannot)?;
     let (source, (sha256, size), contents) = if found.len() > MAX_IN_MEMORY {

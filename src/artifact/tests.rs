@@ -82,7 +82,8 @@ fn small_tree(name: &str, backwards: bool) -> Scratch {
     fs::create_dir(scratch.0.join("empty")).unwrap();
     symlink("bin/start.sh", scratch.0.join("start")).unwrap();
     for directory in ["bin", "web", "empty"] {
-        fs::set_permissions(scratch.0.join(directory), fs::Permissions::from_mode(0o755)).unwrap();
+        let umask = if backwards { 0o002 } else { 0o022 };
+        fs::set_permissions(scratch.0.join(directory), fs::Permissions::from_mode(0o777 & !umask)).unwrap();
     }
     scratch
 }
@@ -205,6 +206,20 @@ fn an_appspec_elsewhere_is_pointed_at() {
     let failure = from_path(&scratch.0).unwrap_err();
     assert_eq!(failure.help.unwrap(), "there is one at `dist/appspec.yml`; ship its directory, as appspec.yml");
     assert_eq!(from_path(&scratch.0.join("none")).unwrap_err().kind.exit_code(), 2);
+}
+
+#[test]
+fn what_is_too_large_is_refused_before_it_is_read() {
+    let scratch = Scratch::new("large");
+    scratch.file("appspec.yml", "version: 0.0\n");
+    for name in ["a", "b"] {
+        File::create(scratch.0.join(name)).unwrap().set_len(1 << 30).unwrap();
+    }
+    let begun = std::time::Instant::now();
+    assert!(from_dir(&scratch.0, &[]).unwrap_err().message.ends_with(": larger than 2 GiB"));
+    File::create(scratch.0.join("c.zip")).unwrap().set_len(3 << 30).unwrap();
+    assert!(from_path(&scratch.0.join("c.zip")).unwrap_err().message.ends_with("larger than 2 GiB"));
+    assert!(begun.elapsed() < Duration::from_secs(2));
 }
 
 #[test]

@@ -177,3 +177,15 @@ fn a_pipeline_survives_being_written_and_read() {
     let written = serde_json::to_string(&pipeline).unwrap().replace("\"role\":null,", "");
     assert_eq!(parse(&written, "a.json").unwrap(), pipeline);
 }
+
+proptest::proptest! {
+    /// Whatever somebody does to a pipeline, it is read or its problems are shown.
+    #[test]
+    fn a_mangled_pipeline_never_panics(at in 0..GOOD.len(), length in 0..40usize, by in "[a-z0-9:{}\\[\\]\"'~&*<|>%, \n-]{0,12}|\\PC{0,4}") {
+        let mut text = GOOD.to_owned();
+        text.replace_range(at..(at + length).min(GOOD.len()), &by);
+        if let Err(problems) = parse(&text, "a.yml") {
+            proptest::prop_assert!(!problems.to_string().is_empty());
+        }
+    }
+}
