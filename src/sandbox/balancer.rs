@@ -1,1 +1,0 @@
-//! What load balancers do with requests.
