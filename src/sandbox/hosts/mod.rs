@@ -1,5 +1,8 @@
 //! What instances are made of, and the deployment agent on them.
 
+pub mod agent;
+pub mod model;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
