@@ -70,9 +70,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Runs a roll in which the instances at these positions fail, in order; says how many ran at once, how many were
-    /// touched and how it ended.
-    fn roll(total: usize, minimum: usize, failing: &[usize]) -> Option<(usize, usize, bool)> {
+    /// How many ran at once, how many were touched, whether it succeeded.
+    type Rolled = Option<(usize, usize, bool)>;
+
+    /// Runs a roll in which the instances at these positions fail, in order.
+    fn roll(total: usize, minimum: usize, failing: &[usize]) -> Rolled {
         let mut quorum = Quorum::new(total, minimum)?;
         let (mut flying, mut most, mut touched) = (std::collections::VecDeque::new(), 0, 0);
         loop {
@@ -92,7 +94,7 @@ mod tests {
     #[test]
     fn the_documented_cases() {
         let all: Vec<usize> = (0..10).collect();
-        let table: &[(usize, usize, &[usize], Option<(usize, usize, bool)>)] = &[
+        let table: &[(usize, usize, &[usize], Rolled)] = &[
             (10, 9, &[], Some((1, 10, true))),
             (10, 9, &[0], Some((1, 1, false))),
             (10, 9, &[8], Some((1, 9, false))),

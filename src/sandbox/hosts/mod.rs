@@ -2,6 +2,9 @@
 
 pub mod agent;
 pub mod model;
+mod processes;
+pub mod real;
+pub mod supervisor;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

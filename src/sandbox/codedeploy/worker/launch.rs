@@ -26,7 +26,7 @@ pub struct LaunchHook {
     /// `LifecycleActionToken`.
     pub token: String,
     /// `NotificationMetadata`: the deployment group's id.
-    pub metadata: String,
+    pub metadata: Option<String>,
 }
 
 /// Auto Scaling holds a launch for a deployment: the group's last successful revision goes onto the instance. Where there is
@@ -34,7 +34,7 @@ pub struct LaunchHook {
 pub fn on_launch_hook(world: &Arc<World>, site: &Site, hook: LaunchHook) {
     let mut state = world.lock();
     let store = &mut state.site(site).codedeploy;
-    let Some(group) = store.group_by_id(&hook.metadata) else { return };
+    let Some(group) = hook.metadata.as_deref().and_then(|id| store.group_by_id(id)) else { return };
     let Some(revision) = group.target_revision.clone() else {
         drop(state);
         complete(world, site, &hook, true);

@@ -63,7 +63,8 @@ impl Work {
                 self.pause(self.pace.between_events).await?;
             }
             self.check()?;
-            if !self.event(instance, *event).await? && !(ignores && event.is_of_previous()) {
+            let forgiven = ignores && event.is_of_previous();
+            if !self.event(instance, *event).await? && !forgiven {
                 self.set_target(instance, TargetStatus::Failed)?;
                 return Ok(false);
             }

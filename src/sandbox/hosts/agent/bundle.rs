@@ -3,12 +3,10 @@
 use std::io::{Cursor, Read};
 
 use bytes::Bytes;
-use md5::{Digest, Md5};
 use zip::ZipArchive;
 
 use super::super::super::codedeploy::commands::Revision;
-use super::super::super::s3;
-use super::super::super::world::World;
+use super::super::super::world::{ApiError, World};
 use super::appspec;
 
 /// A bundle may unpack to this much; more would fill the disk of whoever rehearses it.
@@ -46,38 +44,19 @@ pub enum Entry {
 /// # Errors
 /// What S3 says, or the agent's text.
 pub fn fetch(world: &World, revision: &Revision) -> Result<Bytes, String> {
-    let bytes = s3::fetch(world, &revision.bucket, &revision.key, revision.version.as_deref())
-        .map_err(|refused| refused.message)?;
-    if let Some(wanted) = revision.etag.as_deref().map(|etag| etag.trim_matches('"')) {
-        let actual = etag(&bytes, wanted);
-        if actual != wanted {
-            return Err(format!("Expected deployment artifact bundle etag {wanted} but was actually {actual}"));
-        }
+    let mut state = world.lock();
+    let bucket = state.s3.bucket(&revision.bucket).map_err(said)?;
+    let (_, object) = bucket.version(&revision.key, revision.version.as_deref(), "GET").map_err(said)?;
+    if let Some(wanted) =
+        revision.etag.as_deref().map(|etag| etag.trim_matches('"')).filter(|etag| *etag != object.etag)
+    {
+        return Err(format!("Expected deployment artifact bundle etag {wanted} but was actually {}", object.etag));
     }
-    Ok(bytes)
+    Ok(object.body.clone())
 }
 
-/// The ETag of an object. That of one uploaded in parts depends on their size, which nobody wrote down: the sizes that
-/// clients use are tried.
-fn etag(bytes: &[u8], wanted: &str) -> String {
-    let whole = hex(&Md5::digest(bytes));
-    let Some(parts) = wanted.split_once('-').and_then(|(_, parts)| parts.parse::<usize>().ok()) else { return whole };
-    let sizes = [5, 6, 8, 10, 16, 32, 64, 128].map(|mebibytes: usize| mebibytes << 20);
-    let even = bytes.len().div_ceil(parts.max(1)).max(1);
-    let candidates = sizes.into_iter().chain([even]).filter(|size| bytes.len().div_ceil(*size).max(1) == parts);
-    let of = |size: usize| {
-        let digests: Vec<u8> = bytes.chunks(size).flat_map(|part| Md5::digest(part).to_vec()).collect();
-        format!("{}-{parts}", hex(&Md5::digest(&digests)))
-    };
-    candidates.map(of).find(|etag| etag == wanted).unwrap_or(whole)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
+fn said(refused: impl Into<ApiError>) -> String {
+    refused.into().message
 }
 
 /// Gives every entry of a zip archive to `take`, in order. A single directory at the top that holds an AppSpec is
@@ -201,15 +180,5 @@ pub(crate) mod tests {
         let refused = paths(&zip.finish().unwrap().into_inner()).expect_err("behind a link");
         assert!(refused.contains("behind a symbolic link"), "{refused}");
         assert!(paths(b"not a zip").is_err());
-    }
-
-    #[test]
-    fn etags_of_parts() {
-        let bytes = vec![7_u8; 12 << 20];
-        let digests: Vec<u8> = bytes.chunks(5 << 20).flat_map(|part| Md5::digest(part).to_vec()).collect();
-        let wanted = format!("{}-3", hex(&Md5::digest(&digests)));
-        assert_eq!(etag(&bytes, &wanted), wanted);
-        assert_ne!(etag(&bytes[1..], &wanted), wanted);
-        assert_eq!(etag(b"", ""), "d41d8cd98f00b204e9800998ecf8427e");
     }
 }

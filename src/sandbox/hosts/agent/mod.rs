@@ -3,18 +3,24 @@
 //! # Map
 //! - this file: the loop of poll, acknowledge, run, complete
 //! - [`appspec`] (read with [`yaml`]), [`archives`], [`bundle`]: what is the same on real and model hosts
-//! - [`layout`], [`download`], [`install`], [`permissions`], [`scripts`]: what a real host does on its disk
+//! - [`layout`], [`download`], [`install`] ([`permissions`], [`apply`]), [`scripts`]: what a real host does on its disk
 
+pub mod apply;
 pub mod appspec;
 pub mod archives;
 pub mod bundle;
+pub mod download;
+pub mod install;
+pub mod layout;
 pub mod permissions;
+pub mod scripts;
 pub mod yaml;
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::task::JoinSet;
 
 use super::super::codedeploy::commands::{self, Diagnostics, HostCommand, Specification};
 use super::super::codedeploy::events::Event;
@@ -38,8 +44,11 @@ pub trait Machine: Send + Sync {
     ) -> BoxFuture<'a, Diagnostics>;
 }
 
-/// Serves a host's commands one after the other, until the world is gone or the task is aborted. It waits for the
-/// queue's bell instead of polling every second; `pickup` is what the poll would have taken on average.
+/// The most commands an agent runs at once.
+const MOST_AT_ONCE: usize = 16;
+
+/// Serves a host's commands until the world is gone or the task is aborted. It waits for the queue's bell instead of
+/// polling every second; the pickup time is what the poll would have taken.
 pub async fn attend(world: Weak<World>, site: Site, host: String, machine: Arc<dyn Machine>) {
     let Some((bell, clock, pickup)) = world.upgrade().map(|alive| {
         let pickup = alive.lock().site(&site).codedeploy.pace.pickup;
@@ -47,22 +56,37 @@ pub async fn attend(world: Weak<World>, site: Site, host: String, machine: Arc<d
     }) else {
         return;
     };
+    let mut running = JoinSet::new();
     loop {
         let Some(alive) = world.upgrade() else { return };
         let waiting = commands::has_waiting(&alive, &site, &host);
         drop(alive);
-        if !waiting {
-            bell.notified().await;
+        if !waiting || running.len() >= MOST_AT_ONCE {
+            tokio::select! {
+                biased;
+                Some(_ended) = running.join_next() => {}
+                () = bell.notified() => {}
+            }
             continue;
         }
         clock.sleep(pickup).await;
         let Some(alive) = world.upgrade() else { return };
         let Some(command) = commands::poll(&alive, &site, &host) else { continue };
-        let taken = take(&alive, &site, &command, &*machine);
-        drop(alive);
-        let Some(specification) = taken else { continue };
-        let said = machine.run(&world, &specification, command.event).await;
-        let Some(alive) = world.upgrade() else { return };
+        if let Some(specification) = take(&alive, &site, &command, &*machine) {
+            running.spawn(serve(world.clone(), site.clone(), command, specification, machine.clone()));
+        }
+    }
+}
+
+async fn serve(
+    world: Weak<World>,
+    site: Site,
+    command: HostCommand,
+    specification: Specification,
+    machine: Arc<dyn Machine>,
+) {
+    let said = machine.run(&world, &specification, command.event).await;
+    if let Some(alive) = world.upgrade() {
         commands::complete(&alive, &site, &command.id, said);
     }
 }
