@@ -8,6 +8,7 @@
 //! - [`front`]: [`Sandbox::handle`](front::Sandbox::handle), the one entry for sockets and in-process clients: signature,
 //!   protocol, faults, dispatch
 //! - [`doc`], [`wire`]: the value that all protocols are decoded to, and one codec per protocol
+//! - [`faults`], [`calls`]: what goes wrong on the wire on request, and who called what
 //! - [`world`]: the state of all accounts and regions, and [`World::call`](world::World::call), by which one service
 //!   uses another as the real ones do: through its API
 //! - `s3`, `sts`, `codedeploy`, `autoscaling`, `elb`, `cloudwatch`, `ec2`: the services
@@ -20,11 +21,13 @@
 
 pub mod autoscaling;
 pub mod balancer;
+pub mod calls;
 pub mod cloudwatch;
 pub mod codedeploy;
 pub mod doc;
 pub mod ec2;
 pub mod elb;
+pub mod faults;
 pub mod front;
 pub mod hosts;
 pub mod input;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::doc::Doc;
 use super::hosts::Hosts;
-use super::{autoscaling, cloudwatch, codedeploy, ec2, elb, s3, sts};
+use super::{autoscaling, calls, cloudwatch, codedeploy, ec2, elb, faults, s3, sts};
 use crate::time::Clock;
 
 /// What a world is made with.
@@ -44,6 +44,10 @@ pub struct State {
     pub rng: Option<fastrand::Rng>,
     /// Users and roles with their keys.
     pub identities: sts::Identities,
+    /// Who called what over the wire.
+    pub calls: calls::Calls,
+    /// What goes wrong on the wire.
+    pub faults: faults::Faults,
     /// Buckets are global.
     pub s3: s3::Store,
     /// Everything else lives in one account and region.

@@ -1,0 +1,15 @@
+//! Texts as a person sees them.
+
+mod ending;
+mod log;
+mod plan_text;
+mod samples;
+
+use super::{Invocation, Style};
+
+/// Everything against a small screen.
+const NARROW: Style = Style { colour: false, unicode: false, width: 40 };
+
+fn invocation() -> Invocation {
+    Invocation::new("storefront", "production")
+}

@@ -1,0 +1,261 @@
+//! Which protocol a request speaks, and requests and answers in it.
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Request, Response, StatusCode};
+
+use crate::sandbox::doc::Doc;
+use crate::sandbox::wire::query::Dialect;
+use crate::sandbox::wire::{Malformed, cbor, json, query, signature};
+use crate::sandbox::world::ApiError;
+
+/// The largest body of a request to anything but S3.
+const MAX_BODY: usize = 8 << 20;
+
+/// A way to write requests and answers.
+#[derive(Clone, Copy, Debug)]
+pub enum Protocol {
+    /// AWS JSON; the content type carries the version.
+    Json(&'static str),
+    /// RPC v2 CBOR.
+    Cbor,
+    /// The query protocol.
+    Query(Dialect),
+    /// S3's REST and XML.
+    S3,
+}
+
+/// What the front knows about a service.
+struct Service {
+    name: &'static str,
+    json: Option<&'static str>,
+    target: &'static str,
+    query: Option<Dialect>,
+}
+
+const fn dialect(version: &'static str, namespace: &'static str) -> Option<Dialect> {
+    Some(Dialect { version, namespace, ec2: false })
+}
+
+const SERVICES: [Service; 6] = [
+    Service {
+        name: "codedeploy",
+        json: Some("application/x-amz-json-1.1"),
+        target: "CodeDeploy_20141006",
+        query: None,
+    },
+    Service {
+        name: "monitoring",
+        json: Some("application/x-amz-json-1.0"),
+        target: "GraniteServiceVersion20100801",
+        query: dialect("2010-08-01", "http://monitoring.amazonaws.com/doc/2010-08-01/"),
+    },
+    Service {
+        name: "autoscaling",
+        json: None,
+        target: "",
+        query: dialect("2011-01-01", "http://autoscaling.amazonaws.com/doc/2011-01-01/"),
+    },
+    Service {
+        name: "elasticloadbalancing",
+        json: None,
+        target: "",
+        query: dialect("2015-12-01", "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"),
+    },
+    Service {
+        name: "sts",
+        json: None,
+        target: "",
+        query: dialect("2011-06-15", "https://sts.amazonaws.com/doc/2011-06-15/"),
+    },
+    Service {
+        name: "ec2",
+        json: None,
+        target: "",
+        query: Some(Dialect {
+            version: "2016-11-15",
+            namespace: "http://ec2.amazonaws.com/doc/2016-11-15/",
+            ec2: true,
+        }),
+    },
+];
+
+/// An operation to run.
+pub struct Operation {
+    /// Its name.
+    pub name: String,
+    /// Its input.
+    pub input: Doc,
+}
+
+impl Protocol {
+    /// The protocol of a request by its form alone. With the service that its signature names, if that is known, for
+    /// what the form leaves open.
+    pub fn of(request: &Request<Bytes>, service: Option<&str>) -> Protocol {
+        let known = service.and_then(|name| SERVICES.iter().find(|service| service.name == name));
+        let content_type = signature::text(request, "content-type").unwrap_or_default();
+        if service == Some("s3") {
+            Protocol::S3
+        } else if request.headers().contains_key("smithy-protocol") {
+            Protocol::Cbor
+        } else if request.headers().contains_key("x-amz-target") {
+            let version = known.and_then(|service| service.json);
+            let is_old = content_type.starts_with("application/x-amz-json-1.0");
+            let guess = if is_old { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
+            Protocol::Json(version.unwrap_or(guess))
+        } else if let Some(dialect) = known.and_then(|service| service.query) {
+            Protocol::Query(dialect)
+        } else if let Some(version) = known.and_then(|service| service.json) {
+            Protocol::Json(version)
+        } else if service.is_some() || content_type.starts_with("application/x-www-form-urlencoded") {
+            Protocol::Query(Dialect { version: "", namespace: "", ec2: false })
+        } else {
+            Protocol::S3
+        }
+    }
+
+    /// Reads the operation of a request to a service other than S3.
+    ///
+    /// # Errors
+    /// The request is malformed, or names an operation of another service.
+    pub fn read(self, request: &Request<Bytes>, service: &str) -> Result<Operation, ApiError> {
+        if request.body().len() > MAX_BODY {
+            return Err(ApiError::new("RequestEntityTooLarge", "the request is too large").status(413));
+        }
+        let known = SERVICES.iter().find(|known| known.name == service).ok_or_else(|| self.unknown("", ""))?;
+        let malformed = |error: Malformed| ApiError::new("SerializationException", error.0);
+        match self {
+            Protocol::Json(_) => {
+                let target = signature::text(request, "x-amz-target").unwrap_or_default();
+                let name = target.split_once('.').filter(|(prefix, _)| *prefix == known.target).map(|(_, name)| name);
+                let name = name.ok_or_else(|| self.unknown(&target, ""))?.to_owned();
+                Ok(Operation { name, input: json::decode(request.body()).map_err(malformed)? })
+            }
+            Protocol::Cbor => {
+                let parts: Vec<&str> = request.uri().path().rsplit('/').take(4).collect();
+                match parts[..] {
+                    [name, "operation", target, "service"] if target == known.target => {
+                        Ok(Operation { name: name.to_owned(), input: cbor::decode(request.body()).map_err(malformed)? })
+                    }
+                    _ => Err(self.unknown(request.uri().path(), "")),
+                }
+            }
+            Protocol::Query(dialect) => {
+                let malformed = |_| ApiError::new("MalformedInput", "the request cannot be read");
+                let body = std::str::from_utf8(request.body()).map_err(|_| malformed(()))?;
+                let form = if body.is_empty() { request.uri().query().unwrap_or_default() } else { body };
+                let call = query::decode(form).map_err(|_| malformed(()))?;
+                if call.action.is_empty() {
+                    return Err(ApiError::new("MissingAction", "Missing Action"));
+                }
+                if !call.version.is_empty() && call.version != dialect.version {
+                    return Err(self.unknown(&call.action, &call.version));
+                }
+                Ok(Operation { name: call.action, input: call.input })
+            }
+            Protocol::S3 => Err(self.unknown("", "")),
+        }
+    }
+
+    /// What a service says to an operation that it does not have.
+    fn unknown(self, operation: &str, version: &str) -> ApiError {
+        match self {
+            Protocol::Query(dialect) => {
+                let version = if version.is_empty() { dialect.version } else { version };
+                ApiError::new("InvalidAction", format!("Could not find operation {operation} for version {version}"))
+            }
+            _ => ApiError::new("UnknownOperationException", format!("the operation {operation} is not known here")),
+        }
+    }
+
+    /// Writes what an operation returned.
+    pub fn answer(self, operation: &str, reply: &Result<Doc, ApiError>, id: u128) -> Response<Bytes> {
+        let doc = match reply {
+            Ok(doc) => doc,
+            Err(error) => return self.refuse(operation, error, id),
+        };
+        let id_text = uuid(id);
+        let body: Bytes = match self {
+            Protocol::Json(_) => json::encode(doc).into(),
+            Protocol::Cbor => cbor::encode(doc).into(),
+            Protocol::Query(dialect) => query::encode(&dialect, operation, doc, &id_text).into(),
+            Protocol::S3 => Bytes::new(),
+        };
+        self.response(200, body, &id_text)
+    }
+
+    /// Writes an error.
+    pub fn refuse(self, operation: &str, error: &ApiError, id: u128) -> Response<Bytes> {
+        let id_text = uuid(id);
+        let error = match error.code.as_str() {
+            "UnknownOperationException" if matches!(self, Protocol::Query(_)) => &self.unknown(operation, ""),
+            _ => error,
+        };
+        let body: Bytes = match self {
+            Protocol::Json(_) => json::error(&error.code, &error.message).into(),
+            Protocol::Cbor => cbor::error(&error.code, &error.message).into(),
+            Protocol::Query(dialect) => {
+                query::error(&dialect, error.status, &error.code, &error.message, &id_text).into()
+            }
+            Protocol::S3 => Bytes::new(),
+        };
+        let mut response = self.response(error.status, body, &id_text);
+        if matches!(self, Protocol::Cbor) {
+            let whose = if error.status >= 500 { "Receiver" } else { "Sender" };
+            if let Ok(value) = HeaderValue::from_str(&format!("{};{whose}", error.code)) {
+                response.headers_mut().insert("x-amzn-query-error", value);
+            }
+        }
+        response
+    }
+
+    fn response(self, status: u16, body: Bytes, id: &str) -> Response<Bytes> {
+        let mut response = Response::new(body);
+        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        let content_type = match self {
+            Protocol::Json(version) => version,
+            Protocol::Cbor => "application/cbor",
+            Protocol::Query(dialect) if dialect.ec2 => "text/xml;charset=UTF-8",
+            Protocol::Query(_) => "text/xml",
+            Protocol::S3 => "application/xml",
+        };
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+        if let Ok(id) = HeaderValue::from_str(id) {
+            headers.insert("x-amzn-requestid", id);
+        }
+        if matches!(self, Protocol::Cbor) {
+            headers.insert("smithy-protocol", HeaderValue::from_static("rpc-v2-cbor"));
+        }
+        response
+    }
+
+    /// The error of a service that has too much to do.
+    pub fn throttled(self) -> ApiError {
+        match self {
+            Protocol::Json(_) => ApiError::new("ThrottlingException", "Rate exceeded"),
+            Protocol::Query(dialect) if dialect.ec2 => {
+                ApiError::new("RequestLimitExceeded", "Request limit exceeded.").status(503)
+            }
+            Protocol::Query(_) | Protocol::Cbor => ApiError::new("Throttling", "Rate exceeded"),
+            Protocol::S3 => ApiError::new("SlowDown", "Please reduce your request rate.").status(503),
+        }
+    }
+
+    /// The error of a service that broke, 500 or 503.
+    pub fn unavailable(self, status: u16) -> ApiError {
+        let (code, message) = match (self, status) {
+            (Protocol::S3, 503) => ("ServiceUnavailable", "Reduce your request rate."),
+            (Protocol::S3, _) => ("InternalError", "We encountered an internal error. Please try again."),
+            (_, 503) => ("ServiceUnavailable", "Service is unavailable; please try again."),
+            _ => ("InternalFailure", "An internal error occurred; please try again."),
+        };
+        ApiError::new(code, message).status(status)
+    }
+}
+
+/// A request's id as all services but S3 write it.
+fn uuid(id: u128) -> String {
+    let h = format!("{id:032x}");
+    format!("{}-{}-4{}-a{}-{}", &h[..8], &h[8..12], &h[13..16], &h[17..20], &h[20..])
+}
