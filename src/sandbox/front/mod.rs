@@ -5,7 +5,7 @@ mod protocol;
 mod serve;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::sandbox) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
