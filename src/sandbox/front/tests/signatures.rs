@@ -125,7 +125,10 @@ async fn what_was_signed_is_what_counts() {
     let (sandbox, user, _) = with_user();
     let now = sandbox.world.wire.now();
     let form = "Action=GetCallerIdentity&Version=2011-06-15";
-    let request = || Request::builder().method(Method::POST).uri("http://sandbox/");
+    let request = || {
+        let form = "application/x-www-form-urlencoded; charset=utf-8";
+        Request::builder().method(Method::POST).uri("http://sandbox/").header("content-type", form)
+    };
     let good = signed(&user, request(), form, "sts", now);
     assert_eq!(sandbox.handle(good.clone()).await.unwrap().status(), 200);
     let status = |request| async { sandbox.handle(request).await.unwrap().status().as_u16() };
@@ -133,9 +136,9 @@ async fn what_was_signed_is_what_counts() {
     let mut other_body = good.clone();
     *other_body.body_mut() = Bytes::from_static(b"Action=AssumeRole");
     assert_eq!(status(other_body).await, 403);
-    let mut other_path = good.clone();
-    *other_path.uri_mut() = "http://sandbox/x".parse().unwrap();
-    assert_eq!(status(other_path).await, 403);
+    let mut other_query = good.clone();
+    *other_query.uri_mut() = "http://sandbox/?x".parse().unwrap();
+    assert_eq!(status(other_query).await, 403);
     let mut other_host = good.clone();
     other_host.headers_mut().insert("host", "elsewhere".parse().unwrap());
     assert_eq!(status(other_host).await, 403);
@@ -151,12 +154,16 @@ async fn what_was_signed_is_what_counts() {
         let status = status(request).await;
         assert!((400..500).contains(&status), "{broken} {status}");
     }
-    // Right in itself, but for a service that there is not.
-    let answer = sandbox.handle(signed(&user, request(), form, "sqs", now)).await.unwrap();
-    assert!(String::from_utf8_lossy(answer.body()).contains("InvalidAction"));
-    // A form for STS, signed for another service of the same protocol.
-    let answer = sandbox.handle(signed(&user, request(), form, "autoscaling", now)).await.unwrap();
-    assert!(String::from_utf8_lossy(answer.body()).contains("InvalidAction"));
+    // Right in itself, but signed for another service than its form names.
+    for service in ["sqs", "autoscaling", "s3"] {
+        let answer = sandbox.handle(signed(&user, request(), form, service, now)).await.unwrap();
+        let body = String::from_utf8_lossy(answer.body()).into_owned();
+        assert!(body.contains("scoped to correct service: 'sts'"), "{body}");
+        assert!(body.starts_with("<ErrorResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\">"), "{body}");
+    }
+    let get = Request::builder().method(Method::GET).uri("http://sandbox/b");
+    let answer = sandbox.handle(signed(&user, get, "", "sts", now)).await.unwrap();
+    assert!(String::from_utf8_lossy(answer.body()).contains("AuthorizationHeaderMalformed"));
 }
 
 #[tokio::test(start_paused = true)]
