@@ -1,6 +1,7 @@
 //! S3 through the real SDK, in-process and in virtual time.
 
 mod checksums;
+mod chunks;
 mod conditions;
 mod lists;
 mod multipart;

@@ -121,3 +121,14 @@ async fn buckets() {
     assert_eq!(refused(client.list_objects_v2().bucket("bkt").send().await), "404 NoSuchBucket BucketName=bkt");
     assert!(refused(client.get_bucket_policy().bucket("bkt").send().await).starts_with("501 NotImplemented"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn hosts_fetch_without_a_wire() {
+    let (sandbox, client) = with_bucket().await;
+    put(&client, "k", "x").await;
+    let fetch = |key: &str, version| crate::sandbox::s3::fetch(&sandbox.world, "bkt", key, version);
+    assert_eq!(fetch("k", None).unwrap(), "x");
+    assert_eq!(fetch("k", Some("null")).unwrap(), "x");
+    assert_eq!(fetch("none", None).unwrap_err().code, "NoSuchKey");
+    assert_eq!(fetch("k", Some("?")).unwrap_err().code, "InvalidArgument");
+}
