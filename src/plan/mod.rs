@@ -5,7 +5,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod build;
-mod fleet;
+pub mod fleet;
 pub mod preflight;
 #[cfg(test)]
 pub(crate) mod sample;
