@@ -53,7 +53,7 @@ async fn green_is_copied_installed_and_takes_over() {
     play.codedeploy("ContinueDeployment", doc! { "deploymentId" => &id, "deploymentWaitType" => "TERMINATION_WAIT" });
     play.pass(60).await;
     assert_eq!(play.status(&id), "Succeeded");
-    assert_eq!(play.fleet_names(), [green.clone()]);
+    assert_eq!(play.fleet_names(), [green.as_str()]);
     assert_eq!(play.group_fleets(), [(green.clone(), play.hooks(&green)[0].clone())]);
     let gone = play.refused("ContinueDeployment", doc! { "deploymentId" => &id });
     assert_eq!(gone.code, "DeploymentAlreadyCompletedException");

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::sandbox::doc::{Doc, doc};
+use crate::sandbox::hosts::Backend;
 use crate::sandbox::hosts::agent::bundle::tests::zipped;
 use crate::sandbox::hosts::model::ModelHosts;
-use crate::sandbox::hosts::{Backend, Hosts};
 use crate::sandbox::s3::{Bucket, Object, Versioning};
 use crate::sandbox::world::{ApiError, Reply, Scope, Settings, Site, World};
 use crate::time::Clock;
@@ -98,12 +98,15 @@ impl Play {
         self.object(release, &[("appspec.yml", APPSPEC), ("run.sh", "#!/bin/sh\n"), ("model.yml", &model)]);
     }
 
-    /// Puts a bundle of these files.
+    /// Puts a bundle of these files, in the place of what had that key.
     pub fn object(&self, key: &str, files: &[(&str, &str)]) {
         let body = Bytes::from(zipped(files));
         let object = Object { body, etag: format!("etag-{key}"), ..Object::default() };
         let now = self.world.now();
-        self.world.lock().s3.bucket("bundles").unwrap().put(key, &version(key), now, object);
+        let mut state = self.world.lock();
+        let bucket = state.s3.bucket("bundles").unwrap();
+        bucket.objects.remove(key);
+        bucket.put(key, &version(key), now, object);
     }
 
     fn fleet(&mut self, size: i64) {
@@ -188,6 +191,21 @@ impl Play {
             "UpdateDeploymentGroup",
             with(doc! { "applicationName" => "shop", "currentDeploymentGroupName" => "web" }, members),
         );
+    }
+
+    /// Members that make every bad end trigger a rollback.
+    pub fn guarded() -> Doc {
+        let events = vec!["DEPLOYMENT_FAILURE", "DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_STOP_ON_REQUEST"];
+        doc! { "autoRollbackConfiguration" => doc! { "enabled" => true, "events" => events } }
+    }
+
+    pub fn stop(&self, id: &str) -> Doc {
+        self.codedeploy("StopDeployment", doc! { "deploymentId" => id })
+    }
+
+    /// Kills an instance, as a broken machine would go.
+    pub fn kill(&self, instance: &str) {
+        self.ask("ec2", "TerminateInstances", doc! { "InstanceId" => vec![instance] });
     }
 
     pub fn order(release: &str, members: Doc) -> Doc {
