@@ -10,6 +10,15 @@
 //! Folders are the architecture; `tests/tidy.rs` enforces which may use which.
 //!
 //! - [`time`], [`error`]: the clock that every part is given, and failures whose kind decides the exit code
+//! - [`model`]: the nouns
+//! - [`config`], [`yaml`], [`artifact`]: what goes in: the pipeline file and bundles, with every problem at its place
+//! - [`plan`]: what a run will do, as data
+//! - [`event`]: what happened; the journal is a list of records
+//! - [`run`]: the decisions of a run, pure
+//! - [`engine`]: the loop that reads, decides, records and acts
+//! - [`store`]: the bucket: journal, lock, decisions, artifacts
+//! - [`aws`], [`probe`]: SDK clients, read-only sweeps, the calls that change something; requests to the live listener
+//! - [`report`]: what people and machines are told
 //! - [`sandbox`]: the embedded AWS; it imports nothing of shipit but [`time`]
 //!
 //! # Invariants
@@ -17,6 +26,19 @@
 //! - `sandbox` imports nothing of shipit but `time`
 //! - nothing below `cli` and `rehearsal` knows that a sandbox exists
 
+pub mod artifact;
+pub mod aws;
+pub mod cli;
+pub mod config;
+pub mod engine;
 pub mod error;
+pub mod event;
+pub mod model;
+pub mod plan;
+pub mod probe;
+pub mod report;
+pub mod run;
 pub mod sandbox;
+pub mod store;
 pub mod time;
+pub mod yaml;

@@ -1,0 +1,357 @@
+use std::fs::{self, File};
+use std::io::{Cursor, Read, Write};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use proptest::prelude::*;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
+use super::bundle::{from_dir, from_path, from_zip};
+use super::entry::{check_link, check_name};
+use super::spool::{Spool, Spooled};
+use super::*;
+
+/// A directory that is removed at the end of a test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Scratch {
+        let path = std::env::temp_dir().join(format!("shipit-test-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Scratch(path)
+    }
+
+    fn file(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    fn zip(&self, name: &str, entries: &[(&str, &str)]) -> PathBuf {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, content) in entries {
+            match name.strip_suffix('@') {
+                Some(link) => zip.add_symlink(link, content, SimpleFileOptions::default()).unwrap(),
+                None => {
+                    zip.start_file(name, SimpleFileOptions::default()).unwrap();
+                    zip.write_all(content.as_bytes()).unwrap();
+                }
+            }
+        }
+        let path = self.0.join(name);
+        fs::write(&path, zip.finish().unwrap().into_inner()).unwrap();
+        path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A small tree, its files made in the given order, aged differently.
+fn small_tree(name: &str, backwards: bool) -> Scratch {
+    let scratch = Scratch::new(name);
+    let mut files = vec![
+        ("appspec.yml", "version: 0.0\nos: linux\n", 0o644),
+        ("bin/start.sh", "#!/bin/sh\nexec ./shop\n", 0o755),
+        (".hidden", "kept", 0o600),
+        (".git/HEAD", "left out", 0o644),
+        (".gitignore", "*.log\n!keep.log\n", 0o644),
+        ("a.log", "ignored", 0o644),
+        ("web/keep.log", "kept by a rule", 0o644),
+        ("web/.ignore", "secret\n", 0o644),
+        ("web/secret/key", "ignored by a rule below", 0o644),
+        ("web/ü.html", "<p>ü</p>", 0o644),
+    ];
+    if backwards {
+        files.reverse();
+    }
+    for (index, (name, content, mode)) in files.into_iter().enumerate() {
+        let path = scratch.file(name, content);
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let age = Duration::from_secs(1000 * index as u64 + 7);
+        File::options().write(true).open(&path).unwrap().set_modified(SystemTime::UNIX_EPOCH + age).unwrap();
+    }
+    fs::create_dir(scratch.0.join("empty")).unwrap();
+    symlink("bin/start.sh", scratch.0.join("start")).unwrap();
+    for directory in ["bin", "web", "empty"] {
+        let umask = if backwards { 0o002 } else { 0o022 };
+        fs::set_permissions(scratch.0.join(directory), fs::Permissions::from_mode(0o777 & !umask)).unwrap();
+    }
+    scratch
+}
+
+fn bytes(bundle: &Bundle) -> Vec<u8> {
+    match &bundle.source {
+        Source::Memory(bytes) => bytes.to_vec(),
+        Source::File(path) => fs::read(path).unwrap(),
+    }
+}
+
+#[test]
+fn the_same_tree_gives_the_same_bytes() {
+    let (one, two) = (small_tree("same-1", false), small_tree("same-2", true));
+    let (first, second) = (from_dir(&one.0, &[]).unwrap(), from_dir(&two.0, &[]).unwrap());
+    assert_eq!(bytes(&first), bytes(&second));
+    assert_eq!(first.sha256, "946b7977b186602e0763534c6243579216299afd8c2b9823acb8ee7eb2833045");
+    assert_eq!(first.size, bytes(&first).len() as u64);
+}
+
+#[test]
+fn a_bundle_holds_what_the_tree_holds() {
+    let tree = small_tree("holds", false);
+    let bundle =
+        from_dir(&tree.0, &[("bin/start.sh".into(), b"new".to_vec()), ("etc/x".into(), b"y".to_vec())]).unwrap();
+    let mut zip = zip::ZipArchive::new(Cursor::new(bytes(&bundle))).unwrap();
+    let mut listed = String::new();
+    for index in 0..zip.len() {
+        let mut entry = zip.by_index(index).unwrap();
+        let mut content = String::new();
+        entry.read_to_string(&mut content).unwrap();
+        let time = entry.last_modified().unwrap();
+        listed += &format!("{:o} {} {} {content:?}\n", entry.unix_mode().unwrap(), time.year(), entry.name().unwrap());
+    }
+    let expected = r#"
+100644 1980 .gitignore "*.log\n!keep.log\n"
+100600 1980 .hidden "kept"
+100644 1980 appspec.yml "version: 0.0\nos: linux\n"
+40755 1980 bin/ ""
+100644 1980 bin/start.sh "new"
+40755 1980 empty/ ""
+100644 1980 etc/x "y"
+120777 1980 start "bin/start.sh"
+40755 1980 web/ ""
+100644 1980 web/.ignore "secret\n"
+100644 1980 web/keep.log "kept by a rule"
+100644 1980 web/ü.html "<p>ü</p>"
+"#;
+    assert_eq!(listed, expected.trim_start());
+    assert!(bundle.names.contains("web/keep.log") && !bundle.names.contains("a.log"));
+    assert_eq!(bundle.appspec, b"version: 0.0\nos: linux\n");
+}
+
+#[test]
+fn nothing_outside_the_tree_has_an_influence() {
+    let outer = Scratch::new("outer");
+    outer.file(".gitignore", "*\n");
+    outer.file(".git/info/exclude", "*\n");
+    outer.file("app/appspec.yml", "version: 0.0\n");
+    outer.file("app/file", "x");
+    assert_eq!(from_dir(&outer.0.join("app"), &[]).unwrap().names.len(), 2);
+}
+
+#[test]
+fn what_cannot_be_shipped_is_named() {
+    let no_extra: &[(String, Vec<u8>)] = &[];
+    type Spoil = Box<dyn Fn(&Path)>;
+    let cases: Vec<(&str, Spoil, &str)> = vec![
+        (
+            "out",
+            Box::new(|at| symlink("../x", at.join("l")).unwrap()),
+            "the link `l` points to `../x`, out of the bundle",
+        ),
+        (
+            "abs",
+            Box::new(|at| symlink("/etc", at.join("l")).unwrap()),
+            "the link `l` points to `/etc`, out of the bundle",
+        ),
+        (
+            "socket",
+            Box::new(|at| drop(UnixListener::bind(at.join("s")).unwrap())),
+            "`s` is neither a file nor a directory",
+        ),
+        (
+            "name",
+            Box::new(|at| fs::write(at.join("a\\b"), "").unwrap()),
+            "the name `a\\\\b` has a character that unpackers read differently",
+        ),
+        ("latin", Box::new(|at| fs::write(at.join(latin()), "").unwrap()), "the name `\u{fffd}` is not UTF-8"),
+        ("rules", Box::new(|at| symlink("appspec.yml", at.join(".gitignore")).unwrap()), "is not a regular file"),
+        (
+            "both",
+            Box::new(|at| fs::write(at.join("appspec.yaml"), "").unwrap()),
+            "appspec.yml and appspec.yaml are both there",
+        ),
+        (
+            "ignored",
+            Box::new(|at| fs::write(at.join(".ignore"), "appspec*").unwrap()),
+            "there is no appspec.yml at the root",
+        ),
+    ];
+    for (name, spoil, expected) in cases {
+        let scratch = Scratch::new(&format!("refused-{name}"));
+        scratch.file("appspec.yml", "version: 0.0\n");
+        spoil(&scratch.0);
+        let failure = from_dir(&scratch.0, no_extra).expect_err(name);
+        assert!(failure.message.contains(expected), "{name}: {}", failure.message);
+        assert_eq!(failure.kind.exit_code(), 2);
+    }
+}
+
+fn latin() -> std::ffi::OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(vec![0xff])
+}
+
+#[test]
+fn an_appspec_elsewhere_is_pointed_at() {
+    let scratch = Scratch::new("elsewhere");
+    scratch.file("dist/appspec.yml", "");
+    let failure = from_path(&scratch.0).unwrap_err();
+    assert_eq!(failure.help.unwrap(), "there is one at `dist/appspec.yml`; ship its directory, as appspec.yml");
+    assert_eq!(from_path(&scratch.0.join("none")).unwrap_err().kind.exit_code(), 2);
+}
+
+#[test]
+fn what_is_too_large_is_refused_before_it_is_read() {
+    let scratch = Scratch::new("large");
+    scratch.file("appspec.yml", "version: 0.0\n");
+    for name in ["a", "b"] {
+        File::create(scratch.0.join(name)).unwrap().set_len(1 << 30).unwrap();
+    }
+    let begun = std::time::Instant::now();
+    assert!(from_dir(&scratch.0, &[]).unwrap_err().message.ends_with(": larger than 2 GiB"));
+    File::create(scratch.0.join("c.zip")).unwrap().set_len(3 << 30).unwrap();
+    assert!(from_path(&scratch.0.join("c.zip")).unwrap_err().message.ends_with("larger than 2 GiB"));
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn extra_files_go_nowhere_odd() {
+    let tree = small_tree("extra", false);
+    for bad in ["../x", "/x", "a/../x", "", "bin", "start/x", "appspec.yml/x", "a//b", "a\\b"] {
+        assert!(from_dir(&tree.0, &[(bad.to_owned(), Vec::new())]).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_ready_zip_is_taken_as_it_is() {
+    let scratch = Scratch::new("zip");
+    let path = scratch
+        .zip("good.zip", &[("app/", ""), ("app/appspec.yml", "version: 0.0\n"), ("app/d/", ""), ("app/l@", "x")]);
+    let bundle = from_path(&path).unwrap();
+    assert_eq!(bytes(&bundle), fs::read(&path).unwrap());
+    assert_eq!(bundle.names.iter().map(String::as_str).collect::<Vec<_>>(), ["appspec.yml", "d/", "l"]);
+    assert_eq!(bundle.appspec, b"version: 0.0\n");
+}
+
+#[test]
+fn a_zip_that_could_do_harm_is_refused() {
+    let scratch = Scratch::new("bad-zip");
+    let good = ("appspec.yml", "version: 0.0\n");
+    for (entries, expected) in [
+        (vec![good, ("../x", "")], "the name `../x` leaves the bundle"),
+        (vec![good, ("/etc/x", "")], "the name `/etc/x` is absolute"),
+        (vec![good, ("a\\b", "")], "has a character that unpackers read differently"),
+        (vec![good, ("l@", "../../etc")], "the link `l` points to `../../etc`, out of the bundle"),
+        (vec![("a/x", "")], "there is no appspec.yml at the root"),
+        (vec![("a/appspec.yml", ""), ("b", "")], "there is no appspec.yml at the root"),
+        (vec![], "there is no appspec.yml at the root"),
+    ] {
+        let failure = from_zip(&scratch.zip("bad.zip", &entries)).unwrap_err();
+        assert!(failure.message.contains(expected), "{expected}: {}", failure.message);
+    }
+}
+
+#[test]
+fn a_damaged_zip_is_refused() {
+    let scratch = Scratch::new("damaged");
+    let content: String = (0..3000).map(|number| format!("{number} ")).collect();
+    let good = fs::read(scratch.zip("good.zip", &[("appspec.yml", "version: 0.0\n"), ("x", &content)])).unwrap();
+    let mut flipped = good.clone();
+    flipped[good.len() / 2] ^= 0xff;
+    let mut encrypted = good.clone();
+    let central = good.windows(4).position(|four| four == b"PK\x01\x02").unwrap();
+    encrypted[central + 8] |= 1;
+    let mut huge = good.clone();
+    huge[central + 24..central + 28].copy_from_slice(&0xc000_0000_u32.to_le_bytes());
+    for (name, bytes) in [
+        ("flipped", &flipped[..]),
+        ("cut", &good[..good.len() - 30]),
+        ("encrypted", &encrypted[..]),
+        ("huge", &huge[..]),
+        ("text", b"hello"),
+    ] {
+        let path = scratch.0.join(name);
+        fs::write(&path, bytes).unwrap();
+        let failure = from_zip(&path).expect_err(name);
+        assert_eq!(failure.kind.exit_code(), 2, "{}", failure.message);
+    }
+}
+
+#[test]
+fn a_large_spool_moves_to_a_file_that_goes_away() {
+    let mut spool = Spool::new(10);
+    spool.write_all(b"0123456789").unwrap();
+    spool.write_all(b"abc").unwrap();
+    let (spooled, sha256, size) = spool.finish().unwrap();
+    let Spooled::File(temp) = spooled else { panic!("still in memory") };
+    let path = temp.path().to_owned();
+    assert_eq!((fs::read(&path).unwrap().as_slice(), size), (&b"0123456789abc"[..], 13));
+    assert_eq!(&sha256[..8], "8f740516");
+    drop(temp);
+    assert!(!path.exists());
+}
+
+proptest! {
+    /// No link that is accepted leaves the tree, when links are followed by hand through a tree of such links.
+    #[test]
+    fn accepted_links_stay_inside(targets in prop::collection::vec("(\\.\\./|[ab]/){0,4}(\\.\\.|[ab])", 1..4)) {
+        let places = ["a/b/a", "b", "a/a"];
+        let links: Vec<(&str, &String)> =
+            places.into_iter().zip(&targets).filter(|(place, target)| check_link(place, target).is_ok()).collect();
+        for (place, target) in &links {
+            let start: Vec<String> = place.split('/').map(str::to_owned).rev().skip(1).collect::<Vec<_>>().into_iter().rev().collect();
+            prop_assert!(stays(start, target, &links, 0), "{links:?}");
+        }
+    }
+
+    #[test]
+    fn names_and_links_never_panic(name in ".{0,40}", target in ".{0,40}") {
+        let _ = (check_name(&name), check_link(&name, &target));
+    }
+
+    #[test]
+    fn random_bytes_are_no_zip(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(super::archive::contents(Cursor::new(bytes)).is_err());
+    }
+}
+
+/// Resolves a path as a kernel does; whether it stays below the root.
+fn stays(mut at: Vec<String>, target: &str, links: &[(&str, &String)], depth: usize) -> bool {
+    for part in target.split('/') {
+        if part == ".." {
+            if at.pop().is_none() {
+                return false;
+            }
+            continue;
+        }
+        at.push(part.to_owned());
+        let here = at.join("/");
+        if let Some((_, next)) = links.iter().find(|(place, _)| *place == here) {
+            at.pop();
+            if depth > 8 {
+                return true;
+            }
+            let mut inner = at.clone();
+            if !stays(inner.clone(), next, links, depth + 1) {
+                return false;
+            }
+            for part in next.split('/') {
+                if part == ".." {
+                    inner.pop();
+                } else {
+                    inner.push(part.to_owned());
+                }
+            }
+            at = inner;
+        }
+    }
+    true
+}

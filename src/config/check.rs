@@ -1,0 +1,169 @@
+//! What must fit together: rules over more than one value. One rule, one function.
+
+use std::collections::BTreeMap;
+
+use crate::model::pipeline::{Health, Strategy, Target};
+use crate::model::{Name, Period, Pipeline};
+use crate::yaml::Step::{Item, Key};
+use crate::yaml::{Node, Problem, Step, clip, suggestion};
+
+/// CodeDeploy's longest wait before it terminates the old instances.
+const LONGEST_WAIT: Period = Period::minutes(2800);
+/// What is kept of that wait for a person to notice and for shipit to act.
+const RESERVE: Period = Period::minutes(30);
+/// CodeDeploy's longest wait for traffic to move is two days; shipit needs some of it.
+const LONGEST_APPROVAL: Period = Period::hours(46);
+
+/// All problems of things that do not fit together.
+pub fn problems(pipeline: &Pipeline, node: &Node) -> Vec<Problem> {
+    let mut found = Found { node, problems: Vec::new() };
+    bucket(pipeline, &mut found);
+    prefix(pipeline, &mut found);
+    roles(pipeline, &mut found);
+    for (name, target) in &pipeline.targets {
+        let here = In { path: vec![Key("targets"), Key(name.as_str())] };
+        artifact(pipeline, target, &here, &mut found);
+        strategy(target, &here, &mut found);
+        let health = here.then(&[Key("health")]);
+        bake(&target.health, &health, &mut found);
+        alarms(&target.health, &health, &mut found);
+        http(&target.health, &health, &mut found);
+    }
+    groups(&pipeline.targets, &mut found);
+    found.problems
+}
+
+struct Found<'n> {
+    node: &'n Node,
+    problems: Vec<Problem>,
+}
+
+impl Found<'_> {
+    fn say(&mut self, path: &In<'_>, message: String, help: &str) {
+        self.problems.push(Problem::at(self.node.place(&path.path), message).help(help));
+    }
+}
+
+/// A path into the file.
+struct In<'a> {
+    path: Vec<Step<'a>>,
+}
+
+impl<'a> In<'a> {
+    fn then(&self, steps: &[Step<'a>]) -> In<'a> {
+        In { path: self.path.iter().chain(steps).copied().collect() }
+    }
+}
+
+/// Bucket names: the rules beyond letters and length.
+fn bucket(pipeline: &Pipeline, found: &mut Found<'_>) {
+    let bucket = &pipeline.store.bucket;
+    let is_address = bucket.parse::<std::net::Ipv4Addr>().is_ok();
+    let is_odd = [".."].iter().any(|part| bucket.contains(part))
+        || ["xn--", "sthree-", "amzn-s3-demo-"].iter().any(|start| bucket.starts_with(start))
+        || ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"].iter().any(|end| bucket.ends_with(end));
+    if is_address || is_odd {
+        let here = In { path: vec![Key("store"), Key("bucket")] };
+        let help = "S3 refuses addresses, two dots in a row, and names with its own prefixes and suffixes";
+        found.say(&here, format!("`{bucket}` cannot be a bucket's name"), help);
+    }
+}
+
+fn prefix(pipeline: &Pipeline, found: &mut Found<'_>) {
+    let prefix = &pipeline.store.prefix;
+    let is_odd_part = |part: &str| matches!(part, "" | "." | "..");
+    let is_odd = |c: char| !c.is_ascii_alphanumeric() && !"/!-_.*'()".contains(c);
+    if !prefix.is_empty() && (prefix.split('/').any(is_odd_part) || prefix.contains(is_odd)) {
+        let here = In { path: vec![Key("store"), Key("prefix")] };
+        let help = "parts with single slashes between them, such as team/shop; letters, digits and !-_.*'()";
+        found.say(&here, format!("`{}` cannot be a prefix", clip(prefix, 60)), help);
+    }
+}
+
+fn roles(pipeline: &Pipeline, found: &mut Found<'_>) {
+    for (name, environment) in &pipeline.environments {
+        let account = environment.role.as_deref().and_then(|role| role.split(':').nth(4));
+        if let Some(account) = account.filter(|account| *account != environment.account) {
+            let here = In { path: vec![Key("environments"), Key(name.as_str()), Key("role")] };
+            let message = format!("the role is in account {account}, the environment in {}", environment.account);
+            found.say(&here, message, "correct the account or the role's ARN");
+        }
+    }
+}
+
+fn artifact(pipeline: &Pipeline, target: &Target, here: &In<'_>, found: &mut Found<'_>) {
+    if !pipeline.artifacts.contains_key(&target.artifact) {
+        let known: Vec<&str> = pipeline.artifacts.keys().map(Name::as_str).collect();
+        let message = format!("there is no artifact `{}`", target.artifact);
+        found.say(&here.then(&[Key("artifact")]), message, &suggestion(target.artifact.as_str(), &known));
+    }
+}
+
+fn strategy(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
+    let Strategy::BlueGreen(blue_green) = &target.strategy;
+    let settings = here.then(&[Key("strategy"), Key("blue_green")]);
+    let within = blue_green.within;
+    if within.is_zero() || within > LONGEST_APPROVAL {
+        let message = "an approval is waited for longer than 0m and at most 46h".to_owned();
+        found.say(&settings.then(&[Key("within")]), message, "CodeDeploy itself gives up after 48h");
+    }
+    let (bake, keep) = (target.health.bake, blue_green.keep_blue);
+    if bake + keep + RESERVE > LONGEST_WAIT {
+        let longer =
+            if keep > bake { settings.then(&[Key("keep_blue")]) } else { here.then(&[Key("health"), Key("bake")]) };
+        let message = "bake and keep_blue are longer together than CodeDeploy keeps the old fleet".to_owned();
+        found.say(&longer, message, "with 30m for what goes wrong they are at most 2800m (46h40m)");
+    }
+}
+
+fn bake(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
+    if health.bake.is_zero() {
+        let help = "the old fleet would go before anything was seen of the new one; some minutes are usual";
+        found.say(&here.then(&[Key("bake")]), "a bake of no length watches nothing".to_owned(), help);
+    }
+}
+
+fn alarms(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
+    for (index, alarm) in health.alarms.iter().enumerate() {
+        let here = here.then(&[Key("alarms"), Item(index)]);
+        if alarm.trim() != alarm {
+            found.say(
+                &here,
+                format!("the alarm's name `{}` begins or ends with a space", clip(alarm, 60)),
+                "remove it",
+            );
+        }
+        if health.alarms[..index].contains(alarm) {
+            found.say(&here, format!("the alarm `{}` stands here twice", clip(alarm, 60)), "once is enough");
+        }
+    }
+}
+
+fn http(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
+    for (index, asked) in health.http.iter().enumerate() {
+        let here = here.then(&[Key("http"), Item(index)]);
+        if health.http[..index].iter().any(|earlier| earlier.path == asked.path) {
+            let message = format!("the path `{}` stands here twice", clip(&asked.path, 60));
+            found.say(&here.then(&[Key("path")]), message, "ask it once; its counts would be mixed");
+        }
+        if asked.every.is_zero() || asked.within.is_zero() {
+            let key = if asked.every.is_zero() { "every" } else { "within" };
+            found.say(&here.then(&[Key(key)]), format!("`{key}` is no time at all"), "write 1s or more");
+        } else if asked.within >= asked.every {
+            let message = format!("an answer may take {} but is asked for every {}", asked.within, asked.every);
+            found.say(&here.then(&[Key("within")]), message, "`within` must be shorter than `every`");
+        }
+    }
+}
+
+/// Two lanes on one deployment group would wait for each other for ever.
+fn groups(targets: &BTreeMap<Name, Target>, found: &mut Found<'_>) {
+    let mut seen = BTreeMap::new();
+    for (name, target) in targets {
+        if let Some(first) = seen.insert(&target.fleet, name) {
+            let here = In { path: vec![Key("targets"), Key(name.as_str()), Key("fleet"), Key("deployment_group")] };
+            let message = format!("`{first}` and `{name}` name the same deployment group");
+            found.say(&here, message, "one target per deployment group");
+        }
+    }
+}

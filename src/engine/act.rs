@@ -1,0 +1,316 @@
+//! The calls that change something, one function each: look, make at most one changing call if it is still needed, return
+//! what was seen. Nothing here waits for an effect.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::aws::{AwsError, Class, Clients, CreateDeployment, Wait};
+use crate::event::record::{Cause, Record, Side};
+use crate::model::facts::{Deployment, Status};
+use crate::model::observed::TargetHealth;
+use crate::model::{Revision, RunId};
+use crate::plan::{FleetBaseline, Intent, Lane, StepId};
+use crate::run::compare::{Leftover, compare};
+use crate::run::next::PlannedCall;
+use crate::run::settle::Call;
+
+/// Longest time for one act (wire time).
+const ACT_LIMIT: Duration = Duration::from_secs(60);
+
+/// By what deployments of a run are found again: `CreateDeployment` has no client token, so its description carries this.
+#[derive(Clone, Debug)]
+pub struct Marks {
+    /// The run.
+    pub run: RunId,
+    /// When it began; deployments from before are not asked for.
+    pub since: Timestamp,
+}
+
+impl Marks {
+    fn of(&self, step: &StepId) -> String {
+        format!("shipit:{}/{step}#", self.run)
+    }
+}
+
+/// Everything one act needs, owned, so that it can run beside the driver's loop.
+#[derive(Clone, Debug)]
+pub struct Act {
+    /// What and where.
+    pub planned: PlannedCall,
+    /// Its lane.
+    pub lane: Lane,
+    /// Forward or back.
+    pub intent: Intent,
+    /// Where the new bundle lies.
+    pub revision: Revision,
+    /// The deployments of this lane that the run knows.
+    pub known: Vec<String>,
+    /// Finds deployments again.
+    pub marks: Marks,
+}
+
+/// What an act saw.
+enum Seen {
+    /// The call was made, or was not needed any more.
+    Nothing,
+    /// A deployment of ours.
+    Deployment(String),
+    /// The step is done.
+    Done(String),
+    /// The step has failed.
+    Broken(Cause),
+}
+
+/// What went wrong with a call that is worth trying again.
+enum Trouble {
+    /// AWS's error.
+    Aws(AwsError),
+    /// Something else that may pass.
+    Later(String),
+}
+
+impl From<AwsError> for Trouble {
+    fn from(error: AwsError) -> Trouble {
+        Trouble::Aws(error)
+    }
+}
+
+/// What an act has come to: records for the journal, and whether the credentials are gone.
+#[derive(Debug)]
+pub struct Acted {
+    /// The place of the lane.
+    pub lane: usize,
+    /// For the next turn.
+    pub records: Vec<Record>,
+    /// The driver's credentials do not work any more.
+    pub expired: Option<String>,
+}
+
+impl Act {
+    /// Carries it out.
+    pub async fn run(self, clients: Clients) -> Acted {
+        let result = match tokio::time::timeout(ACT_LIMIT, self.make(&clients)).await {
+            Ok(result) => result,
+            Err(_) => Err(Trouble::Later(format!("no answer within {} s", ACT_LIMIT.as_secs()))),
+        };
+        self.conclude(result)
+    }
+
+    async fn make(&self, clients: &Clients) -> Result<Seen, Trouble> {
+        match &self.planned.call {
+            Call::Create => self.create(clients, &self.revision, self.intent == Intent::Rollback).await,
+            Call::Redeploy => match &self.lane.baseline.live {
+                Some(live) => self.create(clients, &live.revision, true).await,
+                None => Ok(Seen::Broken(refused("no earlier release is known".to_owned()))),
+            },
+            Call::Find => Ok(self.find(clients).await?.map_or(Seen::Nothing, Seen::Deployment)),
+            Call::Compare => self.compare(clients).await,
+            Call::MoveTraffic(id) => resume(clients, id, Wait::Ready).await,
+            Call::LetBlueGo(id) => resume(clients, id, Wait::Termination).await,
+            Call::Stop(id) => stop(clients, id).await,
+            Call::DeleteLeftover(name) => self.delete_leftover(clients, name).await,
+        }
+    }
+
+    fn conclude(self, result: Result<Seen, Trouble>) -> Acted {
+        let (target, step, attempt) = (self.lane.target.clone(), self.planned.step.clone(), self.planned.attempt);
+        let ended = |trouble| Record::CallEnded { target: target.clone(), step: step.clone(), attempt, trouble };
+        let failed = |cause: Cause| match step.0.as_str() {
+            "restore" => Record::RestoreFailed { target: target.clone(), cause },
+            _ => Record::StepFailed { target: target.clone(), step: step.clone(), cause },
+        };
+        let mut expired = None;
+        let records = match result {
+            Ok(Seen::Nothing) => vec![ended(None)],
+            Ok(Seen::Deployment(deployment)) => {
+                vec![Record::DeploymentSeen { target: target.clone(), step: step.clone(), deployment }, ended(None)]
+            }
+            Ok(Seen::Done(note)) => {
+                vec![ended(None), Record::StepDone { target: target.clone(), step: step.clone(), note }]
+            }
+            Ok(Seen::Broken(cause)) => vec![ended(None), failed(cause)],
+            Err(Trouble::Later(why)) => vec![ended(Some(why))],
+            Err(Trouble::Aws(error)) => {
+                let text = error.to_string();
+                let is_final = matches!(error.class, Class::Denied | Class::Refused | Class::NotFound);
+                if error.class == Class::Expired {
+                    expired = Some(text.clone());
+                }
+                let mut records = vec![ended(Some(text.clone()))];
+                // The way back is tried longer: what is refused now may be allowed by whoever is called.
+                if is_final && (step.0 != "restore" || attempt >= 8) {
+                    records.push(failed(refused(text)));
+                }
+                records
+            }
+        };
+        Acted { lane: self.planned.lane, records, expired }
+    }
+
+    /// Finds the deployment that an earlier attempt of this step created.
+    async fn find(&self, clients: &Clients) -> Result<Option<String>, AwsError> {
+        let step = if self.planned.call == Call::Find { StepId::from("create") } else { self.planned.step.clone() };
+        let mark = self.marks.of(&step);
+        let fleet = &self.lane.fleet;
+        let ids = clients.list(&fleet.application, &fleet.deployment_group, &[], Some(self.marks.since)).await?;
+        let found = clients.deployments(&ids).await?;
+        Ok(found
+            .into_iter()
+            .find(|deployment| deployment.description.starts_with(&mark))
+            .map(|deployment| deployment.id))
+    }
+
+    async fn create(&self, clients: &Clients, revision: &Revision, is_back: bool) -> Result<Seen, Trouble> {
+        if let Some(id) = self.find(clients).await? {
+            return Ok(Seen::Deployment(id));
+        }
+        let fleet = &self.lane.fleet;
+        let description = format!("{}{}", self.marks.of(&self.planned.step), self.planned.attempt);
+        let order = CreateDeployment {
+            application: &fleet.application,
+            group: &fleet.deployment_group,
+            revision,
+            description: &description,
+            config: None,
+            override_alarms: is_back,
+            auto_rollback: !is_back,
+        };
+        let error = match clients.create(order).await {
+            Ok(id) => return Ok(Seen::Deployment(id)),
+            Err(error) => error,
+        };
+        if let Some(id) = crate::aws::active_deployment(&error.message) {
+            return self.meet(clients, id).await;
+        }
+        if error.class == Class::Unknown {
+            // The answer was lost: a new deployment may take a moment to be listed.
+            for seconds in [2, 5] {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                if let Some(id) = self.find(clients).await? {
+                    return Ok(Seen::Deployment(id));
+                }
+            }
+        }
+        Err(error.into())
+    }
+
+    /// The group has an active deployment: ours is taken up, AWS's own is waited for, somebody's ends the run.
+    async fn meet(&self, clients: &Clients, id: &str) -> Result<Seen, Trouble> {
+        let Some(other) = clients.deployments(&[id.to_owned()]).await?.into_iter().next() else {
+            return Err(Trouble::Later(format!("{id} is active, but cannot be read")));
+        };
+        if other.description.starts_with(&self.marks.of(&self.planned.step)) {
+            return Ok(Seen::Deployment(other.id));
+        }
+        let is_awss_own = other.creator != "user" || self.known.contains(&other.id) || other.status.has_ended();
+        if is_awss_own {
+            return Err(Trouble::Later(format!("waiting for {id} ({}) to end", other.creator)));
+        }
+        Ok(Seen::Broken(Cause { side: Side::Busy, what: busy(&other), details: Vec::new() }))
+    }
+
+    async fn compare(&self, clients: &Clients) -> Result<Seen, Trouble> {
+        let Some(id) = self.known.first() else {
+            return Ok(Seen::Broken(refused("there is no deployment to compare".to_owned())));
+        };
+        let blue_name = self.lane.baseline.scaling_group.name.clone();
+        let green_name = self.lane.green_group(id);
+        let names = [blue_name.clone(), green_name.clone()];
+        let (groups, hosts) = tokio::join!(clients.scaling_groups(&names), clients.targets(id));
+        let (groups, hosts) = (groups?, hosts?);
+        let group = |name: &str| groups.iter().find(|group| group.name == name);
+        let (Some(blue), Some(green)) = (group(&blue_name), group(&green_name)) else {
+            let gone = if group(&blue_name).is_none() { blue_name } else { green_name };
+            return Ok(Seen::Broken(refused(format!("the Auto Scaling group {gone} is gone"))));
+        };
+        Ok(match compare(blue, green, &hosts) {
+            Ok(note) => Seen::Done(note),
+            Err(losses) => {
+                let what = format!("green is not what blue is ({} differences)", losses.len());
+                Seen::Broken(Cause { side: Side::Condition, what, details: losses })
+            }
+        })
+    }
+
+    /// Deletes a green group that serves nobody, if all that was re-read just now agrees.
+    async fn delete_leftover(&self, clients: &Clients, name: &str) -> Result<Seen, Trouble> {
+        let FleetBaseline { scaling_group: blue, target_groups, .. } = &self.lane.baseline;
+        let names = [name.to_owned(), blue.name.clone()];
+        let fleet = &self.lane.fleet;
+        let (groups, group, deployments) = tokio::join!(
+            clients.scaling_groups(&names),
+            clients.group(&fleet.application, &fleet.deployment_group),
+            clients.deployments(&self.known),
+        );
+        let (groups, group, deployments) = (groups?, group?, deployments?);
+        let Some(green) = groups.iter().find(|it| it.name == name) else { return Ok(Seen::Nothing) };
+        if green.is_deleting {
+            return Ok(Seen::Nothing);
+        }
+        let mut registered: Vec<TargetHealth> = Vec::new();
+        for arn in target_groups {
+            let health = clients.health(arn).await?;
+            registered.extend(health.into_iter().filter(|target| !target.state.ends_with("draining")));
+        }
+        let made_by = deployments.iter().find(|it| Some(&it.id) == green.made_by.as_ref());
+        let rollbacks: Vec<String> = made_by.iter().filter_map(|it| it.rollback.clone()).collect();
+        let rollbacks = clients.deployments(&rollbacks).await?;
+        let blue_now = groups.iter().find(|it| it.name == blue.name);
+        let leftover = Leftover {
+            made_by: green.made_by.clone(),
+            ours: self.known.clone(),
+            is_dead: made_by.is_some_and(|it| matches!(it.status, Status::Failed | Status::Stopped)),
+            is_rolling_back: rollbacks.iter().any(|it| !it.status.has_ended()),
+            named: group.0.scaling_groups,
+            name: name.to_owned(),
+            instances: green.instances.iter().map(|it| it.id.clone()).collect(),
+            baseline_serves: self.lane.baseline.healthy.is_empty()
+                || blue_now.is_some_and(|blue| {
+                    let healthy = |id: &str| registered.iter().any(|it| it.id == id && it.state == "healthy");
+                    blue.instances.iter().filter(|it| it.is_in_service()).all(|it| healthy(&it.id))
+                }),
+            registered: registered.into_iter().map(|it| it.id).collect(),
+        };
+        match leftover.may_go() {
+            Ok(()) => clients.delete_group(name).await.map(|()| Seen::Nothing).map_err(Trouble::from),
+            Err(why) => Err(Trouble::Later(format!("{name} is not deleted: {why}"))),
+        }
+    }
+}
+
+/// Ends a wait of a deployment. That somebody was faster is no error.
+async fn resume(clients: &Clients, id: &str, wait: Wait) -> Result<Seen, Trouble> {
+    match clients.resume(id, wait).await {
+        Ok(()) => Ok(Seen::Nothing),
+        Err(error) if is_code(&error, &["DeploymentIsNotInReadyState", "DeploymentAlreadyCompleted"]) => {
+            Ok(Seen::Nothing)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Stops a deployment with its rollback. That it is over already is no error.
+async fn stop(clients: &Clients, id: &str) -> Result<Seen, Trouble> {
+    match clients.stop(id, true).await {
+        Ok(()) => Ok(Seen::Nothing),
+        Err(error) if is_code(&error, &["DeploymentAlreadyCompleted"]) => Ok(Seen::Nothing),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_code(error: &AwsError, codes: &[&str]) -> bool {
+    let code = error.code.as_deref().unwrap_or_default();
+    codes.contains(&code.strip_suffix("Exception").unwrap_or(code))
+}
+
+fn refused(what: String) -> Cause {
+    Cause { side: Side::Refused, what, details: Vec::new() }
+}
+
+/// Who occupies the group.
+fn busy(other: &Deployment) -> String {
+    let since = other.created.map(|at| format!(" since {}", at.strftime("%H:%M:%SZ"))).unwrap_or_default();
+    let what = if other.description.is_empty() { String::new() } else { format!(" ({})", other.description) };
+    format!("deployment {} of {}{what} is active{since}", other.id, other.creator)
+}

@@ -1,0 +1,443 @@
+//! The loop.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{Mutex, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+
+use super::act::{Act, Acted, Marks};
+use super::sweep::sweep;
+use crate::aws::Clients;
+use crate::event::decision::Decision;
+use crate::event::record::{Envelope, Outcome, Record};
+use crate::model::Name;
+use crate::plan::{Lane, Plan};
+use crate::probe::Prober;
+use crate::run::next::{Stop, next};
+use crate::run::reporter::{Reporter, Reporters};
+use crate::run::view::View;
+use crate::run::{RunStatus, State, reads};
+use crate::store::head::{Live, RunSummary};
+use crate::store::journal::Append;
+use crate::store::lease::{BEAT, Guard};
+use crate::store::{Bucket, Journal, Keys, Lease, StoreError, decisions, head};
+use crate::time::Clock;
+
+/// How long an interrupted driver waits for the call in flight, and then for each of its farewells (wire time).
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// How long nothing may be readable before the driver lets go (world time).
+const BLIND: SignedDuration = SignedDuration::from_mins(20);
+
+/// An account and region of the plan, with clients.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Its clients; their changing calls ask the lease guard.
+    pub clients: Clients,
+}
+
+/// How often the driver looks up from what it does.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// How often decisions are read, in world time and in wire time; the longer of the two counts.
+    pub decisions: (Duration, Duration),
+    /// How often the screen is told, in wire time.
+    pub progress: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace { decisions: (Duration::from_secs(4), Duration::from_secs(1)), progress: Duration::from_secs(1) }
+    }
+}
+
+/// How it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Driven {
+    /// The run is over.
+    Ended(Outcome),
+    /// It waits for a person.
+    Paused,
+    /// The driver let go: why.
+    Detached(String),
+    /// Another driver has taken over.
+    Fenced,
+}
+
+/// Drives one run.
+pub struct Driver {
+    /// What is done.
+    pub plan: Arc<Plan>,
+    /// Where it stands.
+    pub state: State,
+    /// One per site of the plan.
+    pub sites: Vec<Site>,
+    /// Asks for pages.
+    pub prober: Prober,
+    /// Where the run is kept.
+    pub bucket: Bucket,
+    /// Where in it.
+    pub keys: Keys,
+    /// At its tail.
+    pub journal: Journal,
+    /// Held.
+    pub lease: Lease,
+    /// World time.
+    pub clock: Clock,
+    /// Who is told.
+    pub reporters: Reporters,
+    /// How often it looks up.
+    pub pace: Pace,
+    /// Turns true when the driver is to let go.
+    pub interrupt: watch::Receiver<bool>,
+    /// Who drives, for people.
+    pub holder: String,
+}
+
+impl Driver {
+    /// Drives until the run is over, waits for a person, or has to be let go; then gives the lease back.
+    ///
+    /// # Errors
+    /// The store cannot be used any more; the run can be resumed.
+    pub async fn drive(self) -> (Result<Driven, StoreError>, State, String) {
+        let Driver {
+            plan,
+            state,
+            sites,
+            prober,
+            bucket,
+            keys,
+            journal,
+            lease,
+            clock,
+            reporters,
+            pace,
+            interrupt,
+            holder,
+        } = self;
+        let (guard, token) = (lease.guard(), lease.token());
+        let keeper = Keeper::start(lease);
+        let view = View::new(&plan);
+        let now = clock.now();
+        let mut driving = Driving {
+            plan,
+            state,
+            view,
+            sites,
+            prober,
+            bucket,
+            keys,
+            journal,
+            clock,
+            reporters,
+            pace,
+            token,
+            guard,
+            pending: vec![Record::DriverStarted { token, holder }],
+            heard: Vec::new(),
+            acts: JoinSet::new(),
+            began: Instant::now(),
+            next_decisions: now,
+            wake: None,
+            last_progress: None,
+            expired: None,
+            interrupt,
+        };
+        let result = driving.run().await;
+        driving.acts.abort_all();
+        let is_over = matches!(result, Ok(Driven::Ended(_)));
+        if is_over {
+            let (summary, live) = summarize(&driving.plan, &driving.state);
+            let added = head::add(&driving.bucket, &driving.keys, &summary, &live);
+            // A cache: it is made again from the journals.
+            let _ = tokio::time::timeout(FAREWELL, added).await;
+        }
+        keeper.release(is_over).await;
+        let _ = driving.reporters.finish();
+        (result, driving.state, driving.journal.head().to_owned())
+    }
+}
+
+struct Driving {
+    plan: Arc<Plan>,
+    state: State,
+    view: View,
+    sites: Vec<Site>,
+    prober: Prober,
+    bucket: Bucket,
+    keys: Keys,
+    journal: Journal,
+    clock: Clock,
+    reporters: Reporters,
+    pace: Pace,
+    token: u64,
+    guard: Guard,
+    /// Records of acts that have ended, for the next turn.
+    pending: Vec<Record>,
+    heard: Vec<Decision>,
+    acts: JoinSet<Acted>,
+    began: Instant,
+    next_decisions: Timestamp,
+    /// When time alone changes something.
+    wake: Option<Timestamp>,
+    last_progress: Option<Instant>,
+    expired: Option<String>,
+    interrupt: watch::Receiver<bool>,
+}
+
+impl Driving {
+    async fn run(&mut self) -> Result<Driven, StoreError> {
+        let mut interrupt = self.interrupt.clone();
+        loop {
+            if *interrupt.borrow_and_update() {
+                return self.detach("interrupted").await;
+            }
+            let turn = tokio::select! {
+                biased;
+                _ = interrupt.changed() => continue,
+                turn = self.turn() => turn?,
+            };
+            match turn {
+                Some(driven) => return Ok(driven),
+                None if self.expired.is_some() => {
+                    let why = self.expired.take().unwrap_or_default();
+                    return self.detach(&why).await;
+                }
+                None => {}
+            }
+            if let Some(why) = self.is_blind() {
+                return self.detach(&why).await;
+            }
+            let nap = self.nap();
+            tokio::select! {
+                biased;
+                _ = interrupt.changed() => {}
+                Some(acted) = self.acts.join_next() => self.take_in(acted),
+                () = tokio::time::sleep(nap) => {}
+            }
+            while let Some(acted) = self.acts.try_join_next() {
+                self.take_in(acted);
+            }
+        }
+    }
+
+    /// One turn: read, decide, make durable, act.
+    async fn turn(&mut self) -> Result<Option<Driven>, StoreError> {
+        if self.guard.is_lost() {
+            return Ok(Some(Driven::Fenced));
+        }
+        self.hear().await;
+        let now = self.clock.now();
+        let (due, _) = reads::due(&self.plan, &self.state, &self.view, now);
+        if !due.is_empty() {
+            sweep(&self.plan, &self.sites, &self.prober, due, &mut self.view, now).await;
+        }
+        let now = self.clock.now();
+        self.view.account(&self.plan, &self.state, now);
+        let mut state = self.state.clone();
+        for record in &self.pending {
+            state.apply(&self.plan, now, record);
+        }
+        let turn = next(&self.plan, &state, &self.view, &self.heard, now);
+        let records: Vec<Record> = self.pending.iter().chain(&turn.records).cloned().collect();
+        if !records.is_empty() {
+            match self.journal.append(now, self.token, &records).await? {
+                Append::Done(seq) => self.publish(records, seq, now),
+                Append::Fenced => return Ok(Some(Driven::Fenced)),
+            }
+            self.pending.clear();
+        }
+        for planned in turn.calls {
+            self.begin(planned);
+        }
+        self.show(&turn.progress, now);
+        self.wake = turn.wake;
+        Ok(turn.stop.map(|stop| match stop {
+            Stop::Ended(outcome) => Driven::Ended(outcome),
+            Stop::Paused => Driven::Paused,
+        }))
+    }
+
+    /// Reporters are told after records are durable, never before.
+    fn publish(&mut self, records: Vec<Record>, seq: u64, at: Timestamp) {
+        for record in records {
+            let envelope = Envelope { run: self.state.run.clone(), at, seq, record };
+            self.reporters.on(&self.plan, &self.state, &envelope);
+            self.state.apply(&self.plan, at, &envelope.record);
+        }
+    }
+
+    fn begin(&mut self, planned: crate::run::next::PlannedCall) {
+        let Some(lane) = self.plan.lanes().nth(planned.lane).cloned() else { return };
+        let lane_state = &self.state.lanes[planned.lane];
+        let known = lane_state.deployment.iter().chain(&lane_state.redeployment).cloned().collect();
+        let started = self.state.started.as_ref().map_or(self.clock.now(), |(_, _, at)| *at);
+        let marks = Marks {
+            run: self.state.run.clone(),
+            since: started.checked_sub(SignedDuration::from_mins(5)).unwrap_or(started),
+        };
+        let revision = self.revision(&lane);
+        self.view.lanes[planned.lane].is_calling = true;
+        let clients = self.sites[lane.site].clients.clone();
+        let act = Act { planned, lane, intent: self.plan.intent, revision, known, marks };
+        self.acts.spawn(act.run(clients));
+    }
+
+    fn revision(&self, lane: &Lane) -> crate::model::Revision {
+        self.state.revisions.get(&lane.target).unwrap_or(&lane.revision).clone()
+    }
+
+    fn take_in(&mut self, acted: Result<Acted, tokio::task::JoinError>) {
+        // A panic in an act is a defect; the call counts as unanswered, and the step's limit bounds what follows.
+        let Ok(acted) = acted else { return };
+        let view = &mut self.view.lanes[acted.lane];
+        view.is_calling = false;
+        // What was read before the call says nothing about its effect.
+        view.tried.clear();
+        self.pending.extend(acted.records);
+        if acted.expired.is_some() {
+            self.expired = acted.expired;
+        }
+    }
+
+    async fn hear(&mut self) {
+        if self.clock.now() < self.next_decisions {
+            return;
+        }
+        let (world, wire) = self.pace.decisions;
+        let every = world.max(wire.mul_f64(self.clock.speed()));
+        let every = SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX);
+        self.next_decisions = self.clock.now().checked_add(every).unwrap_or(self.next_decisions);
+        match decisions::read_new(&self.bucket, &self.keys, &self.state.run, &self.state.decisions).await {
+            Ok(heard) => self.heard = heard,
+            Err(error) => self.reporters.note(self.clock.now(), &format!("decisions could not be read: {error}")),
+        }
+    }
+
+    fn show(&mut self, progress: &[crate::event::Progress], now: Timestamp) {
+        if self.last_progress.is_none_or(|last| last.elapsed() >= self.pace.progress) {
+            self.last_progress = Some(Instant::now());
+            self.reporters.progress(progress, now, self.began.elapsed());
+        }
+    }
+
+    /// How long nothing needs to be done (wire time).
+    fn nap(&self) -> Duration {
+        let now = self.clock.now();
+        let (due, next) = reads::due(&self.plan, &self.state, &self.view, now);
+        if !due.is_empty() || !self.pending.is_empty() {
+            // Something is due at once; a breath keeps a failing read from spinning.
+            return Duration::from_millis(10);
+        }
+        let wake = self.wake.filter(|wake| *wake > now);
+        let until = [next, wake].into_iter().flatten().fold(self.next_decisions, Timestamp::min);
+        let world = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+        world.div_f64(self.clock.speed()).min(self.pace.progress).max(Duration::from_millis(1))
+    }
+
+    /// Why nothing can be seen any more, if that has lasted too long.
+    fn is_blind(&self) -> Option<String> {
+        let now = self.clock.now();
+        self.view.lanes.iter().flat_map(|lane| lane.gaps.values()).find_map(|(why, since)| {
+            (now.duration_since(*since) > BLIND)
+                .then(|| format!("nothing can be read for {}: {why}", crate::model::Period::minutes(20)))
+        })
+    }
+
+    /// Lets go: the call in flight has a moment, then the records of what is known, whatever AWS does.
+    async fn detach(&mut self, why: &str) -> Result<Driven, StoreError> {
+        let deadline = Instant::now() + FAREWELL;
+        while let Ok(Some(acted)) = tokio::time::timeout_at(deadline, self.acts.join_next()).await {
+            self.take_in(acted);
+        }
+        let now = self.clock.now();
+        let mut records = std::mem::take(&mut self.pending);
+        records.push(Record::Detached { why: why.to_owned() });
+        let append = tokio::time::timeout(FAREWELL / 3, self.journal.append(now, self.token, &records)).await;
+        if let Ok(Ok(Append::Done(seq))) = append {
+            self.publish(records, seq, now);
+        }
+        Ok(Driven::Detached(why.to_owned()))
+    }
+}
+
+/// What the head of the environment is told of a run that has ended: the run in a line, and what it made live.
+pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live>) {
+    let (by, why, started) = state.started.clone().unwrap_or_default();
+    let outcome = match state.status {
+        RunStatus::Ended(outcome) => Some(outcome),
+        RunStatus::Planned | RunStatus::Running | RunStatus::Paused | RunStatus::Detached | RunStatus::RollingBack => {
+            None
+        }
+    };
+    let live = |lane: &Lane| {
+        let revision = state.revisions.get(&lane.target).unwrap_or(&lane.revision).clone();
+        let since = state.ended.unwrap_or(started);
+        (lane.target.clone(), Live { release: plan.release.label.clone(), revision, run: state.run.clone(), since })
+    };
+    let made_live = match outcome {
+        Some(Outcome::Succeeded) => plan.lanes().map(live).collect(),
+        Some(Outcome::RolledBack | Outcome::Held | Outcome::Stuck | Outcome::Refused) | None => BTreeMap::new(),
+    };
+    let summary = RunSummary {
+        run: state.run.clone(),
+        why,
+        release: plan.release.label.clone(),
+        by,
+        started,
+        ended: state.ended,
+        outcome,
+        cause: state.cause.as_ref().map(|cause| cause.what.clone()),
+    };
+    (summary, made_live)
+}
+
+/// Keeps the lease while the driver works.
+struct Keeper {
+    lease: Arc<Mutex<Option<Lease>>>,
+    beating: JoinHandle<()>,
+}
+
+impl Keeper {
+    fn start(lease: Lease) -> Keeper {
+        let lease = Arc::new(Mutex::new(Some(lease)));
+        let beating = tokio::spawn(beat(Arc::clone(&lease)));
+        Keeper { lease, beating }
+    }
+
+    async fn release(self, is_over: bool) {
+        let given_back = async {
+            if let Some(lease) = self.lease.lock().await.take() {
+                // If this fails the lease lapses by itself.
+                let _ = lease.release(is_over).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(1), given_back).await;
+        self.beating.abort();
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.beating.abort();
+    }
+}
+
+async fn beat(lease: Arc<Mutex<Option<Lease>>>) {
+    loop {
+        tokio::time::sleep(BEAT).await;
+        match lease.lock().await.as_mut() {
+            None => return,
+            // A beat that fails is weather: the guard grows old and says no in time.
+            Some(lease) => {
+                if let Ok(false) = lease.beat().await {
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Carrying out the reads that are due: batched per account and region, side by side, never failing the run. A read that
+//! fails is a gap with a reason.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+
+use super::drive::Site;
+use crate::aws::AwsError;
+use crate::model::condition::Condition;
+use crate::model::facts::{Deployment, DeploymentTarget};
+use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
+use crate::plan::{Lane, Plan};
+use crate::probe::Prober;
+use crate::run::judge::conditions;
+use crate::run::reads::Read;
+use crate::run::view::{Fact, View};
+
+/// What one read gave.
+enum Answer {
+    Deployment(Option<Box<Deployment>>),
+    Targets(Vec<DeploymentTarget>),
+    Health(Vec<TargetHealth>),
+    Scaling(Option<Box<ScalingGroup>>),
+    Group(Vec<String>),
+    Alarm(Option<Alarm>),
+    Probe(Option<String>),
+}
+
+type Answers = Vec<(usize, Read, Result<Answer, AwsError>)>;
+
+/// Carries out reads and takes the answers into the view.
+pub async fn sweep(
+    plan: &Plan,
+    sites: &[Site],
+    prober: &Prober,
+    reads: Vec<(usize, Read)>,
+    view: &mut View,
+    now: Timestamp,
+) {
+    let lanes: Vec<&Lane> = plan.lanes().collect();
+    let mut deployments: BTreeMap<usize, Vec<(usize, String)>> = BTreeMap::new();
+    let mut alarms: BTreeMap<usize, Vec<(usize, String)>> = BTreeMap::new();
+    let mut single = Vec::new();
+    for (place, read) in reads {
+        let site = lanes[place].site;
+        match read {
+            Read::Deployment(id) => deployments.entry(site).or_default().push((place, id)),
+            Read::Alarm(name) => alarms.entry(site).or_default().push((place, name)),
+            Read::Targets(_) | Read::Health(_) | Read::Scaling(_) | Read::Group | Read::Probe(_) => {
+                single.push((place, read));
+            }
+        }
+    }
+    let (batches, alarms, single) = tokio::join!(
+        join_all(deployments.into_iter().map(|(site, wanted)| read_deployments(&sites[site], wanted))),
+        join_all(alarms.into_iter().map(|(site, wanted)| read_alarms(&sites[site], wanted))),
+        join_all(single.into_iter().map(|(place, read)| read_one(
+            lanes[place],
+            &sites[lanes[place].site],
+            prober,
+            place,
+            read
+        ))),
+    );
+    for (place, read, answer) in batches.into_iter().flatten().chain(alarms.into_iter().flatten()).chain(single) {
+        take_in(lanes[place], view, place, read, answer, now);
+    }
+}
+
+async fn read_deployments(site: &Site, wanted: Vec<(usize, String)>) -> Answers {
+    let mut ids: Vec<String> = wanted.iter().map(|(_, id)| id.clone()).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let answer = site.clients.deployments(&ids).await;
+    let of = |id: &String| match &answer {
+        Ok(found) => Ok(Answer::Deployment(found.iter().find(|it| it.id == *id).cloned().map(Box::new))),
+        Err(error) => Err(error.clone()),
+    };
+    wanted.into_iter().map(|(place, id)| (place, Read::Deployment(id.clone()), of(&id))).collect()
+}
+
+async fn read_alarms(site: &Site, wanted: Vec<(usize, String)>) -> Answers {
+    let mut names: Vec<String> = wanted.iter().map(|(_, name)| name.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let answer = site.clients.alarms(&names).await;
+    let of = |name: &String| match &answer {
+        Ok(found) => Ok(Answer::Alarm(found.iter().find(|it| it.name == *name).cloned())),
+        Err(error) => Err(error.clone()),
+    };
+    wanted.into_iter().map(|(place, name)| (place, Read::Alarm(name.clone()), of(&name))).collect()
+}
+
+async fn read_one(
+    lane: &Lane,
+    site: &Site,
+    prober: &Prober,
+    place: usize,
+    read: Read,
+) -> (usize, Read, Result<Answer, AwsError>) {
+    let clients = &site.clients;
+    let answer = match &read {
+        Read::Targets(id) => clients.targets(id).await.map(Answer::Targets),
+        Read::Health(arn) => clients.health(arn).await.map(Answer::Health),
+        Read::Scaling(name) => clients
+            .instances_of(std::slice::from_ref(name))
+            .await
+            .map(|groups| Answer::Scaling(groups.into_iter().find(|group| group.name == *name).map(Box::new))),
+        Read::Group => clients
+            .group(&lane.fleet.application, &lane.fleet.deployment_group)
+            .await
+            .map(|group| Answer::Group(group.0.scaling_groups)),
+        Read::Probe(condition) => Ok(Answer::Probe(probe(lane, *condition, prober).await)),
+        // Batched above.
+        Read::Deployment(_) => Ok(Answer::Deployment(None)),
+        Read::Alarm(_) => Ok(Answer::Alarm(None)),
+    };
+    (place, read, answer)
+}
+
+async fn probe(lane: &Lane, condition: usize, prober: &Prober) -> Option<String> {
+    match conditions(lane).nth(condition) {
+        Some(Condition::Http { origin, request }) => prober.ask(origin, &request.path, request.within.duration()).await,
+        Some(Condition::Targets { .. } | Condition::Alarm { .. }) | None => None,
+    }
+}
+
+fn take_in(lane: &Lane, view: &mut View, place: usize, read: Read, answer: Result<Answer, AwsError>, at: Timestamp) {
+    let view = &mut view.lanes[place];
+    view.tried.insert(read.clone(), at);
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            view.gaps.entry(read).or_insert_with(|| (String::new(), at)).0 = error.to_string();
+            return;
+        }
+    };
+    view.gaps.remove(&read);
+    match (answer, read) {
+        (Answer::Deployment(Some(deployment)), _) => view.saw_deployment(*deployment, at),
+        (Answer::Targets(targets), Read::Targets(id)) => {
+            view.targets.insert(id, Fact { value: targets, at });
+        }
+        (Answer::Health(targets), Read::Health(arn)) => view.saw_health(lane, &arn, targets, at),
+        (Answer::Scaling(group), Read::Scaling(name)) => {
+            view.scaling.insert(name, Fact { value: group.map(|group| *group), at });
+        }
+        (Answer::Group(names), _) => view.named = Some(Fact { value: names, at }),
+        (Answer::Alarm(alarm), Read::Alarm(name)) => {
+            view.alarms.insert(name, Fact { value: alarm, at });
+        }
+        (Answer::Probe(trouble), Read::Probe(condition)) => view.saw_probe(condition, trouble, at),
+        (
+            Answer::Deployment(None)
+            | Answer::Targets(_)
+            | Answer::Health(_)
+            | Answer::Scaling(_)
+            | Answer::Alarm(_)
+            | Answer::Probe(_),
+            _,
+        ) => {}
+    }
+}

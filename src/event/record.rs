@@ -1,0 +1,254 @@
+//! Durable facts about a run, in the past tense. The journal is a list of them; the run's state is their fold.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Name, Revision, RunId};
+use crate::plan::StepId;
+
+/// A record and when it was written, as reporters and `show` see it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The run.
+    pub run: RunId,
+    /// World time of the turn.
+    pub at: Timestamp,
+    /// The number of the journal object that holds it.
+    pub seq: u64,
+    /// What happened.
+    pub record: Record,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Record {
+    /// The run exists: its bundles are up, its plan is stored.
+    RunPlanned {
+        /// Who asked, as AWS names them.
+        by: String,
+        /// Why, in a word: `deploy`, `rollback`.
+        why: String,
+        /// The run this one goes back from or repeats.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        parent: Option<RunId>,
+        /// Where each target's bundle lies, with its version pinned.
+        revisions: BTreeMap<Name, Revision>,
+        /// SHA-256 of the plan's bytes.
+        plan: String,
+    },
+    /// A process drives the run from here; what an earlier one still writes no longer counts.
+    DriverStarted {
+        /// Grows with every driver.
+        token: u64,
+        /// Who, where.
+        holder: String,
+    },
+    /// A step began.
+    StepStarted {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+    },
+    /// A call to AWS that changes something is about to be made.
+    CallBegan {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+        /// Counts the calls of this step from 1.
+        attempt: u32,
+        /// What is called, in a few words.
+        call: String,
+    },
+    /// That call was answered, or its answer was lost.
+    CallEnded {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+        /// Which call.
+        attempt: u32,
+        /// What went wrong, if anything did; it is tried again within the step's limit.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trouble: Option<String>,
+    },
+    /// A deployment of ours was created or found again.
+    DeploymentSeen {
+        /// The target.
+        target: Name,
+        /// The step that it belongs to.
+        step: StepId,
+        /// `d-…`.
+        deployment: String,
+    },
+    /// A step is done.
+    StepDone {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+        /// What was found.
+        note: String,
+    },
+    /// A step failed.
+    StepFailed {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+        /// Why.
+        cause: Cause,
+    },
+    /// A condition was judged, and the verdict is news.
+    Judged {
+        /// The target.
+        target: Name,
+        /// The condition.
+        condition: String,
+        /// `pass`, `fail` or `undecided`.
+        verdict: String,
+        /// The numbers.
+        why: String,
+    },
+    /// So much of a bake has been watched by now.
+    Watched {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+        /// Seconds of world time.
+        seconds: u64,
+    },
+    /// Everything waits for a person.
+    Paused {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+        /// When it rolls back by itself.
+        until: Timestamp,
+    },
+    /// A person's decision was taken up.
+    DecisionAccepted {
+        /// The decision's name.
+        name: String,
+        /// Who made it.
+        by: String,
+    },
+    /// A person's decision had no effect.
+    DecisionIgnored {
+        /// The decision's name.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+    /// From here on the run goes back.
+    RollBackBegan {
+        /// Why.
+        cause: Cause,
+        /// The targets that are restored.
+        targets: Vec<Name>,
+    },
+    /// A target is as it was.
+    Restored {
+        /// The target.
+        target: Name,
+        /// How it was found.
+        note: String,
+    },
+    /// A target could not be restored.
+    RestoreFailed {
+        /// The target.
+        target: Name,
+        /// Why.
+        cause: Cause,
+    },
+    /// The driver let go; the run can be resumed.
+    Detached {
+        /// Why.
+        why: String,
+    },
+    /// The run is over.
+    RunEnded {
+        /// How.
+        outcome: Outcome,
+        /// What is live now: target to release or bundle.
+        live: BTreeMap<Name, String>,
+    },
+}
+
+/// Why something failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Who or what stopped it.
+    pub side: Side,
+    /// One line.
+    pub what: String,
+    /// More, line by line: hosts, scripts, log tails. Made harmless before it is stored.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+}
+
+/// Who or what stopped it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// A condition that shipit watches.
+    Condition,
+    /// CodeDeploy: a host, an alarm of the group, its own limits.
+    CodeDeploy,
+    /// A person: through shipit or in the console.
+    Person,
+    /// A step's own limit.
+    Limit,
+    /// AWS refused a call.
+    Refused,
+    /// The group is occupied by somebody else's deployment.
+    Busy,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The new release is live.
+    Succeeded,
+    /// The old release serves.
+    RolledBack,
+    /// Failed and left as it is.
+    Held,
+    /// A person must act.
+    Stuck,
+    /// Nothing was changed, because something stood in the way.
+    Refused,
+}
+
+impl Record {
+    /// The target it is about, if it is about one.
+    pub fn target(&self) -> Option<&Name> {
+        match self {
+            Record::StepStarted { target, .. }
+            | Record::CallBegan { target, .. }
+            | Record::CallEnded { target, .. }
+            | Record::DeploymentSeen { target, .. }
+            | Record::StepDone { target, .. }
+            | Record::StepFailed { target, .. }
+            | Record::Judged { target, .. }
+            | Record::Watched { target, .. }
+            | Record::Paused { target, .. }
+            | Record::Restored { target, .. }
+            | Record::RestoreFailed { target, .. } => Some(target),
+            Record::RunPlanned { .. }
+            | Record::DriverStarted { .. }
+            | Record::DecisionAccepted { .. }
+            | Record::DecisionIgnored { .. }
+            | Record::RollBackBegan { .. }
+            | Record::Detached { .. }
+            | Record::RunEnded { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The nouns that every part shares. Plain data: nothing here awaits, reads a clock, the environment or a file.
+
+pub mod condition;
+pub mod facts;
+pub mod harmless;
+pub mod ids;
+pub mod observed;
+pub mod pipeline;
+pub mod revision;
+pub mod units;
+
+pub use harmless::{harmless, harmless_lines};
+pub use ids::{Name, RunId};
+pub use pipeline::Pipeline;
+pub use revision::{Release, Revision};
+pub use units::{Percent, Period};

@@ -1,0 +1,202 @@
+//! The pipeline as its file says it. These types give the parser, the JSON Schema and the reference page; their doc
+//! comments are what a person reads as help.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::condition::HttpCondition;
+use super::ids::Name;
+use super::units::{Percent, Period};
+
+/// A pipeline: what is shipped, where to, and how it is watched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pipeline {
+    /// The version of this format; always 1.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u32,
+    /// The pipeline's name, part of every object key.
+    pub pipeline: Name,
+    /// Where artifacts, runs and locks are kept.
+    pub store: Store,
+    /// What is shipped, by name.
+    #[schemars(extend("minProperties" = 1))]
+    pub artifacts: BTreeMap<Name, Artifact>,
+    /// Where it is shipped to, by name.
+    #[schemars(extend("minProperties" = 1))]
+    pub environments: BTreeMap<Name, Environment>,
+    /// The things that are deployed to, by name.
+    #[schemars(extend("minProperties" = 1))]
+    pub targets: BTreeMap<Name, Target>,
+}
+
+/// A bucket, and where in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Store {
+    /// An S3 bucket in the region of the environments: 3 to 63 lower-case letters, digits, dots and dashes.
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
+    pub bucket: String,
+    /// A prefix for every key, without slashes at its ends.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[schemars(length(max = 200))]
+    pub prefix: String,
+}
+
+/// Built files that are shipped together.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Artifact {
+    /// A directory with `appspec.yml` at its root, or a ready `.zip`; relative to where shipit is started.
+    #[schemars(length(min = 1, max = 4096))]
+    pub path: String,
+}
+
+/// An account, a region, and the role by which shipit acts there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Environment {
+    /// The account's twelve digits, in quotes.
+    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
+    pub account: String,
+    /// The region's code, such as ap-northeast-2.
+    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
+    pub region: String,
+    /// The role to assume, as an ARN; without it the caller's own credentials are used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
+    pub role: Option<String>,
+}
+
+/// One thing that is deployed to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// The CodeDeploy deployment group; everything else is read from it.
+    pub fleet: FleetRef,
+    /// Says that you know: blue/green by copy deletes the old Auto Scaling group and leaves a new one with another name.
+    #[serde(default)]
+    pub group_is_replaced: bool,
+    /// The artifact that is shipped to it.
+    pub artifact: Name,
+    /// How the new release takes over.
+    pub strategy: Strategy,
+    /// What is watched from the moment the new release gets traffic until the end of the bake.
+    #[serde(default)]
+    pub health: Health,
+}
+
+/// A deployment group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FleetRef {
+    /// The CodeDeploy application.
+    #[schemars(length(min = 1, max = 100))]
+    pub application: String,
+    /// The deployment group.
+    #[schemars(length(min = 1, max = 100))]
+    pub deployment_group: String,
+}
+
+/// How the new release takes over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// A second fleet is built beside the first, then traffic moves over.
+    BlueGreen(BlueGreen),
+}
+
+/// Blue/green by copy of the Auto Scaling group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BlueGreen {
+    /// Whether traffic moves by itself once green is ready, or a person says so.
+    #[serde(default)]
+    pub promote: Promote,
+    /// How long an approval is waited for before the run is rolled back; at most 46h.
+    #[serde(default = "BlueGreen::default_within")]
+    pub within: Period,
+    /// How long blue is kept after the bake, for a way back in seconds.
+    #[serde(default)]
+    pub keep_blue: Period,
+    /// Accepts a configuration under which one rerouted instance counts as success (AllAtOnce).
+    #[serde(default)]
+    pub allow_partial: bool,
+}
+
+impl BlueGreen {
+    fn default_within() -> Period {
+        Period::hours(8)
+    }
+}
+
+/// Who moves traffic to a ready green fleet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Promote {
+    /// The run itself.
+    #[default]
+    Automatic,
+    /// A person, with `shipit promote`.
+    Manual,
+}
+
+/// What is watched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// The load balancer's own health checks.
+    #[serde(default)]
+    pub targets: Option<TargetsHealth>,
+    /// CloudWatch alarms that must not be red, by name.
+    #[serde(default)]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 255)))]
+    pub alarms: Vec<String>,
+    /// Requests through the live listener.
+    #[serde(default)]
+    #[schemars(length(max = 20))]
+    pub http: Vec<HttpCondition>,
+    /// How long the new release is watched with all traffic before the old fleet goes.
+    #[serde(default = "Health::default_bake")]
+    pub bake: Period,
+}
+
+impl Health {
+    fn default_bake() -> Period {
+        Period::minutes(5)
+    }
+}
+
+impl Default for Health {
+    fn default() -> Health {
+        Health {
+            targets: Some(TargetsHealth::default()),
+            alarms: Vec::new(),
+            http: Vec::new(),
+            bake: Health::default_bake(),
+        }
+    }
+}
+
+/// How many targets must be healthy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetsHealth {
+    /// The share of the baseline's healthy count that must stay healthy.
+    #[serde(default = "TargetsHealth::default_healthy")]
+    pub healthy: Percent,
+}
+
+impl TargetsHealth {
+    fn default_healthy() -> Percent {
+        Percent::whole(90)
+    }
+}
+
+impl Default for TargetsHealth {
+    fn default() -> TargetsHealth {
+        TargetsHealth { healthy: TargetsHealth::default_healthy() }
+    }
+}

@@ -1,0 +1,224 @@
+//! The last block of a command about a run: what it came to, where users' traffic is, what changed, what to type next. A
+//! run that failed leads with the cause.
+
+use super::commands::Invocation;
+use super::layout::Page;
+use super::style::{Mark, Style};
+use super::suggestions::suggestions;
+use super::traffic::{Serving, first_traffic, serving};
+use super::words::{self, between, clock, date, short};
+use crate::event::record::{Cause, Outcome};
+use crate::plan::{Action, Hold, Intent, Lane, Plan, Step, What};
+use crate::run::{LaneState, RunStatus, State, StepStatus};
+
+/// Targets that a sentence names before it counts the rest.
+const NAMED: usize = 6;
+
+/// Details that are shown; `show` has all.
+const DETAILS: usize = 60;
+
+/// The last block.
+pub fn ending(plan: &Plan, state: &State, invocation: &Invocation, style: Style) -> String {
+    let mut page = Page::new(style);
+    let (mark, title) = title(plan, state);
+    page.heading(mark.tint(), &format!("{} {title}", mark.symbol()));
+    if is_bad(state.status) {
+        for place in failed_at(plan, state) {
+            page.field("where", &place);
+        }
+    } else if !state.has_ended() {
+        per_lane(&mut page, "step", plan, state, under_way);
+    }
+    per_lane(&mut page, "traffic", plan, state, |lane, lane_state, _| traffic(plan, lane, lane_state));
+    per_lane(&mut page, "changed", plan, state, |lane, lane_state, state| changed(plan, lane, lane_state, state));
+    page.commands("next", &suggestions(plan, state, invocation, false));
+    if is_bad(state.status) {
+        details(&mut page, state);
+    }
+    page.finish()
+}
+
+fn is_bad(status: RunStatus) -> bool {
+    match status {
+        RunStatus::Planned
+        | RunStatus::Running
+        | RunStatus::Paused
+        | RunStatus::Detached
+        | RunStatus::Ended(Outcome::Succeeded) => false,
+        RunStatus::RollingBack
+        | RunStatus::Ended(Outcome::RolledBack | Outcome::Held | Outcome::Stuck | Outcome::Refused) => true,
+    }
+}
+
+fn title(plan: &Plan, state: &State) -> (Mark, String) {
+    let (run, label) = (&state.run, &plan.release.label);
+    let cause = state.cause.as_ref().map_or("no cause was recorded", |cause| cause.what.as_str());
+    let took = match (&state.started, state.ended) {
+        (Some((.., began)), Some(ended)) => format!(" after {}", short(between(*began, ended))),
+        _ => String::new(),
+    };
+    match state.status {
+        RunStatus::Ended(Outcome::Succeeded) => {
+            let back = if plan.intent == Intent::Rollback { "again " } else { "" };
+            let environment = &plan.environment;
+            (Mark::Done, format!("succeeded{took}: release {label} is {back}live in {environment}"))
+        }
+        RunStatus::Ended(Outcome::RolledBack) => (Mark::Back, format!("rolled back{took}: {cause}")),
+        RunStatus::Ended(Outcome::Held) => (Mark::Failed, format!("held, left as it is{took}: {cause}")),
+        RunStatus::Ended(Outcome::Refused) => (Mark::Failed, format!("refused, nothing was changed: {cause}")),
+        RunStatus::Ended(Outcome::Stuck) => {
+            (Mark::Failed, format!("stuck{took}, a person must act: {}", stuck_on(state).unwrap_or(cause)))
+        }
+        RunStatus::Paused => match open_until(plan, state) {
+            Some(until) => (Mark::Paused, format!("paused: run {run} waits for a person until {}", date(until))),
+            None => (Mark::Paused, format!("paused: run {run} waits for a person")),
+        },
+        RunStatus::Detached => (Mark::Paused, format!("detached: run {run} is not finished, and nobody drives it")),
+        RunStatus::RollingBack => (Mark::Back, format!("rolling back, not finished: {cause}")),
+        RunStatus::Running => (Mark::Begun, format!("run {run} is under way")),
+        RunStatus::Planned => (Mark::Begun, format!("run {run} is planned, and nobody has driven it yet")),
+    }
+}
+
+/// Why the way back failed.
+fn stuck_on(state: &State) -> Option<&str> {
+    let restores = state.lanes.iter().filter_map(|lane| lane.restore.as_ref());
+    let failed = restores.filter(|restore| restore.status == StepStatus::Failed);
+    failed.map(|restore| restore.note.as_str()).find(|note| !note.is_empty())
+}
+
+/// When the approval that is waited for runs out.
+pub fn open_until(plan: &Plan, state: &State) -> Option<jiff::Timestamp> {
+    let mut open = plan.lanes().zip(&state.lanes).filter_map(|(lane, lane_state)| {
+        let place = lane_state.cursor()?;
+        let (step, step_state) = (lane.steps.get(place)?, lane_state.steps.get(place)?);
+        match &step.what {
+            What::Hold(Hold::Approval { within }) => step_state.started?.checked_add(within.duration()).ok(),
+            What::Hold(Hold::Bake { .. }) | What::Act(_) => None,
+        }
+    });
+    open.next()
+}
+
+/// `web, bake, deployment d-…: a condition that shipit watches`.
+fn failed_at(plan: &Plan, state: &State) -> Vec<String> {
+    let side = state.cause.as_ref().map(|cause| format!(": {}", words::side(cause.side))).unwrap_or_default();
+    let lead = state.cause.as_ref().map_or("", |cause| cause.what.as_str());
+    let mut places = Vec::new();
+    for (lane, lane_state) in plan.lanes().zip(&state.lanes) {
+        let failed = lane_state.steps.iter().position(|step| step.status == StepStatus::Failed);
+        let verdict = lane_state.verdicts.values().any(|(verdict, _)| verdict == "fail");
+        let cursor = lane_state.active().filter(|_| verdict);
+        let Some(place) = failed.or(cursor) else { continue };
+        let (Some(step), Some(step_state)) = (lane.steps.get(place), lane_state.steps.get(place)) else { continue };
+        let deployment = lane_state.deployment.as_ref().map(|id| format!(", deployment {id}")).unwrap_or_default();
+        let is_other = failed.is_some() && !step_state.note.is_empty() && step_state.note != lead;
+        let why = if is_other { format!(": {}", step_state.note) } else { side.clone() };
+        places.push(format!("{}, step {}{deployment}{why}", lane.target, step.id));
+    }
+    if places.is_empty() && !side.is_empty() {
+        let touched = plan.lanes().zip(&state.lanes).find(|(_, lane_state)| lane_state.is_touched());
+        places.extend(touched.and_then(|(lane, lane_state)| {
+            let step = lane_state.active().and_then(|place| lane.steps.get(place))?;
+            Some(format!("{}, step {}{side}", lane.target, step.id))
+        }));
+    }
+    places.truncate(NAMED);
+    places
+}
+
+/// `bake since 09:41:16Z`.
+fn under_way(lane: &Lane, lane_state: &LaneState, _: &State) -> Option<String> {
+    let since = |began: Option<jiff::Timestamp>| match began {
+        Some(began) => format!("since {}", clock(began)),
+        None => "has not begun".to_owned(),
+    };
+    if let Some(restore) = &lane_state.restore {
+        return (restore.status != StepStatus::Done).then(|| format!("restore {}", since(restore.started)));
+    }
+    let place = lane_state.active()?;
+    Some(format!("{} {}", lane.steps.get(place)?.id, since(lane_state.steps.get(place)?.started)))
+}
+
+/// Where users' traffic is, and whether they met the new release.
+pub fn traffic(plan: &Plan, lane: &Lane, state: &LaneState) -> Option<String> {
+    let new = &plan.release.label;
+    let old = words::baseline(&lane.baseline).unwrap_or_else(|| "what was there before".to_owned());
+    if lane.steps.is_empty() {
+        return None;
+    }
+    Some(match (serving(lane, state), first_traffic(lane, state)) {
+        (Serving::Blue, None) => format!("{old} serves all of it; {new} never got any"),
+        (Serving::Blue, Some(from)) => {
+            let until = state.restore.as_ref().and_then(|restore| restore.ended);
+            let until = until.map(|until| format!(" until {} at the latest", clock(until))).unwrap_or_default();
+            format!("{old} serves all of it again; {new} had some from {}{until}", clock(from))
+        }
+        (Serving::Moving, _) => format!("on its way from {old} to {new}: both may answer"),
+        (Serving::Green, _) => format!("{new} serves all of it"),
+        (Serving::Returning, _) => format!("on its way back from {new} to {old}: both may answer"),
+        (Serving::Unsure, _) => format!("not known: {old}, {new} or nobody may answer"),
+    })
+}
+
+fn changed(plan: &Plan, lane: &Lane, lane_state: &LaneState, state: &State) -> Option<String> {
+    if state.status != RunStatus::Ended(Outcome::Succeeded) || lane.steps.is_empty() {
+        return None;
+    }
+    let old = words::baseline(&lane.baseline).unwrap_or_else(|| "nothing".to_owned());
+    let releases = format!("{old} → {}", plan.release.label);
+    let is_replaced = |step: &Step| step.what == What::Act(Action::Finish);
+    match &lane_state.deployment {
+        Some(id) if lane.steps.iter().any(is_replaced) => {
+            let (blue, green) = (&lane.baseline.scaling_group.name, lane.green_group(id));
+            Some(format!("{releases}; Auto Scaling group {blue} → {green}"))
+        }
+        Some(_) | None => Some(releases),
+    }
+}
+
+/// One field per sentence, with all the targets that it holds for.
+fn per_lane(
+    page: &mut Page,
+    label: &str,
+    plan: &Plan,
+    state: &State,
+    say: impl Fn(&Lane, &LaneState, &State) -> Option<String>,
+) {
+    let mut sentences: Vec<(String, Vec<&str>)> = Vec::new();
+    for (lane, lane_state) in plan.lanes().zip(&state.lanes) {
+        let Some(sentence) = say(lane, lane_state, state) else { continue };
+        match sentences.iter_mut().find(|(same, _)| *same == sentence) {
+            Some((_, targets)) => targets.push(lane.target.as_str()),
+            None => sentences.push((sentence, vec![lane.target.as_str()])),
+        }
+    }
+    let left_out = sentences.len().saturating_sub(NAMED);
+    for (place, (sentence, targets)) in sentences.iter().take(NAMED).enumerate() {
+        let more = targets.len().saturating_sub(NAMED);
+        let named = targets[..targets.len() - more].join(", ");
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        page.field(if place == 0 { label } else { "" }, &format!("{named}{more}: {sentence}"));
+    }
+    if left_out > 0 {
+        page.field("", &format!("and {left_out} more"));
+    }
+}
+
+fn details(page: &mut Page, state: &State) {
+    let Some(Cause { what, details, .. }) = &state.cause else { return };
+    let is_stuck = state.status == RunStatus::Ended(Outcome::Stuck);
+    if details.is_empty() && !is_stuck {
+        return;
+    }
+    page.blank();
+    if is_stuck {
+        page.field("before", &format!("it went back because: {what}"));
+    }
+    for line in details.iter().take(DETAILS) {
+        page.verbatim(2, line);
+    }
+    if details.len() > DETAILS {
+        page.verbatim(2, &format!("… {} more lines", details.len() - DETAILS));
+    }
+}

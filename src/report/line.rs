@@ -1,0 +1,217 @@
+//! What is said of a record: no line or a few, as a pure function of plan, state and record. So a replay of the journal
+//! says what the live log said.
+
+use jiff::Timestamp;
+
+use super::style::{Mark, Style};
+use super::words;
+use crate::event::record::{Envelope, Outcome, Record};
+use crate::model::{Name, Period};
+use crate::plan::{Action, Intent, Plan, Step, StepId, What};
+use crate::run::{State, StepState, StepStatus};
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// World time.
+    pub at: Timestamp,
+    /// What it is about, at a glance.
+    pub mark: Mark,
+    /// Target and step, or nothing if it is about the whole run.
+    pub place: String,
+    /// What is said.
+    pub text: String,
+}
+
+impl Line {
+    /// `09:34:06Z  ✓ web create  green is ready (4m10s)`.
+    pub fn render(&self, style: &Style) -> String {
+        let at = style.paint(super::style::Tint::Quiet, &words::clock(self.at));
+        let gap = if self.place.is_empty() { "" } else { "  " };
+        format!("{at}  {} {}{gap}{}", style.mark(self.mark), style.text(&self.place), style.text(&self.text))
+    }
+}
+
+/// What is said of a record; `before` is the state without it.
+pub fn lines(plan: &Plan, before: &State, envelope: &Envelope) -> Vec<Line> {
+    let said = said(plan, before, envelope);
+    let line = |(mark, place, text)| Line { at: envelope.at, mark, place, text };
+    said.map(line).into_iter().collect()
+}
+
+type Said = Option<(Mark, String, String)>;
+
+fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
+    let at = envelope.at;
+    match &envelope.record {
+        Record::RunPlanned { by, parent, .. } => {
+            let after = parent.as_ref().map(|run| format!(", after run {run}")).unwrap_or_default();
+            whole(Mark::Fact, format!("run {}: {}, asked for by {by}{after}", envelope.run, intent(plan)))
+        }
+        Record::DriverStarted { token, holder } => {
+            let again = if *token > 1 { format!(", driver {token} of this run") } else { String::new() };
+            whole(Mark::Fact, format!("driven by {holder}{again}"))
+        }
+        Record::DecisionAccepted { name, by } => whole(Mark::Fact, format!("decision {name} by {by} is taken up")),
+        Record::DecisionIgnored { name, why } => whole(Mark::Fact, format!("decision {name} has no effect: {why}")),
+        Record::RollBackBegan { cause, targets } => {
+            let targets: Vec<&str> = targets.iter().map(Name::as_str).collect();
+            let back = if targets.is_empty() { "nothing to restore" } else { "rolling back" };
+            let gap = if targets.is_empty() { "" } else { " " };
+            let what = format!("{back}{gap}{}: {} ({})", targets.join(", "), cause.what, words::side(cause.side));
+            whole(Mark::Back, what)
+        }
+        Record::Detached { why } => whole(Mark::Paused, format!("detached: {why}; any machine can resume the run")),
+        Record::RunEnded { outcome, live } => whole(outcome_mark(*outcome), ended(before, at, *outcome, live)),
+        Record::StepStarted { .. }
+        | Record::CallBegan { .. }
+        | Record::CallEnded { .. }
+        | Record::DeploymentSeen { .. }
+        | Record::StepDone { .. }
+        | Record::StepFailed { .. }
+        | Record::Judged { .. }
+        | Record::Watched { .. }
+        | Record::Paused { .. }
+        | Record::Restored { .. }
+        | Record::RestoreFailed { .. } => said_of_lane(plan, before, envelope),
+    }
+}
+
+fn said_of_lane(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
+    let at = envelope.at;
+    match &envelope.record {
+        Record::StepStarted { target, step } => {
+            here(Mark::Begun, target, step, begun(plan, target, step, find(plan, before, target, step)))
+        }
+        Record::CallEnded { target, step, trouble, .. } => {
+            let (mark, text) = answered(find(plan, before, target, step), trouble.as_deref())?;
+            here(mark, target, step, text)
+        }
+        Record::DeploymentSeen { target, step, deployment } => {
+            let lane = before.lane(target)?;
+            let known = if step.0 == "restore" { &lane.redeployment } else { &lane.deployment };
+            let is_news = known.as_ref() != Some(deployment);
+            if is_news { here(Mark::Fact, target, step, format!("deployment {deployment}")) } else { None }
+        }
+        Record::StepDone { target, step, note } => {
+            here(Mark::Done, target, step, done(note, find(plan, before, target, step), at))
+        }
+        Record::StepFailed { target, step, cause } => {
+            here(Mark::Failed, target, step, format!("failed: {} ({})", cause.what, words::side(cause.side)))
+        }
+        Record::Judged { target, condition, verdict, why } => {
+            let (mark, word) = match verdict.as_str() {
+                "pass" => (Mark::Done, "passes"),
+                "fail" => (Mark::Failed, "fails"),
+                _ => (Mark::Fact, "is undecided"),
+            };
+            Some((mark, target.to_string(), format!("{condition} {word}: {why}")))
+        }
+        Record::Paused { target, step, until } => here(
+            Mark::Paused,
+            target,
+            step,
+            format!("waits for a person to promote; after {} it rolls back", words::date(*until)),
+        ),
+        Record::Restored { target, note } => {
+            let restore = before.lane(target).and_then(|lane| lane.restore.as_ref());
+            here(Mark::Done, target, &StepId::from("restore"), done(note, restore, at))
+        }
+        Record::RestoreFailed { target, cause } => {
+            here(Mark::Failed, target, &StepId::from("restore"), format!("failed: {}", cause.what))
+        }
+        // Said by what comes of them: the step's begin, a deployment's id, trouble, the end; a bake's by heartbeats.
+        Record::CallBegan { .. } | Record::Watched { .. } => None,
+        Record::RunPlanned { .. }
+        | Record::DriverStarted { .. }
+        | Record::DecisionAccepted { .. }
+        | Record::DecisionIgnored { .. }
+        | Record::RollBackBegan { .. }
+        | Record::Detached { .. }
+        | Record::RunEnded { .. } => None,
+    }
+}
+
+fn whole(mark: Mark, text: String) -> Said {
+    Some((mark, String::new(), text))
+}
+
+fn here(mark: Mark, target: &Name, step: &StepId, text: String) -> Said {
+    Some((mark, format!("{target} {step}"), text))
+}
+
+fn find<'a>(plan: &Plan, before: &'a State, target: &Name, step: &StepId) -> Option<&'a StepState> {
+    let lane = before.lane(target)?;
+    if step.0 == "restore" {
+        return lane.restore.as_ref();
+    }
+    lane.steps.get(plan.lane(target)?.place(step)?)
+}
+
+/// `deploys release r2 of storefront to production`.
+fn intent(plan: &Plan) -> String {
+    let (label, pipeline, environment) = (&plan.release.label, &plan.pipeline, &plan.environment);
+    match plan.intent {
+        Intent::Deploy => format!("release {label} of {pipeline} goes to {environment}"),
+        Intent::Rollback => format!("{pipeline} in {environment} goes back to release {label}"),
+    }
+}
+
+fn begun(plan: &Plan, target: &Name, id: &StepId, before: Option<&StepState>) -> String {
+    if before.is_some_and(|step| step.status != StepStatus::Pending) {
+        return "begins again".to_owned();
+    }
+    let Some(lane) = plan.lane(target) else { return "begins".to_owned() };
+    let Some(step) = lane.step(id) else { return "begins".to_owned() };
+    let does = words::does(lane, step);
+    if matches!(step.what, What::Hold(_)) { does } else { format!("{does} ({})", lengths(step)) }
+}
+
+/// `usually 6m, at most 30m`.
+fn lengths(step: &Step) -> String {
+    let limit = words::short(step.limit);
+    if step.expected < Period::seconds(1) || step.what == What::Act(Action::Compare) {
+        format!("at most {limit}")
+    } else {
+        format!("usually {}, at most {limit}", words::short(step.expected))
+    }
+}
+
+/// Trouble with calls is said when it begins or changes, and when it is over; not for each of a thousand throttles.
+fn answered(before: Option<&StepState>, trouble: Option<&str>) -> Option<(Mark, String)> {
+    let earlier = before.and_then(|step| step.trouble.as_ref());
+    let call = before.and_then(|step| step.last_call.as_ref()).map_or("the call", |(call, _)| call.as_str());
+    match (earlier, trouble) {
+        (None, None) => None,
+        (Some((_, count, _)), None) => {
+            let times = if *count == 1 { "once".to_owned() } else { format!("{count} times") };
+            Some((Mark::Fact, format!("{call} went through after it had failed {times}")))
+        }
+        (Some((same, ..)), Some(now)) if same == now => None,
+        (_, Some(now)) => Some((Mark::Trouble, format!("{call}: {now}; it is tried again"))),
+    }
+}
+
+fn done(note: &str, before: Option<&StepState>, at: Timestamp) -> String {
+    let note = if note.is_empty() { "done" } else { note };
+    match before.and_then(|step| step.started) {
+        Some(began) => format!("{note} ({})", words::short(words::between(began, at))),
+        None => note.to_owned(),
+    }
+}
+
+fn outcome_mark(outcome: Outcome) -> Mark {
+    match outcome {
+        Outcome::Succeeded => Mark::Done,
+        Outcome::RolledBack => Mark::Back,
+        Outcome::Held | Outcome::Stuck | Outcome::Refused => Mark::Failed,
+    }
+}
+
+fn ended(before: &State, at: Timestamp, outcome: Outcome, live: &std::collections::BTreeMap<Name, String>) -> String {
+    let live: Vec<String> = live.iter().map(|(target, what)| format!("{target} {what}")).collect();
+    let took = before.started.as_ref().map(|(.., began)| words::short(words::between(*began, at)));
+    let took = took.map(|took| format!(" after {took}")).unwrap_or_default();
+    let live = if live.is_empty() { String::new() } else { format!("; live: {}", live.join(", ")) };
+    format!("{}{took}{live}", words::outcome(outcome))
+}

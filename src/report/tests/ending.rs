@@ -1,0 +1,215 @@
+//! The last block of a command.
+
+use std::collections::BTreeMap;
+
+use super::samples::{Story, name, plan};
+use super::{NARROW, invocation};
+use crate::event::record::{Cause, Outcome, Record, Side};
+use crate::report::{Style, ending};
+
+fn text(story: &Story) -> String {
+    let plan = plan(story.has_approval());
+    ending(&plan, &story.state(&plan), &invocation(), Style::PLAIN)
+}
+
+fn ended(outcome: Outcome) -> Record {
+    Record::RunEnded { outcome, live: BTreeMap::new() }
+}
+
+fn cause(side: Side, what: &str, details: &[&str]) -> Cause {
+    Cause { side, what: what.to_owned(), details: details.iter().map(|line| (*line).to_owned()).collect() }
+}
+
+#[test]
+fn succeeded() {
+    insta::assert_snapshot!(text(&Story::succeeded()), @r"
+    ✓ succeeded after 14m2s: release r2 is live in production
+      traffic   web: r2 serves all of it
+      changed   web: r1 → r2; Auto Scaling group storefront-web-v1 →
+                CodeDeploy_storefront-web_d-BBBBBBBBB
+      next      shipit status storefront -e production     # what is live now
+                shipit rollback storefront -e production   # back to r1
+    ");
+}
+
+#[test]
+fn rolled_back_leads_with_the_cause() {
+    insta::assert_snapshot!(text(&Story::rolled_back()), @r"
+    ↺ rolled back after 10m40s: alarm storefront-5xx is red: 41 > 5 in 1 of 1
+      periods
+      where     web, step bake, deployment d-BBBBBBBBB: a condition that shipit
+                watches
+      traffic   web: r1 serves all of it again; r2 had some from 09:38:17Z until
+                09:44:46Z at the latest
+      next      shipit show 20261121-093406-kfzw storefront -e production
+                  # the whole story
+                shipit deploy storefront -e production
+                  # again, once the cause is gone
+
+      4 of 4 targets healthy
+      http /healthz: 200 in 12ms
+    ");
+}
+
+#[test]
+fn rolled_back_before_users_met_it() {
+    let (web, step) = (name("web"), "create".into());
+    let details = ["i-01 AfterInstall: ScriptFailed", "  scripts/install.sh: exit 1", "  ::error::\u{1b}[2Jgone"];
+    let cause = cause(Side::CodeDeploy, "HEALTH_CONSTRAINTS: AfterInstall failed on i-01", &details);
+    let story = Story::new()
+        .then(0, Record::StepStarted { target: web.clone(), step })
+        .then(
+            3,
+            Record::DeploymentSeen { target: web.clone(), step: "create".into(), deployment: "d-BBBBBBBBB".to_owned() },
+        )
+        .then(90, Record::StepFailed { target: web.clone(), step: "create".into(), cause: cause.clone() })
+        .then(90, Record::RollBackBegan { cause, targets: vec![web.clone()] })
+        .then(95, Record::Restored { target: web, note: "blue was never touched".to_owned() })
+        .then(95, ended(Outcome::RolledBack));
+    insta::assert_snapshot!(text(&story), @r"
+    ↺ rolled back after 1m35s: HEALTH_CONSTRAINTS: AfterInstall failed on i-01
+      where     web, step create, deployment d-BBBBBBBBB: CodeDeploy stopped it
+      traffic   web: r1 serves all of it; r2 never got any
+      next      shipit show 20261121-093406-kfzw storefront -e production
+                  # the whole story
+                shipit deploy storefront -e production
+                  # again, once the cause is gone
+
+      i-01 AfterInstall: ScriptFailed
+        scripts/install.sh: exit 1
+        : :error::gone
+    ");
+}
+
+#[test]
+fn paused() {
+    insta::assert_snapshot!(text(&Story::paused()), @r"
+    ‖ paused: run 20261121-093406-kfzw waits for a person until 2026-11-21 17:38:17Z
+      step      web: approval since 09:38:17Z
+      traffic   web: r1 serves all of it; r2 never got any
+      next      shipit promote storefront -e production   # moves traffic to r2
+                shipit abort storefront -e production     # drops r2, r1 stays
+    ");
+}
+
+#[test]
+fn detached_on_the_way_there_and_on_the_way_back() {
+    let web = name("web");
+    let there = Story::ready()
+        .step("approval", 251, 300, "promoted by kim")
+        .then(301, Record::StepStarted { target: web, step: "reroute".into() })
+        .then(361, Record::Detached { why: "SIGTERM".to_owned() });
+    insta::assert_snapshot!(text(&there), @r"
+    ‖ detached: run 20261121-093406-kfzw is not finished, and nobody drives it
+      step      web: reroute since 09:39:07Z
+      traffic   web: on its way from r1 to r2: both may answer
+      next      shipit resume storefront -e production   # drives it on
+                shipit abort storefront -e production    # rolls back to r1
+    ");
+    let back = Story::failing().then(530, Record::Detached { why: "SIGTERM".to_owned() });
+    insta::assert_snapshot!(text(&back), @r"
+    ‖ detached: run 20261121-093406-kfzw is not finished, and nobody drives it
+      step      web: restore since 09:42:46Z
+      traffic   web: on its way back from r2 to r1: both may answer
+      next      shipit resume storefront -e production   # drives the way back on
+                shipit status storefront -e production   # what is live now
+    ");
+}
+
+#[test]
+fn stuck() {
+    let failed = cause(Side::Refused, "ContinueDeployment is not permitted", &[]);
+    let story = Story::failing()
+        .then(600, Record::RestoreFailed { target: name("web"), cause: failed })
+        .then(600, ended(Outcome::Stuck));
+    insta::assert_snapshot!(text(&story), @r"
+    ✗ stuck after 10m, a person must act: ContinueDeployment is not permitted
+      where     web, step bake, deployment d-BBBBBBBBB: a condition that shipit
+                watches
+      traffic   web: not known: r1, r2 or nobody may answer
+      next      shipit show 20261121-093406-kfzw storefront -e production
+                  # the whole story
+                shipit rollback storefront -e production
+                  # tries to go back to r1 once more
+                aws deploy get-deployment --region ap-northeast-2 --deployment-id d-BBBBBBBBB
+                  # what CodeDeploy says of web
+
+      before    it went back because: alarm storefront-5xx is red: 41 > 5 in 1 of 1
+                periods
+      4 of 4 targets healthy
+      http /healthz: 200 in 12ms
+    ");
+}
+
+#[test]
+fn refused_and_held() {
+    let busy = cause(Side::Busy, "deployment d-X of somebody occupies storefront-web", &["created 09:00:00Z"]);
+    let refused = Story::new()
+        .then(1, Record::RollBackBegan { cause: busy, targets: Vec::new() })
+        .then(1, ended(Outcome::Refused));
+    insta::assert_snapshot!(text(&refused), @r"
+    ✗ refused, nothing was changed: deployment d-X of somebody occupies
+      storefront-web
+      traffic   web: r1 serves all of it; r2 never got any
+      next      shipit deploy storefront -e production
+                  # again, once the cause is gone
+                shipit status storefront -e production
+                  # what is live now
+
+      created 09:00:00Z
+    ");
+    insta::assert_snapshot!(text(&Story::failing().then(600, ended(Outcome::Held))), @r"
+    ✗ held, left as it is after 10m: alarm storefront-5xx is red: 41 > 5 in 1 of 1
+      periods
+      where     web, step bake, deployment d-BBBBBBBBB: a condition that shipit
+                watches
+      traffic   web: on its way back from r2 to r1: both may answer
+      next      shipit rollback storefront -e production
+                  # back to r1
+                shipit show 20261121-093406-kfzw storefront -e production
+                  # the whole story
+
+      4 of 4 targets healthy
+      http /healthz: 200 in 12ms
+    ");
+}
+
+#[test]
+fn a_narrow_screen_without_colour_and_unicode() {
+    let plan = plan(false);
+    let text = ending(&plan, &Story::rolled_back().state(&plan), &invocation(), NARROW);
+    assert!(text.is_ascii());
+    insta::assert_snapshot!(text, @r"
+    < rolled back after 10m40s: alarm
+      storefront-5xx is red: 41 > 5 in 1 of
+      1 periods
+      where: web, step bake, deployment
+        d-BBBBBBBBB: a condition that shipit
+        watches
+      traffic: web: r1 serves all of it
+        again; r2 had some from 09:38:17Z
+        until 09:44:46Z at the latest
+      next:
+        shipit show 20261121-093406-kfzw storefront -e production
+          # the whole story
+        shipit deploy storefront -e production
+          # again, once the cause is gone
+
+      4 of 4 targets healthy
+      http /healthz: 200 in 12ms
+    ");
+}
+
+#[test]
+fn equal_lanes_are_said_once() {
+    let mut plan = plan(false);
+    let lane = plan.waves[0].lanes[0].clone();
+    for place in 0..199 {
+        let mut lane = lane.clone();
+        lane.target = name(&format!("t{place}"));
+        plan.waves[0].lanes.push(lane);
+    }
+    let text = ending(&plan, &Story::new().state(&plan), &invocation(), Style::PLAIN);
+    assert!(text.lines().count() < 12, "{text}");
+    assert!(text.contains("web, t0, t1, t2, t3, t4 and 194 more: r1 serves all of it"), "{text}");
+}

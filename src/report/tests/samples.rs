@@ -1,0 +1,237 @@
+//! A plan and its records, for the tests of this folder.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::event::record::{Cause, Envelope, Outcome, Record, Side};
+use crate::model::condition::{Condition, HttpCondition};
+use crate::model::observed::{Baseline, Instance, ScalingGroup};
+use crate::model::pipeline::{FleetRef, Store};
+use crate::model::revision::BundleRef;
+use crate::model::{Name, Percent, Period, Release, Revision, RunId};
+use crate::plan::{Action, FleetBaseline, Hold, Intent, Lane, Plan, Site, Step, StepId, Watch, Wave, WayBack, What};
+use crate::run::State;
+
+pub fn name(text: &str) -> Name {
+    Name::new(text).unwrap()
+}
+
+pub fn run() -> RunId {
+    RunId::parse("20261121-093406-kfzw").unwrap()
+}
+
+pub fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_795_253_646 + seconds).unwrap()
+}
+
+pub fn revision(letter: &str) -> Revision {
+    let key = format!("artifacts/{}.zip", letter.repeat(64));
+    Revision { bucket: "acme-shipit".to_owned(), key, version: None, etag: None }
+}
+
+fn step(id: &str, what: What, expected: u64, limit: u64, way_back: WayBack) -> Step {
+    let (expected, limit) = (Period::minutes(expected), Period::minutes(limit));
+    Step { id: id.into(), what, expected, limit, way_back }
+}
+
+/// Release r2 over r1 on four instances; with an approval if asked for.
+pub fn plan(has_approval: bool) -> Plan {
+    let within = Period::hours(8);
+    let mut steps = vec![
+        step("create", What::Act(Action::Create), 6, 30, WayBack::Drop),
+        step("compare", What::Act(Action::Compare), 0, 5, WayBack::Drop),
+        step("approval", What::Hold(Hold::Approval { within }), 0, 480, WayBack::Drop),
+        step("reroute", What::Act(Action::Reroute), 4, 25, WayBack::Route),
+        step("bake", What::Hold(Hold::Bake { watched: Period::minutes(5) }), 5, 20, WayBack::Route),
+        step("keep-blue", What::Hold(Hold::Bake { watched: Period::minutes(30) }), 30, 60, WayBack::Route),
+        step("finish", What::Act(Action::Finish), 2, 40, WayBack::Redeploy),
+    ];
+    steps.retain(|step| has_approval || !["approval", "keep-blue"].contains(&step.id.0.as_str()));
+    Plan {
+        v: 0,
+        pipeline: name("storefront"),
+        environment: name("production"),
+        intent: Intent::Deploy,
+        release: Release {
+            label: "r2".to_owned(),
+            bundles: vec![BundleRef { artifact: "web".to_owned(), sha256: "b".repeat(64), size: 12_345 }],
+        },
+        sites: vec![Site {
+            account: "111122223333".to_owned(),
+            region: "ap-northeast-2".to_owned(),
+            role: Some("arn:aws:iam::111122223333:role/shipit".to_owned()),
+            artifact_store: Store { bucket: "acme-shipit".to_owned(), prefix: String::new() },
+        }],
+        waves: vec![Wave { name: "all".to_owned(), lanes: vec![lane(steps)] }],
+        calls_per_minute: 24,
+    }
+}
+
+fn lane(steps: Vec<Step>) -> Lane {
+    let target_groups = vec!["arn:aws:elasticloadbalancing:ap-northeast-2:111122223333:targetgroup/web/1".to_owned()];
+    let instances: Vec<Instance> = (1..=4)
+        .map(|place| Instance {
+            id: format!("i-0000000000000000{place}"),
+            state: "InService".to_owned(),
+            is_healthy: true,
+            template_version: None,
+        })
+        .collect();
+    let http = HttpCondition {
+        path: "/healthz".to_owned(),
+        within: Period::seconds(2),
+        every: Period::seconds(10),
+        failures: 3,
+    };
+    let conditions = vec![
+        Condition::Targets { target_groups: target_groups.clone(), baseline: 4, share: Percent::whole(90) },
+        Condition::Alarm { name: "storefront-5xx".to_owned() },
+        Condition::Http { origin: "http://storefront.example".to_owned(), request: http },
+    ];
+    Lane {
+        target: name("web"),
+        site: 0,
+        fleet: FleetRef { application: "storefront".to_owned(), deployment_group: "storefront-web".to_owned() },
+        revision: revision("b"),
+        baseline: FleetBaseline {
+            live: Some(Baseline {
+                release: Some("r1".to_owned()),
+                revision: revision("a"),
+                deployment: "d-AAAAAAAAA".to_owned(),
+                bundle_exists: true,
+            }),
+            healthy: instances.iter().map(|instance| instance.id.clone()).collect(),
+            scaling_group: ScalingGroup {
+                name: "storefront-web-v1".to_owned(),
+                sizes: (4, 4, 8),
+                instances,
+                ..ScalingGroup::default()
+            },
+            target_groups,
+            redeploy: Period::minutes(12),
+        },
+        steps,
+        watches: vec![Watch { id: "health".to_owned(), from: "reroute".into(), to: "bake".into(), conditions }],
+    }
+}
+
+/// Records of a run, each with the second at which it was written.
+pub struct Story(pub Vec<(i64, Record)>);
+
+impl Story {
+    /// A run that began.
+    pub fn new() -> Story {
+        let revisions = BTreeMap::from([(name("web"), revision("b"))]);
+        let (by, why) = ("arn:aws:iam::111122223333:user/kim".to_owned(), "deploy".to_owned());
+        Story(vec![
+            (0, Record::RunPlanned { by, why, parent: None, revisions, plan: "0".repeat(64) }),
+            (0, Record::DriverStarted { token: 1, holder: "kim@laptop".to_owned() }),
+        ])
+    }
+
+    /// One more record.
+    pub fn then(mut self, second: i64, record: Record) -> Story {
+        self.0.push((second, record));
+        self
+    }
+
+    /// A step that began and ended well.
+    pub fn step(self, id: &str, from: i64, to: i64, note: &str) -> Story {
+        let (target, step, note) = (name("web"), StepId::from(id), note.to_owned());
+        self.then(from, Record::StepStarted { target: target.clone(), step: step.clone() })
+            .then(to, Record::StepDone { target, step, note })
+    }
+
+    /// Up to a green fleet that is ready.
+    pub fn ready() -> Story {
+        let (target, step) = (name("web"), StepId::from("create"));
+        let mut story = Story::new().step("create", 0, 250, "green is ready: 4 of 4").step("compare", 250, 251, "");
+        let seen = Record::DeploymentSeen { target, step, deployment: "d-BBBBBBBBB".to_owned() };
+        story.0.insert(3, (2, seen));
+        story
+    }
+
+    /// All the way.
+    pub fn succeeded() -> Story {
+        let live = BTreeMap::from([(name("web"), "r2".to_owned())]);
+        Story::ready()
+            .step("reroute", 251, 430, "green serves, blue is out")
+            .step("bake", 430, 730, "5m watched, all passed")
+            .step("finish", 730, 842, "blue is deleted")
+            .then(842, Record::RunEnded { outcome: Outcome::Succeeded, live })
+    }
+
+    /// A green fleet that waits for a person.
+    pub fn paused() -> Story {
+        let (target, step) = (name("web"), StepId::from("approval"));
+        Story::ready()
+            .then(251, Record::StepStarted { target: target.clone(), step: step.clone() })
+            .then(251, Record::Paused { target, step, until: at(251 + 28_800) })
+    }
+
+    /// An alarm turned red in the bake; not restored yet.
+    pub fn failing() -> Story {
+        let (target, step) = (name("web"), StepId::from("bake"));
+        let why = "storefront-5xx is red: 41 > 5 in 1 of 1 periods".to_owned();
+        Story::ready()
+            .step("reroute", 251, 430, "green serves, blue is out")
+            .then(430, Record::StepStarted { target: target.clone(), step })
+            .then(
+                520,
+                Record::Judged {
+                    target: target.clone(),
+                    condition: "alarm storefront-5xx".to_owned(),
+                    verdict: "fail".to_owned(),
+                    why: why.clone(),
+                },
+            )
+            .then(
+                520,
+                Record::RollBackBegan {
+                    cause: Cause {
+                        side: Side::Condition,
+                        what: format!("alarm {why}"),
+                        details: vec!["4 of 4 targets healthy".to_owned(), "http /healthz: 200 in 12ms".to_owned()],
+                    },
+                    targets: vec![target],
+                },
+            )
+    }
+
+    /// …and then restored.
+    pub fn rolled_back() -> Story {
+        let live = BTreeMap::from([(name("web"), "r1".to_owned())]);
+        Story::failing()
+            .then(
+                640,
+                Record::Restored { target: name("web"), note: "4 of 4 healthy in blue, green is gone".to_owned() },
+            )
+            .then(640, Record::RunEnded { outcome: Outcome::RolledBack, live })
+    }
+
+    /// Whether its plan has an approval.
+    pub fn has_approval(&self) -> bool {
+        self.0.iter().any(|(_, record)| matches!(record, Record::StepStarted { step, .. } if step.0 == "approval"))
+    }
+
+    /// The records as the journal gives them back.
+    pub fn envelopes(&self) -> Vec<Envelope> {
+        let envelope = |(seq, (second, record)): (usize, &(i64, Record))| Envelope {
+            run: run(),
+            at: at(*second),
+            seq: seq as u64,
+            record: record.clone(),
+        };
+        self.0.iter().enumerate().map(envelope).collect()
+    }
+
+    /// Their fold.
+    pub fn state(&self, plan: &Plan) -> State {
+        let mut state = State::new(run(), plan);
+        for envelope in self.envelopes() {
+            state.apply(plan, envelope.at, &envelope.record);
+        }
+        state
+    }
+}

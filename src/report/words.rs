@@ -1,0 +1,166 @@
+//! How things are called on the screen.
+
+use jiff::Timestamp;
+
+use crate::event::record::{Outcome, Side};
+use crate::model::{Period, Revision};
+use crate::plan::{Action, FleetBaseline, Hold, Intent, Lane, Step, WayBack, What};
+use crate::run::RunStatus;
+
+/// Time of day in UTC: `09:34:06Z`.
+pub fn clock(at: Timestamp) -> String {
+    at.strftime("%H:%M:%SZ").to_string()
+}
+
+/// Day and time of day in UTC: `2026-11-21 09:34:06Z`.
+pub fn date(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// How long it is from one moment to another; nothing if it is the other way round.
+pub fn between(from: Timestamp, to: Timestamp) -> Period {
+    Period::seconds(u64::try_from(to.duration_since(from).as_secs()).unwrap_or(0))
+}
+
+/// A length of time in its two largest units: `4m10s`, `1h30m`, `0s`.
+pub fn short(period: Period) -> String {
+    let seconds = period.as_seconds();
+    let rounded = match seconds {
+        0 => return "0s".to_owned(),
+        1..3600 => seconds,
+        3600..86_400 => seconds / 60 * 60,
+        _ => seconds / 3600 * 3600,
+    };
+    Period::seconds(rounded).to_string()
+}
+
+/// A count with its noun: `1 instance`, `4 instances`.
+pub fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// A size in bytes as people say it.
+pub fn bytes(size: u64) -> String {
+    match size {
+        0..1024 => format!("{size} B"),
+        1024..1_048_576 => format!("{} KiB", size.div_ceil(1024)),
+        _ => format!("{}.{} MiB", size / 1_048_576, size % 1_048_576 * 10 / 1_048_576),
+    }
+}
+
+/// What was live before: the release's label, or else the bundle; none before the first deployment.
+pub fn baseline(fleet: &FleetBaseline) -> Option<String> {
+    let live = fleet.live.as_ref()?;
+    Some(live.release.clone().unwrap_or_else(|| bundle(&live.revision)))
+}
+
+/// A bundle without a label: the start of its hash, or its place.
+pub fn bundle(revision: &Revision) -> String {
+    match revision.sha256().and_then(|hash| hash.get(..12)) {
+        Some(start) => format!("bundle {start}"),
+        None => format!("s3://{}/{}", revision.bucket, revision.key),
+    }
+}
+
+/// What a step does, before it is done.
+pub fn does(lane: &Lane, step: &Step) -> String {
+    match &step.what {
+        What::Act(Action::Create) => {
+            let count = lane.baseline.scaling_group.instances.len();
+            format!("{} new {} the release", count, if count == 1 { "instance gets" } else { "instances get" })
+        }
+        What::Act(Action::Compare) => "green is compared with blue".to_owned(),
+        What::Act(Action::Reroute) => "traffic moves to green".to_owned(),
+        What::Act(Action::Finish) => "blue is deleted".to_owned(),
+        What::Act(Action::Restore) => "the baseline is restored".to_owned(),
+        What::Hold(Hold::Bake { watched }) if is_watched(lane, step) => {
+            format!("{} watched without a failure", short(*watched))
+        }
+        What::Hold(Hold::Bake { watched }) => format!("blue is kept for {}", short(*watched)),
+        What::Hold(Hold::Approval { within }) => format!("a person promotes within {}", short(*within)),
+    }
+}
+
+/// Whether a watch covers the step.
+pub fn is_watched(lane: &Lane, step: &Step) -> bool {
+    lane.watches.iter().any(|watch| match (lane.place(&watch.from), lane.place(&step.id), lane.place(&watch.to)) {
+        (Some(from), Some(here), Some(to)) => from <= here && here <= to,
+        _ => false,
+    })
+}
+
+/// How one gets back from a step.
+pub fn way_back(lane: &Lane, way: WayBack) -> String {
+    let release = baseline(&lane.baseline);
+    match (way, release) {
+        (WayBack::Drop, _) => "none needed, green is dropped and users notice nothing".to_owned(),
+        (WayBack::Route, _) => "route back to blue in seconds".to_owned(),
+        (WayBack::Redeploy, Some(release)) => {
+            format!("redeploy {release} in about {} min", lane.baseline.redeploy.as_minutes_up())
+        }
+        (WayBack::None, _) | (WayBack::Redeploy, None) => "none: nothing was deployed before".to_owned(),
+    }
+}
+
+/// Who or what stopped it.
+pub fn side(side: Side) -> &'static str {
+    match side {
+        Side::Condition => "a condition that shipit watches",
+        Side::CodeDeploy => "CodeDeploy stopped it",
+        Side::Person => "a person stopped it",
+        Side::Limit => "the step's own limit",
+        Side::Refused => "AWS refused the call",
+        Side::Busy => "somebody else's deployment occupies the group",
+    }
+}
+
+/// `deploy` or `rollback`.
+pub fn intent(intent: Intent) -> &'static str {
+    match intent {
+        Intent::Deploy => "deploy",
+        Intent::Rollback => "rollback",
+    }
+}
+
+/// How a run ended, as a person reads it.
+pub fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Succeeded => "succeeded",
+        Outcome::RolledBack => "rolled back",
+        Outcome::Held => "held",
+        Outcome::Stuck => "stuck",
+        Outcome::Refused => "refused",
+    }
+}
+
+/// Where a run stands, as a person reads it.
+pub fn status(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Planned => "planned",
+        RunStatus::Running => "running",
+        RunStatus::Paused => "paused",
+        RunStatus::Detached => "detached",
+        RunStatus::RollingBack => "rolling back",
+        RunStatus::Ended(how) => outcome(how),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_short() {
+        for (seconds, text) in [(0, "0s"), (59, "59s"), (250, "4m10s"), (3600, "1h"), (5461, "1h31m"), (90_061, "1d1h")]
+        {
+            assert_eq!(short(Period::seconds(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        for (size, text) in [(12, "12 B"), (1025, "2 KiB"), (12_900_000, "12.3 MiB")] {
+            assert_eq!(bytes(size), text);
+        }
+    }
+}

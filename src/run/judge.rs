@@ -1,0 +1,107 @@
+//! Verdicts: a condition, what was seen, the time. No data is never a pass (an alarm that exists and has no data is not
+//! red, and says so).
+
+use jiff::Timestamp;
+
+use super::view::LaneView;
+use crate::model::condition::Condition;
+use crate::plan::Lane;
+
+/// What a condition says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// True, with the numbers.
+    Pass(String),
+    /// False, with the numbers.
+    Fail(String),
+    /// It cannot be told, and why.
+    Undecided(String),
+}
+
+impl Verdict {
+    /// The word in records.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Verdict::Pass(_) => "pass",
+            Verdict::Fail(_) => "fail",
+            Verdict::Undecided(_) => "undecided",
+        }
+    }
+
+    /// The numbers.
+    pub fn why(&self) -> &str {
+        match self {
+            Verdict::Pass(why) | Verdict::Fail(why) | Verdict::Undecided(why) => why,
+        }
+    }
+}
+
+/// After how many seconds without news a fact says nothing any more.
+const STALE_SECONDS: i64 = 300;
+
+/// Bad readings of target health in a row that are a failure; one may be a health check in between.
+const LOW_READINGS: u32 = 2;
+
+/// Judges one condition of a lane.
+pub fn judge(condition: &Condition, lane: &Lane, view: &LaneView, now: Timestamp) -> Verdict {
+    match condition {
+        Condition::Targets { target_groups, baseline, share } => {
+            let oldest = target_groups.iter().map(|arn| view.health.get(arn).map(|fact| fact.at)).min();
+            match oldest.flatten() {
+                Some(at) if is_fresh(at, now) => {
+                    judge_targets(view.healthy(), share.of_rounded_up(*baseline), *baseline, view.lows)
+                }
+                Some(_) | None => Verdict::Undecided("the health of the targets is not known".to_owned()),
+            }
+        }
+        Condition::Alarm { name } => match view.alarms.get(name) {
+            Some(fact) if is_fresh(fact.at, now) => match &fact.value {
+                None => Verdict::Undecided("the alarm does not exist".to_owned()),
+                Some(alarm) => match alarm.state.as_str() {
+                    "OK" => Verdict::Pass("OK".to_owned()),
+                    "ALARM" => Verdict::Fail(alarm.reason.clone()),
+                    "INSUFFICIENT_DATA" => Verdict::Pass("no data, so not red".to_owned()),
+                    other => Verdict::Undecided(format!("state {other} is not known here")),
+                },
+            },
+            Some(_) | None => Verdict::Undecided("the alarm's state is not known".to_owned()),
+        },
+        Condition::Http { request, .. } => {
+            let place = conditions(lane).position(|other| other == condition);
+            let Some(probes) = place.and_then(|place| view.probes.get(&place)) else {
+                return Verdict::Undecided("not asked yet".to_owned());
+            };
+            match &probes.last {
+                Some(fact) if is_fresh(fact.at, now) => match &fact.value {
+                    None => Verdict::Pass("answers".to_owned()),
+                    Some(trouble) if probes.failures >= request.failures => {
+                        Verdict::Fail(format!("{trouble}, {} times in a row", probes.failures))
+                    }
+                    Some(trouble) => {
+                        Verdict::Undecided(format!("{trouble}, {} of {} times", probes.failures, request.failures))
+                    }
+                },
+                Some(_) | None => Verdict::Undecided("not asked lately".to_owned()),
+            }
+        }
+    }
+}
+
+fn judge_targets(healthy: usize, least: usize, baseline: usize, lows: u32) -> Verdict {
+    if healthy >= least {
+        Verdict::Pass(format!("{healthy} healthy, at least {least} needed"))
+    } else if lows >= LOW_READINGS {
+        Verdict::Fail(format!("{healthy} healthy targets, but {least} are needed ({baseline} were healthy before)"))
+    } else {
+        Verdict::Undecided(format!("{healthy} healthy, {least} needed; seen once"))
+    }
+}
+
+/// All conditions of a lane, in the order by which probes are counted.
+pub fn conditions(lane: &Lane) -> impl Iterator<Item = &Condition> {
+    lane.watches.iter().flat_map(|watch| &watch.conditions)
+}
+
+fn is_fresh(at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(at).as_secs() <= STALE_SECONDS
+}

@@ -1,0 +1,28 @@
+//! The decisions of a run, as pure functions over data: also used by `status`, `show` and `history`.
+//!
+//! - [`state`]: the fold of the journal
+//! - [`view`]: what the driver has seen of the world, and when
+//! - [`reads`]: what to look at next, and when
+//! - [`judge`](mod@judge): verdicts
+//! - [`settle`](mod@settle): what a step still needs, by what is seen
+//! - [`restore`](mod@restore): the way back, by what is seen
+//! - [`next`](mod@next): what to do now
+//! - [`compare`](mod@compare): green against blue, and when a left-over may be deleted
+//! - [`reporter`]: who is told
+//! - [`explain`]: what the hosts of a failed deployment say
+#![deny(clippy::wildcard_enum_match_arm)]
+//! - [`reporter`]: who is told what happens
+
+pub mod compare;
+pub mod explain;
+pub mod judge;
+pub mod next;
+pub mod reads;
+pub mod reporter;
+pub mod restore;
+pub mod settle;
+pub mod state;
+pub mod view;
+
+pub use reporter::{Reporter, Reporters};
+pub use state::{LaneState, RunStatus, State, StepState, StepStatus};

@@ -1,0 +1,150 @@
+//! What to look at next, and when: dense where something is about to change, sparse where little happens, so that an hour
+//! costs few calls.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::judge::conditions;
+use super::state::{LaneState, RunStatus, State, StepState, StepStatus};
+use super::view::{LaneView, View, active_watches};
+use crate::model::condition::Condition;
+use crate::plan::{Action, Hold, Lane, Plan, Step, What};
+
+/// One thing to look at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Read {
+    /// A deployment.
+    Deployment(String),
+    /// The hosts of a deployment.
+    Targets(String),
+    /// A target group's health.
+    Health(String),
+    /// An Auto Scaling group.
+    Scaling(String),
+    /// The deployment group: which Auto Scaling group it names.
+    Group,
+    /// An alarm.
+    Alarm(String),
+    /// A probe, by its place among the lane's conditions.
+    Probe(usize),
+}
+
+/// A read and how often it is wanted.
+struct Wanted(Read, u64);
+
+/// The reads that are due, with the place of their lane, and when the next one will be.
+pub fn due(plan: &Plan, state: &State, view: &View, now: Timestamp) -> (Vec<(usize, Read)>, Option<Timestamp>) {
+    let mut now_due = Vec::new();
+    let mut next: Option<Timestamp> = None;
+    for (place, ((lane, lane_state), lane_view)) in plan.lanes().zip(&state.lanes).zip(&view.lanes).enumerate() {
+        for Wanted(read, seconds) in wanted(lane, lane_state, lane_view, state.status, now) {
+            let every = SignedDuration::try_from(Duration::from_secs(seconds)).unwrap_or(SignedDuration::MAX);
+            let at = lane_view.tried.get(&read).and_then(|tried| tried.checked_add(every).ok());
+            match at {
+                Some(at) if at > now => next = Some(next.map_or(at, |next| next.min(at))),
+                Some(_) | None => now_due.push((place, read)),
+            }
+        }
+    }
+    (now_due, next)
+}
+
+fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, now: Timestamp) -> Vec<Wanted> {
+    if let Some(restore) = &state.restore {
+        return if restore.status == StepStatus::Started {
+            wanted_back(lane, state, view, restore, now)
+        } else {
+            Vec::new()
+        };
+    }
+    let Some(place) = state.cursor() else { return Vec::new() };
+    if status == RunStatus::RollingBack || state.steps[place].status != StepStatus::Started {
+        return Vec::new();
+    }
+    let (step, step_state) = (&lane.steps[place], &state.steps[place]);
+    let mut reads = wanted_watching(lane, state, view, now);
+    let age = seconds_since(step_state.started, now);
+    if let Some(id) = &state.deployment {
+        let known = view.deployment(id);
+        if known.is_some_and(|deployment| deployment.status.has_ended()) {
+            reads.push(Wanted(Read::Targets(id.clone()), 60));
+            reads.push(Wanted(Read::Deployment(id.clone()), 60));
+        } else {
+            reads.push(Wanted(Read::Deployment(id.clone()), deployment_pace(step, step_state, age, now)));
+        }
+        match &step.what {
+            What::Act(Action::Reroute) if known.is_some_and(|deployment| deployment.is_waiting_to_terminate) => {
+                reads.extend(health_reads(lane, 15));
+            }
+            What::Act(Action::Finish) if known.is_some_and(|deployment| deployment.status.has_ended()) => {
+                reads.push(Wanted(Read::Group, 15));
+            }
+            What::Act(_) | What::Hold(_) => {}
+        }
+    }
+    reads
+}
+
+fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timestamp) -> Vec<Wanted> {
+    let mut reads = Vec::new();
+    for watch in active_watches(lane, state) {
+        let began = lane.place(&watch.from).and_then(|place| state.steps[place].started);
+        let age = seconds_since(began, now);
+        for condition in &watch.conditions {
+            match condition {
+                Condition::Targets { .. } => {
+                    let pace = if view.lows > 0 { 15 } else { (age / 6).clamp(30, 180) };
+                    reads.extend(health_reads(lane, pace));
+                }
+                Condition::Alarm { name } => reads.push(Wanted(Read::Alarm(name.clone()), (age / 8).clamp(30, 100))),
+                Condition::Http { request, .. } => {
+                    if let Some(place) = conditions(lane).position(|other| other == condition) {
+                        reads.push(Wanted(Read::Probe(place), request.every.as_seconds()));
+                    }
+                }
+            }
+        }
+    }
+    reads
+}
+
+fn wanted_back(lane: &Lane, state: &LaneState, view: &LaneView, restore: &StepState, now: Timestamp) -> Vec<Wanted> {
+    let pace = (seconds_since(restore.started, now) / 8).clamp(5, 30);
+    let mut reads: Vec<Wanted> = health_reads(lane, pace).collect();
+    reads.push(Wanted(Read::Scaling(lane.baseline.scaling_group.name.clone()), pace.max(10)));
+    reads.push(Wanted(Read::Group, pace.max(20)));
+    let deployments = [&state.deployment, &state.redeployment];
+    for id in deployments.into_iter().flatten() {
+        reads.push(Wanted(Read::Deployment(id.clone()), pace));
+        reads.push(Wanted(Read::Scaling(lane.green_group(id)), pace.max(10)));
+        let known = view.deployment(id);
+        if let Some(rollback) = known.and_then(|deployment| deployment.rollback.as_ref()) {
+            reads.push(Wanted(Read::Deployment(rollback.clone()), pace));
+        }
+    }
+    reads
+}
+
+fn health_reads(lane: &Lane, pace: u64) -> impl Iterator<Item = Wanted> + '_ {
+    lane.baseline.target_groups.iter().map(move |arn| Wanted(Read::Health(arn.clone()), pace))
+}
+
+/// How often a deployment is asked for: soon after a call, then less and less, and rarely while a person is waited for.
+fn deployment_pace(step: &Step, state: &StepState, age: u64, now: Timestamp) -> u64 {
+    if state.last_call.as_ref().is_some_and(|(_, at)| seconds_since(Some(*at), now) < 20) {
+        return 5;
+    }
+    match &step.what {
+        What::Act(Action::Create) => (age / 4).clamp(10, 60),
+        What::Act(Action::Reroute) => (age / 6).clamp(20, 180),
+        What::Act(Action::Finish) => (age / 4).clamp(5, 30),
+        What::Act(Action::Compare | Action::Restore) => 30,
+        What::Hold(Hold::Bake { .. }) => 90,
+        What::Hold(Hold::Approval { .. }) => 120,
+    }
+}
+
+fn seconds_since(at: Option<Timestamp>, now: Timestamp) -> u64 {
+    at.and_then(|at| u64::try_from(now.duration_since(at).as_secs()).ok()).unwrap_or(0)
+}

@@ -1,0 +1,161 @@
+//! The way back, by what is seen: one call per turn, until the baseline serves alone.
+//!
+//! A forward deployment carries its own rollback, so whoever notices first (an alarm of the group, a failed host, our stop,
+//! a person in the console), CodeDeploy goes back and this follows. Only where no rollback exists does shipit deploy the
+//! baseline again.
+
+use jiff::Timestamp;
+
+use super::settle::{Advance, Call, call_or_wait, why_it_ended};
+use super::state::{LaneState, StepState};
+use super::view::LaneView;
+use crate::event::record::{Cause, Side};
+use crate::model::facts::{Deployment, Status};
+use crate::plan::Lane;
+
+/// How long a deployment that ended badly may take to say which deployment rolls it back.
+const ROLLBACK_APPEARS_SECONDS: i64 = 60;
+
+/// How long the baseline may take to be healthy again after CodeDeploy has routed back.
+const SERVES_AGAIN_SECONDS: i64 = 15 * 60;
+
+/// Reads in a row in which the baseline must serve alone.
+const SERVING_READS: u32 = 3;
+
+/// What the way back still needs.
+pub fn restore(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+    if let Some(id) = &state.redeployment {
+        return follow_redeployment(lane, id, step, view, now);
+    }
+    let Some(id) = &state.deployment else {
+        return without_deployment(lane, state, step, view);
+    };
+    let Some(deployment) = fresh(view, id, step) else {
+        return Advance::Wait(format!("looking at {id}"), None);
+    };
+    if !deployment.status.has_ended() {
+        return call_or_wait(Call::Stop(id.clone()), step, now, &format!("{id} is being stopped"));
+    }
+    if deployment.status == Status::Succeeded {
+        return when_blue_is_gone(lane, step, view, now);
+    }
+    let since_end = view.ended.get(id).map_or(0, |at| now.duration_since(*at).as_secs());
+    match &deployment.rollback {
+        Some(rollback) => follow_rollback(lane, id, rollback, step, view, now),
+        None if since_end < ROLLBACK_APPEARS_SECONDS && view.serving < SERVING_READS => {
+            Advance::Wait(format!("waiting for CodeDeploy to roll {id} back"), None)
+        }
+        None => once_it_serves(lane, Some(id), since_end, step, view, now),
+    }
+}
+
+/// Nothing was created, or the answer to a create was lost.
+fn without_deployment(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView) -> Advance {
+    let may_have_created = state.steps.first().is_some_and(|create| create.attempt > 0);
+    let has_looked = step.attempt > 0 && step.trouble.is_none() && !step.is_calling;
+    if may_have_created && !has_looked {
+        return Advance::Call(Call::Find);
+    }
+    if lane.baseline.healthy.is_empty() || view.serving >= SERVING_READS {
+        return Advance::Done("nothing had been changed".to_owned());
+    }
+    Advance::Wait("checking that the old release serves".to_owned(), serving(view))
+}
+
+fn follow_rollback(
+    lane: &Lane,
+    id: &str,
+    rollback: &str,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
+    match view.deployment(rollback) {
+        Some(deployment) if deployment.status.has_ended() => {
+            let since = view.ended.get(rollback).map_or(0, |at| now.duration_since(*at).as_secs());
+            let patience =
+                if deployment.status == Status::Succeeded { since } else { since + SERVES_AGAIN_SECONDS - 60 };
+            once_it_serves(lane, Some(id), patience, step, view, now)
+        }
+        Some(_) | None => Advance::Wait(format!("CodeDeploy routes back ({rollback})"), None),
+    }
+}
+
+/// The traffic should be back: waits for it, drops what is left over, and gives up in favour of a redeployment in time.
+fn once_it_serves(
+    lane: &Lane,
+    id: Option<&str>,
+    waited_seconds: i64,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
+    if view.serving < SERVING_READS && !lane.baseline.healthy.is_empty() {
+        if waited_seconds > SERVES_AGAIN_SECONDS {
+            return redeploy(lane);
+        }
+        return Advance::Wait("the old release is about to serve again".to_owned(), serving(view));
+    }
+    let Some(green) = id.map(|id| lane.green_group(id)) else {
+        return Advance::Done("the old release serves".to_owned());
+    };
+    match view.scaling.get(&green).map(|fact| &fact.value) {
+        None => Advance::Wait(format!("looking for {green}"), None),
+        Some(None) => Advance::Done("the old release serves, green is gone".to_owned()),
+        Some(Some(group)) if group.is_deleting => Advance::Wait(format!("{green} is being deleted"), None),
+        Some(Some(_)) => {
+            call_or_wait(Call::DeleteLeftover(green.clone()), step, now, &format!("{green} is being deleted"))
+        }
+    }
+}
+
+/// The forward deployment succeeded after all: the old fleet is gone, and only a deployment brings the old release back.
+fn when_blue_is_gone(lane: &Lane, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+    match view.scaling.get(&lane.baseline.scaling_group.name).map(|fact| &fact.value) {
+        None => Advance::Wait("looking for the old fleet".to_owned(), None),
+        Some(Some(group)) if !group.is_deleting && view.serving >= SERVING_READS => {
+            once_it_serves(lane, None, 0, step, view, now)
+        }
+        Some(_) => redeploy(lane),
+    }
+}
+
+fn redeploy(lane: &Lane) -> Advance {
+    if lane.baseline.live.is_some() {
+        return Advance::Call(Call::Redeploy);
+    }
+    let what = "the old fleet does not serve and no earlier release is known to deploy".to_owned();
+    Advance::Broken(Cause { side: Side::CodeDeploy, what, details: Vec::new() })
+}
+
+fn follow_redeployment(lane: &Lane, id: &str, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+    let Some(deployment) = view.deployment(id) else {
+        return Advance::Wait(format!("no news of {id} yet"), None);
+    };
+    match &deployment.status {
+        Status::Ready => call_or_wait(Call::MoveTraffic(id.to_owned()), step, now, "traffic is about to move back"),
+        Status::InProgress if deployment.is_waiting_to_terminate => {
+            call_or_wait(Call::LetBlueGo(id.to_owned()), step, now, "the bad fleet is being terminated")
+        }
+        Status::Created | Status::Queued | Status::InProgress | Status::Other(_) => {
+            Advance::Wait(format!("the old release is being deployed ({id})"), None)
+        }
+        Status::Succeeded => match view.scaling.get(&lane.green_group(id)).map(|fact| &fact.value) {
+            Some(Some(group)) if view.only_serve(lane, group) => {
+                Advance::Done(format!("the old release was deployed again ({id})"))
+            }
+            Some(_) | None => Advance::Wait("the old release is about to serve again".to_owned(), None),
+        },
+        Status::Failed | Status::Stopped => Advance::Broken(why_it_ended(deployment)),
+    }
+}
+
+fn serving(view: &LaneView) -> Option<(usize, usize)> {
+    Some((view.serving.min(SERVING_READS) as usize, SERVING_READS as usize))
+}
+
+/// The deployment, if it was read since the way back began.
+fn fresh<'a>(view: &'a LaneView, id: &str, step: &StepState) -> Option<&'a Deployment> {
+    let fact = view.deployments.get(id)?;
+    (Some(fact.at) >= step.started).then_some(&fact.value)
+}

@@ -1,0 +1,200 @@
+//! What a step still needs, by what is seen: one arm per action. Nothing here waits; a step that is not there yet says why.
+
+use jiff::Timestamp;
+
+use super::state::{LaneState, StepState};
+use super::view::LaneView;
+use crate::event::record::{Cause, Side};
+use crate::model::facts::{Deployment, Overview, Status};
+use crate::plan::{Action, Lane};
+
+/// What comes next for a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Advance {
+    /// One call that changes something, or looks closely once.
+    Call(Call),
+    /// Not there yet: why, and how far if that can be counted.
+    Wait(String, Option<(usize, usize)>),
+    /// There.
+    Done(String),
+    /// It will not get there.
+    Broken(Cause),
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Creates the deployment of the new revision, or finds it again.
+    Create,
+    /// Compares green with blue.
+    Compare,
+    /// Ends the wait before traffic moves.
+    MoveTraffic(String),
+    /// Ends the wait before blue is terminated.
+    LetBlueGo(String),
+    /// Looks whether a create whose answer was lost has made a deployment.
+    Find,
+    /// Stops a deployment and rolls it back.
+    Stop(String),
+    /// Creates a deployment of the baseline, or finds it again.
+    Redeploy,
+    /// Deletes a green group that serves nobody.
+    DeleteLeftover(String),
+}
+
+impl Call {
+    /// How it is called in records and on the screen.
+    pub fn label(&self) -> String {
+        match self {
+            Call::Create => "create the deployment".to_owned(),
+            Call::Compare => "compare green with blue".to_owned(),
+            Call::MoveTraffic(id) => format!("move traffic ({id})"),
+            Call::LetBlueGo(id) => format!("let blue go ({id})"),
+            Call::Find => "look for a deployment of ours".to_owned(),
+            Call::Stop(id) => format!("stop {id}"),
+            Call::Redeploy => "deploy the baseline".to_owned(),
+            Call::DeleteLeftover(name) => format!("delete the left-over group {name}"),
+        }
+    }
+}
+
+/// After how many seconds a call that showed no effect is made again.
+pub const CALL_AGAIN_SECONDS: i64 = 90;
+
+/// What a forward action still needs.
+pub fn settle(
+    action: &Action,
+    lane: &Lane,
+    state: &LaneState,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
+    if matches!(action, Action::Compare) {
+        return Advance::Call(Call::Compare);
+    }
+    let Some(id) = &state.deployment else {
+        return match action {
+            Action::Create => Advance::Call(Call::Create),
+            Action::Compare | Action::Reroute | Action::Finish | Action::Restore => Advance::Broken(lost()),
+        };
+    };
+    let Some(deployment) = view.deployment(id) else {
+        return Advance::Wait(format!("no news of {id} yet"), None);
+    };
+    match action {
+        Action::Create => settle_create(deployment),
+        Action::Compare => Advance::Call(Call::Compare),
+        Action::Reroute => settle_reroute(deployment, lane, step, view, now),
+        Action::Finish => settle_finish(deployment, lane, step, view, now),
+        // The way back is chosen in `restore`; a plan never has it as a forward step.
+        Action::Restore => Advance::Done(String::new()),
+    }
+}
+
+fn settle_create(deployment: &Deployment) -> Advance {
+    match &deployment.status {
+        Status::Ready | Status::Succeeded => Advance::Done(format!("green is ready ({})", deployment.id)),
+        Status::InProgress if deployment.is_waiting_to_terminate => {
+            Advance::Done(format!("{} was moved on by somebody else", deployment.id))
+        }
+        Status::Created | Status::Queued | Status::InProgress | Status::Other(_) => {
+            let (why, count) = match deployment.overview {
+                None => ("green is being built".to_owned(), None),
+                Some(overview) => ("hosts install the release".to_owned(), counted(overview, overview.ready)),
+            };
+            Advance::Wait(format!("{why} ({})", deployment.id), count)
+        }
+        Status::Failed | Status::Stopped => Advance::Broken(why_it_ended(deployment)),
+    }
+}
+
+fn settle_reroute(deployment: &Deployment, lane: &Lane, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+    match &deployment.status {
+        Status::Ready => call_or_wait(Call::MoveTraffic(deployment.id.clone()), step, now, "traffic is about to move"),
+        Status::Succeeded => Advance::Done("traffic is on green".to_owned()),
+        Status::InProgress if deployment.is_waiting_to_terminate => {
+            let blue = blue_still_in(lane, view);
+            let least = lane.baseline.healthy.len();
+            if blue > 0 {
+                Advance::Wait(format!("{blue} blue targets still take traffic"), None)
+            } else if view.healthy() < least {
+                Advance::Wait("green targets are not all healthy yet".to_owned(), Some((view.healthy(), least)))
+            } else {
+                Advance::Done(format!("traffic is on green, {} healthy", view.healthy()))
+            }
+        }
+        Status::Created | Status::Queued | Status::InProgress | Status::Other(_) => Advance::Wait(
+            "traffic is moving, host by host".to_owned(),
+            deployment.overview.and_then(|it| counted(it, it.succeeded)),
+        ),
+        Status::Failed | Status::Stopped => Advance::Broken(why_it_ended(deployment)),
+    }
+}
+
+/// Baseline instances that are registered and not draining, in any target group; a target group that was not read yet
+/// counts as one.
+fn blue_still_in(lane: &Lane, view: &LaneView) -> usize {
+    let in_group = |arn: &String| {
+        let Some(fact) = view.health.get(arn) else { return 1 };
+        let blue = |id: &String| lane.baseline.scaling_group.instances.iter().any(|instance| instance.id == *id);
+        fact.value.iter().filter(|target| blue(&target.id) && !target.state.ends_with("draining")).count()
+    };
+    lane.baseline.target_groups.iter().map(in_group).max().unwrap_or(0)
+}
+
+fn settle_finish(deployment: &Deployment, lane: &Lane, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+    match &deployment.status {
+        Status::Succeeded => {
+            let green = lane.green_group(&deployment.id);
+            let since = view.ended.get(&deployment.id).copied().unwrap_or(now);
+            match &view.named {
+                Some(fact) if fact.at >= since && fact.value == [green.clone()] => {
+                    Advance::Done(format!("{green} is the fleet now"))
+                }
+                Some(_) | None => Advance::Wait(format!("the deployment group is about to name {green}"), None),
+            }
+        }
+        Status::InProgress if deployment.is_waiting_to_terminate => {
+            call_or_wait(Call::LetBlueGo(deployment.id.clone()), step, now, "blue is being terminated")
+        }
+        Status::Created | Status::Queued | Status::InProgress | Status::Ready | Status::Other(_) => {
+            Advance::Wait("the deployment is about to end".to_owned(), None)
+        }
+        Status::Failed | Status::Stopped => Advance::Broken(why_it_ended(deployment)),
+    }
+}
+
+/// Makes the call unless it was made a moment ago and its effect may still be on its way.
+pub fn call_or_wait(call: Call, step: &StepState, now: Timestamp, why: &str) -> Advance {
+    let label = call.label();
+    match &step.last_call {
+        Some((last, at))
+            if *last == label && step.trouble.is_none() && now.duration_since(*at).as_secs() < CALL_AGAIN_SECONDS =>
+        {
+            Advance::Wait(why.to_owned(), None)
+        }
+        Some(_) | None => Advance::Call(call),
+    }
+}
+
+fn counted(overview: Overview, done: i64) -> Option<(usize, usize)> {
+    let (done, all) = (usize::try_from(done).ok()?, usize::try_from(overview.total()).ok()?);
+    (all > 0).then_some((done, all))
+}
+
+fn lost() -> Cause {
+    Cause { side: Side::CodeDeploy, what: "the run has no deployment to go on with".to_owned(), details: Vec::new() }
+}
+
+/// Why a deployment ended badly, in CodeDeploy's own words, and who stopped it.
+pub fn why_it_ended(deployment: &Deployment) -> Cause {
+    let (code, message) = deployment.error.clone().unwrap_or_default();
+    let side = if code == "MANUAL_STOP" { Side::Person } else { Side::CodeDeploy };
+    let what = match (code.as_str(), message.as_str()) {
+        ("", _) => format!("deployment {} ended as {}", deployment.id, deployment.status),
+        (code, "") => format!("deployment {} ended as {}: {code}", deployment.id, deployment.status),
+        (code, message) => format!("deployment {} ended as {}: {code}: {message}", deployment.id, deployment.status),
+    };
+    Cause { side, what, details: deployment.messages.clone() }
+}

@@ -1,0 +1,293 @@
+//! The state of a run: the fold of its records. Total: any record after any other gives a state, so that nothing that was
+//! written can make a run unreadable.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::event::record::{Cause, Outcome, Record};
+use crate::model::{Name, Revision, RunId};
+use crate::plan::{Plan, StepId};
+
+/// A run as its journal tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// The run.
+    pub run: RunId,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// One per lane of the plan, in its order.
+    pub lanes: Vec<LaneState>,
+    /// Where each target's bundle lies.
+    pub revisions: BTreeMap<Name, Revision>,
+    /// The token of the last driver.
+    pub token: u64,
+    /// Decisions that were taken up or ignored.
+    pub decisions: Vec<String>,
+    /// Why it goes back, once it does; the first cause counts.
+    pub cause: Option<Cause>,
+    /// Who started it, why, when.
+    pub started: Option<(String, String, Timestamp)>,
+    /// The run it goes back from.
+    pub parent: Option<RunId>,
+    /// When the last record was written.
+    pub at: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// What was live at the end.
+    pub live: BTreeMap<Name, String>,
+}
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunStatus {
+    /// Nobody has driven it yet.
+    Planned,
+    /// Forward.
+    Running,
+    /// Waits for a person's approval.
+    Paused,
+    /// Nobody drives it.
+    Detached,
+    /// Backward.
+    RollingBack,
+    /// Over.
+    Ended(Outcome),
+}
+
+/// Where a lane stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaneState {
+    /// The target.
+    pub target: Name,
+    /// One per step of the plan, in its order.
+    pub steps: Vec<StepState>,
+    /// The way back, once it began for this lane.
+    pub restore: Option<StepState>,
+    /// The deployment of the `create` step, once it is known.
+    pub deployment: Option<String>,
+    /// The deployment that redeploys the baseline, if one was made.
+    pub redeployment: Option<String>,
+    /// The last verdict per condition.
+    pub verdicts: BTreeMap<String, (String, String)>,
+}
+
+/// Where a step stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StepState {
+    /// Where.
+    pub status: StepStatus,
+    /// When it began.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Calls begun so far.
+    pub attempt: u32,
+    /// What was called last, and when.
+    pub last_call: Option<(String, Timestamp)>,
+    /// Whether the last call that began has not ended, as far as the journal knows.
+    pub is_calling: bool,
+    /// What went wrong with the last call, how often in a row, and when.
+    pub trouble: Option<(String, u32, Timestamp)>,
+    /// Seconds of a bake that were watched.
+    pub watched: u64,
+    /// What was found at its end.
+    pub note: String,
+}
+
+/// Where a step stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StepStatus {
+    /// Not begun.
+    #[default]
+    Pending,
+    /// Begun.
+    Started,
+    /// Done.
+    Done,
+    /// Failed.
+    Failed,
+}
+
+impl State {
+    /// The state before the first record.
+    pub fn new(run: RunId, plan: &Plan) -> State {
+        let lanes = plan
+            .lanes()
+            .map(|lane| LaneState {
+                target: lane.target.clone(),
+                steps: vec![StepState::default(); lane.steps.len()],
+                restore: None,
+                deployment: None,
+                redeployment: None,
+                verdicts: BTreeMap::new(),
+            })
+            .collect();
+        State {
+            run,
+            status: RunStatus::Planned,
+            lanes,
+            revisions: BTreeMap::new(),
+            token: 0,
+            decisions: Vec::new(),
+            cause: None,
+            started: None,
+            parent: None,
+            at: None,
+            ended: None,
+            live: BTreeMap::new(),
+        }
+    }
+
+    /// Adds one record.
+    pub fn apply(&mut self, plan: &Plan, at: Timestamp, record: &Record) {
+        self.at = Some(at);
+        match record {
+            Record::RunPlanned { by, why, parent, revisions, .. } => {
+                self.started = Some((by.clone(), why.clone(), at));
+                self.parent.clone_from(parent);
+                self.revisions.clone_from(revisions);
+            }
+            Record::DriverStarted { token, .. } => {
+                self.token = *token;
+                if matches!(self.status, RunStatus::Planned | RunStatus::Detached | RunStatus::Paused) {
+                    self.status = if self.cause.is_some() { RunStatus::RollingBack } else { RunStatus::Running };
+                }
+            }
+            Record::Paused { .. } => self.status = RunStatus::Paused,
+            Record::Detached { .. } => self.status = RunStatus::Detached,
+            Record::DecisionAccepted { name, .. } | Record::DecisionIgnored { name, .. } => {
+                self.decisions.push(name.clone());
+            }
+            Record::RollBackBegan { cause, targets } => {
+                self.status = RunStatus::RollingBack;
+                self.cause.get_or_insert_with(|| cause.clone());
+                for lane in self.lanes.iter_mut().filter(|lane| targets.contains(&lane.target)) {
+                    let restore = StepState { status: StepStatus::Started, started: Some(at), ..StepState::default() };
+                    lane.restore.get_or_insert(restore);
+                }
+            }
+            Record::RunEnded { outcome, live } => {
+                self.status = RunStatus::Ended(*outcome);
+                self.ended = Some(at);
+                self.live.clone_from(live);
+            }
+            Record::StepStarted { .. }
+            | Record::CallBegan { .. }
+            | Record::CallEnded { .. }
+            | Record::DeploymentSeen { .. }
+            | Record::StepDone { .. }
+            | Record::StepFailed { .. }
+            | Record::Judged { .. }
+            | Record::Watched { .. }
+            | Record::Restored { .. }
+            | Record::RestoreFailed { .. } => self.apply_to_lane(plan, at, record),
+        }
+    }
+
+    fn apply_to_lane(&mut self, plan: &Plan, at: Timestamp, record: &Record) {
+        let Some(target) = record.target() else { return };
+        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.target == *target) else { return };
+        match record {
+            Record::DeploymentSeen { step, deployment, .. } => {
+                if step.0 == "restore" {
+                    lane.redeployment = Some(deployment.clone());
+                } else {
+                    lane.deployment = Some(deployment.clone());
+                }
+            }
+            Record::Judged { condition, verdict, why, .. } => {
+                lane.verdicts.insert(condition.clone(), (verdict.clone(), why.clone()));
+            }
+            Record::Restored { note, .. } => lane.end(plan, None, at, StepStatus::Done, note),
+            Record::RestoreFailed { cause, .. } => lane.end(plan, None, at, StepStatus::Failed, &cause.what),
+            Record::StepDone { step, note, .. } => lane.end(plan, Some(step), at, StepStatus::Done, note),
+            Record::StepFailed { step, cause, .. } => lane.end(plan, Some(step), at, StepStatus::Failed, &cause.what),
+            Record::StepStarted { step, .. } => {
+                if let Some(step) = lane.step_mut(plan, Some(step)) {
+                    step.status = StepStatus::Started;
+                    step.started.get_or_insert(at);
+                }
+            }
+            Record::CallBegan { step, attempt, call, .. } => {
+                if let Some(step) = lane.step_mut(plan, Some(step)) {
+                    step.attempt = *attempt;
+                    step.last_call = Some((call.clone(), at));
+                    step.is_calling = true;
+                }
+            }
+            Record::CallEnded { step, trouble, .. } => {
+                if let Some(step) = lane.step_mut(plan, Some(step)) {
+                    step.is_calling = false;
+                    let before = step.trouble.as_ref().map_or(0, |(_, count, _)| *count);
+                    step.trouble = trouble.as_ref().map(|what| (what.clone(), before + 1, at));
+                }
+            }
+            Record::Watched { step, seconds, .. } => {
+                if let Some(step) = lane.step_mut(plan, Some(step)) {
+                    step.watched = *seconds;
+                }
+            }
+            Record::RunPlanned { .. }
+            | Record::DriverStarted { .. }
+            | Record::Paused { .. }
+            | Record::DecisionAccepted { .. }
+            | Record::DecisionIgnored { .. }
+            | Record::RollBackBegan { .. }
+            | Record::Detached { .. }
+            | Record::RunEnded { .. } => {}
+        }
+    }
+
+    /// Whether it is over.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status, RunStatus::Ended(_))
+    }
+
+    /// The lane of a target.
+    pub fn lane(&self, target: &Name) -> Option<&LaneState> {
+        self.lanes.iter().find(|lane| lane.target == *target)
+    }
+}
+
+impl LaneState {
+    /// The step under way: the first that is not done.
+    pub fn cursor(&self) -> Option<usize> {
+        self.steps.iter().position(|step| step.status != StepStatus::Done)
+    }
+
+    /// The step that has begun and not ended, or else the next.
+    pub fn active(&self) -> Option<usize> {
+        self.steps.iter().position(|step| step.status == StepStatus::Started).or_else(|| self.cursor())
+    }
+
+    /// Whether anything of the lane has begun, so that a rollback has to look at it.
+    pub fn is_touched(&self) -> bool {
+        self.steps.iter().any(|step| step.status != StepStatus::Pending)
+    }
+
+    /// Whether the way back has ended well.
+    pub fn is_restored(&self) -> bool {
+        self.restore.as_ref().is_some_and(|restore| restore.status == StepStatus::Done)
+    }
+
+    fn step_mut(&mut self, plan: &Plan, id: Option<&StepId>) -> Option<&mut StepState> {
+        match id {
+            None => self.restore.as_mut(),
+            Some(id) if id.0 == "restore" => self.restore.as_mut(),
+            Some(id) => {
+                let place = plan.lane(&self.target)?.place(id)?;
+                self.steps.get_mut(place)
+            }
+        }
+    }
+
+    fn end(&mut self, plan: &Plan, id: Option<&StepId>, at: Timestamp, status: StepStatus, note: &str) {
+        if let Some(step) = self.step_mut(plan, id) {
+            step.status = status;
+            step.ended = Some(at);
+            step.is_calling = false;
+            note.clone_into(&mut step.note);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What the driver has seen of the world, and when. Memory of one process: nothing here is recorded, only what is
+//! concluded from it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::judge::{Verdict, judge};
+use super::reads::Read;
+use super::state::{LaneState, State, StepStatus};
+use crate::model::condition::Condition;
+use crate::model::facts::{Deployment, DeploymentTarget};
+use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
+use crate::plan::{Hold, Lane, Plan, StepId, Watch, What};
+
+/// Something that was read, and when.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact<T> {
+    /// What.
+    pub value: T,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Everything the driver has seen, lane by lane.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct View {
+    /// One per lane of the plan, in its order.
+    pub lanes: Vec<LaneView>,
+}
+
+/// What was seen of one lane.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LaneView {
+    /// Deployments by id.
+    pub deployments: BTreeMap<String, Fact<Deployment>>,
+    /// When a deployment was first seen to be over.
+    pub ended: BTreeMap<String, Timestamp>,
+    /// Hosts of a deployment, by its id.
+    pub targets: BTreeMap<String, Fact<Vec<DeploymentTarget>>>,
+    /// Health by target group.
+    pub health: BTreeMap<String, Fact<Vec<TargetHealth>>>,
+    /// Auto Scaling groups by name; `None` if there is no such group.
+    pub scaling: BTreeMap<String, Fact<Option<ScalingGroup>>>,
+    /// The Auto Scaling groups that the deployment group names.
+    pub named: Option<Fact<Vec<String>>>,
+    /// Alarms by name; `None` if there is no such alarm.
+    pub alarms: BTreeMap<String, Fact<Option<Alarm>>>,
+    /// Probes by their place among the lane's conditions.
+    pub probes: BTreeMap<usize, Probes>,
+    /// Reads in a row in which too few targets were healthy.
+    pub lows: u32,
+    /// Reads in a row in which the baseline served alone.
+    pub serving: u32,
+    /// Reads that failed: why, and since when.
+    pub gaps: BTreeMap<Read, (String, Timestamp)>,
+    /// When each read was last tried.
+    pub tried: BTreeMap<Read, Timestamp>,
+    /// Whether a call of this lane is under way in this process.
+    pub is_calling: bool,
+    /// How much of the present bake was watched: the step, the time, and until when it was counted.
+    pub bake: Option<(StepId, f64, Timestamp)>,
+}
+
+/// The answers to one probe.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Probes {
+    /// The last one: what was wrong, if anything.
+    pub last: Option<Fact<Option<String>>>,
+    /// Bad answers in a row.
+    pub failures: u32,
+}
+
+impl View {
+    /// Nothing seen yet.
+    pub fn new(plan: &Plan) -> View {
+        View { lanes: plan.lanes().map(|_| LaneView::default()).collect() }
+    }
+
+    /// Counts watched time towards bakes. Only time between two looks at which every condition passed counts, and a gap
+    /// longer than five minutes does not.
+    pub fn account(&mut self, plan: &Plan, state: &State, now: Timestamp) {
+        for ((lane, lane_state), view) in plan.lanes().zip(&state.lanes).zip(&mut self.lanes) {
+            view.account(lane, lane_state, now);
+        }
+    }
+}
+
+impl LaneView {
+    fn account(&mut self, lane: &Lane, state: &LaneState, now: Timestamp) {
+        let baking = state.cursor().filter(|place| {
+            state.steps[*place].status == StepStatus::Started
+                && matches!(lane.steps[*place].what, What::Hold(Hold::Bake { .. }))
+        });
+        let Some(place) = baking else {
+            self.bake = None;
+            return;
+        };
+        let id = &lane.steps[place].id;
+        let passes = active_watches(lane, state)
+            .flat_map(|watch| &watch.conditions)
+            .all(|condition| matches!(judge(condition, lane, self, now), Verdict::Pass(_)));
+        let recorded = state.steps[place].watched;
+        #[allow(clippy::cast_precision_loss)]
+        let (watched, until) = match &self.bake {
+            Some((step, watched, until)) if step == id => (*watched, *until),
+            Some(_) | None => (recorded as f64, now),
+        };
+        let gap = now.duration_since(until).as_secs_f64();
+        let more = if passes && gap <= 300.0 { gap.max(0.0) } else { 0.0 };
+        self.bake = Some((id.clone(), watched + more, now));
+    }
+
+    /// A deployment as it was last read.
+    pub fn deployment(&self, id: &str) -> Option<&Deployment> {
+        self.deployments.get(id).map(|fact| &fact.value)
+    }
+
+    /// Whole seconds of a bake that were watched.
+    pub fn watched(&self, step: &StepId) -> u64 {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        self.bake.as_ref().filter(|(of, _, _)| of == step).map_or(0, |(_, seconds, _)| *seconds as u64)
+    }
+
+    /// Takes in a deployment.
+    pub fn saw_deployment(&mut self, deployment: Deployment, at: Timestamp) {
+        if deployment.status.has_ended() {
+            self.ended.entry(deployment.id.clone()).or_insert(at);
+        }
+        self.deployments.insert(deployment.id.clone(), Fact { value: deployment, at });
+    }
+
+    /// Takes in the health of a target group.
+    pub fn saw_health(&mut self, lane: &Lane, arn: &str, targets: Vec<TargetHealth>, at: Timestamp) {
+        self.health.insert(arn.to_owned(), Fact { value: targets, at });
+        let least = lane.watches.iter().flat_map(|watch| &watch.conditions).find_map(Condition::least_healthy);
+        if let Some(least) = least {
+            self.lows = if self.healthy() < least { self.lows + 1 } else { 0 };
+        }
+        self.serving = if self.serves_alone(lane) { self.serving + 1 } else { 0 };
+    }
+
+    /// Takes in the answer to a probe: what was wrong, if anything.
+    pub fn saw_probe(&mut self, condition: usize, trouble: Option<String>, at: Timestamp) {
+        let probes = self.probes.entry(condition).or_default();
+        probes.failures = if trouble.is_some() { probes.failures + 1 } else { 0 };
+        probes.last = Some(Fact { value: trouble, at });
+    }
+
+    /// Healthy targets, in the target group that has fewest.
+    pub fn healthy(&self) -> usize {
+        let counts =
+            self.health.values().map(|fact| fact.value.iter().filter(|target| target.state == "healthy").count());
+        counts.min().unwrap_or(0)
+    }
+
+    /// Whether exactly the instances in service of the baseline's Auto Scaling group are registered, all healthy, in every
+    /// target group. A draining target is not registered any more.
+    pub fn serves_alone(&self, lane: &Lane) -> bool {
+        let Some(Some(group)) = self.scaling.get(&lane.baseline.scaling_group.name).map(|fact| &fact.value) else {
+            return false;
+        };
+        self.only_serve(lane, group)
+    }
+
+    /// Whether exactly the instances in service of this group are registered and healthy.
+    pub fn only_serve(&self, lane: &Lane, group: &ScalingGroup) -> bool {
+        let mut wanted: Vec<&str> =
+            group.instances.iter().filter(|it| it.is_in_service()).map(|instance| instance.id.as_str()).collect();
+        wanted.sort_unstable();
+        let was_serving = !lane.baseline.healthy.is_empty();
+        lane.baseline.target_groups.iter().all(|arn| {
+            let Some(fact) = self.health.get(arn) else { return false };
+            let mut registered: Vec<&str> = Vec::new();
+            for target in fact.value.iter().filter(|target| !target.state.ends_with("draining")) {
+                if was_serving && target.state != "healthy" {
+                    return false;
+                }
+                registered.push(&target.id);
+            }
+            registered.sort_unstable();
+            registered == wanted
+        })
+    }
+}
+
+/// The watches that are on: begun and not yet over.
+pub fn active_watches<'a>(lane: &'a Lane, state: &'a LaneState) -> impl Iterator<Item = &'a Watch> {
+    lane.watches.iter().filter(move |watch| {
+        let status = |id: &StepId| lane.place(id).map(|place| state.steps[place].status);
+        status(&watch.from).is_some_and(|from| from != StepStatus::Pending)
+            && status(&watch.to) != Some(StepStatus::Done)
+    })
+}

@@ -1,0 +1,115 @@
+//! The head of an environment: what is live and the last runs. A cache: the journals are the truth, and it is made again
+//! from them when it is missing.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::keys::Keys;
+use super::objects::{Bucket, Put, StoreError};
+use crate::event::record::Outcome;
+use crate::model::{Name, Revision, RunId};
+
+/// Runs that are kept in the cache.
+const RUNS_KEPT: usize = 50;
+
+/// What the object holds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    /// The format's version.
+    pub v: u32,
+    /// Makes every write unlike any other.
+    pub nonce: String,
+    /// What is live, by target.
+    pub live: BTreeMap<Name, Live>,
+    /// The last runs, the newest first.
+    pub runs: Vec<RunSummary>,
+}
+
+/// What is live on a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// The release.
+    pub release: String,
+    /// Its bundle.
+    pub revision: Revision,
+    /// The run that brought it.
+    pub run: RunId,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A run in a line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunSummary {
+    /// The run.
+    pub run: RunId,
+    /// Why: `deploy`, `rollback`.
+    pub why: String,
+    /// What it ships.
+    pub release: String,
+    /// Who asked.
+    pub by: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// The cause, if it went back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+}
+
+impl Head {
+    /// Takes in a run that has ended, once.
+    fn take_in(&mut self, summary: &RunSummary, live: &BTreeMap<Name, Live>) {
+        if self.runs.iter().any(|known| known.run == summary.run) {
+            return;
+        }
+        self.live.extend(live.iter().map(|(target, live)| (target.clone(), live.clone())));
+        self.runs.insert(0, summary.clone());
+        self.runs.sort_by(|one, other| other.run.cmp(&one.run));
+        self.runs.truncate(RUNS_KEPT);
+    }
+}
+
+/// Reads the head and its ETag.
+///
+/// # Errors
+/// What S3 says. A head that cannot be read counts as none.
+pub async fn read(bucket: &Bucket, keys: &Keys) -> Result<(Head, Option<String>), StoreError> {
+    Ok(match bucket.get(&keys.head()).await? {
+        None => (Head::default(), None),
+        Some(object) => (serde_json::from_slice(&object.bytes).unwrap_or_default(), Some(object.etag)),
+    })
+}
+
+/// Adds a run that has ended. Whoever holds the lease writes; a lost race is tried again a few times.
+///
+/// # Errors
+/// What S3 says.
+pub async fn add(
+    bucket: &Bucket,
+    keys: &Keys,
+    summary: &RunSummary,
+    live: &BTreeMap<Name, Live>,
+) -> Result<(), StoreError> {
+    let key = keys.head();
+    for _ in 0..5 {
+        let (mut head, etag) = read(bucket, keys).await?;
+        head.take_in(summary, live);
+        head.nonce = format!("{:016x}", fastrand::u64(..));
+        let body = serde_json::to_vec(&head).map_err(|error| bucket.corrupt(&key, &error.to_string()))?;
+        let put = match etag {
+            None => bucket.put_if_absent(&key, Bytes::from(body)).await?,
+            Some(etag) => bucket.put_if_match(&key, Bytes::from(body), &etag).await?,
+        };
+        if matches!(put, Put::Done(_)) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! The journal of a run: one object per turn, put only if absent, each naming the hash of the one before. Whoever writes
+//! number n+1 has seen all up to n; a second driver is noticed at its first write.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::keys::Keys;
+use super::objects::{Bucket, Put, StoreError};
+use crate::event::record::{Envelope, Record};
+use crate::model::RunId;
+
+/// Most bytes of one object.
+const ENTRY_MAX: usize = 256 * 1024;
+
+/// The journal of one run, at its tail.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    bucket: Bucket,
+    keys: Keys,
+    run: RunId,
+    /// The number of the next object.
+    next: u64,
+    /// The hash of the last object.
+    head: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    v: u32,
+    seq: u64,
+    at: Timestamp,
+    run: RunId,
+    token: u64,
+    nonce: String,
+    prev: String,
+    records: Vec<Record>,
+}
+
+/// How an append went.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Append {
+    /// It is durable; its number.
+    Done(u64),
+    /// Another driver has written this number.
+    Fenced,
+}
+
+impl Journal {
+    /// Reads a journal from its beginning.
+    ///
+    /// # Errors
+    /// What S3 says; an entry that cannot be read, is missing, or does not follow from the one before.
+    pub async fn open(bucket: &Bucket, keys: &Keys, run: &RunId) -> Result<(Journal, Vec<Envelope>), StoreError> {
+        let mut journal =
+            Journal { bucket: bucket.clone(), keys: keys.clone(), run: run.clone(), next: 0, head: String::new() };
+        let names = bucket.list(&keys.journal(run)).await?;
+        let objects: Vec<_> =
+            stream::iter(names).map(|key| async { (bucket.get(&key).await, key) }).buffered(8).collect().await;
+        let mut envelopes = Vec::new();
+        for (object, key) in objects {
+            if key != keys.journal_entry(run, journal.next) {
+                return Err(bucket.corrupt(&key, &format!("is not entry {} of the journal", journal.next)));
+            }
+            let object = object?.ok_or_else(|| bucket.corrupt(&key, "vanished while it was read"))?;
+            envelopes.extend(journal.take_in(&key, &object.bytes)?);
+        }
+        Ok((journal, envelopes))
+    }
+
+    fn take_in(&mut self, key: &str, bytes: &Bytes) -> Result<Vec<Envelope>, StoreError> {
+        let entry: Entry = serde_json::from_slice(bytes)
+            .map_err(|error| self.bucket.corrupt(key, &format!("is not a journal entry: {error}")))?;
+        if entry.v != 0 {
+            return Err(self.bucket.corrupt(key, &format!("has format {}, which this shipit does not know", entry.v)));
+        }
+        if entry.prev != self.head || entry.seq != self.next || entry.run != self.run {
+            return Err(self
+                .bucket
+                .corrupt(key, "does not follow from the entry before it: the journal was rewritten"));
+        }
+        self.head = hash(bytes);
+        self.next += 1;
+        let envelope = |record| Envelope { run: entry.run.clone(), at: entry.at, seq: entry.seq, record };
+        Ok(entry.records.into_iter().map(envelope).collect())
+    }
+
+    /// Appends the records of one turn. Until this returns `Done`, nothing may be done because of them.
+    ///
+    /// A store that cannot be reached is tried again with the same bytes for half a minute, so that an entry whose answer
+    /// was lost is recognised as ours.
+    ///
+    /// # Errors
+    /// What S3 says: it is not known whether the entry is there, and this journal must be opened anew.
+    pub async fn append(&mut self, at: Timestamp, token: u64, records: &[Record]) -> Result<Append, StoreError> {
+        let (seq, nonce) = (self.next, format!("{:016x}", fastrand::u64(..)));
+        let prev = self.head.clone();
+        let entry = Entry { v: 0, seq, at, run: self.run.clone(), token, nonce, prev, records: records.to_vec() };
+        let key = self.keys.journal_entry(&self.run, seq);
+        let body = serde_json::to_vec(&entry).map_err(|error| self.bucket.corrupt(&key, &error.to_string()))?;
+        if body.len() > ENTRY_MAX {
+            return Err(self.bucket.corrupt(&key, "would be larger than 256 KiB"));
+        }
+        let body = Bytes::from(body);
+        match self.put(&key, &body).await? {
+            Put::Done(_) => {
+                self.head = hash(&body);
+                self.next += 1;
+                Ok(Append::Done(seq))
+            }
+            Put::Lost => Ok(Append::Fenced),
+        }
+    }
+
+    async fn put(&self, key: &str, body: &Bytes) -> Result<Put, StoreError> {
+        let mut wait = Duration::from_millis(500);
+        loop {
+            match self.bucket.put_if_absent(key, body.clone()).await {
+                Err(StoreError::Aws(error)) if error.is_weather() && wait < Duration::from_secs(30) => {
+                    tokio::time::sleep(wait).await;
+                    wait *= 2;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// The hash of the last object: with it a rewritten tail can be noticed.
+    pub fn head(&self) -> &str {
+        &self.head
+    }
+}
+
+fn hash(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

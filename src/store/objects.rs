@@ -1,0 +1,192 @@
+//! Objects in S3, with the conditional writes that everything else here is built on.
+
+use std::time::Duration;
+
+use aws_sdk_s3::Client;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use bytes::Bytes;
+
+use crate::aws::AwsError;
+
+/// Most bytes of an object of ours that are read: plans and journals are far smaller.
+const READ_MAX: i64 = 16 * 1024 * 1024;
+
+/// How often a write is tried again after a conflict (409), which the SDK does not do.
+const CONFLICT_TRIES: u32 = 6;
+
+/// A bucket as shipit uses it.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    client: Client,
+    name: String,
+}
+
+/// An object that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// What it holds.
+    pub bytes: Bytes,
+    /// For the next conditional write.
+    pub etag: String,
+}
+
+/// Why the bucket could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// AWS said no, or nothing.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// An object does not hold what it should.
+    #[error("s3://{bucket}/{key}: {what}")]
+    Corrupt {
+        /// The bucket.
+        bucket: String,
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// How a conditional write went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Put {
+    /// It is ours; the new ETag.
+    Done(String),
+    /// Somebody else's object is there.
+    Lost,
+}
+
+impl Bucket {
+    /// A bucket through a client.
+    pub fn new(client: Client, name: &str) -> Bucket {
+        Bucket { client, name: name.to_owned() }
+    }
+
+    /// The SDK's client, for uploads.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The bucket's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reads an object; `None` if there is none.
+    ///
+    /// # Errors
+    /// What S3 says, and objects over 16 MiB.
+    pub async fn get(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        let answer = match self.client.get_object().bucket(&self.name).key(key).send().await {
+            Ok(answer) => answer,
+            Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
+            Err(error) => return Err(failed("GetObject", error)),
+        };
+        if answer.content_length().unwrap_or(0) > READ_MAX {
+            return Err(self.corrupt(key, "is larger than anything shipit writes there"));
+        }
+        let etag = answer.e_tag().unwrap_or_default().to_owned();
+        let bytes = answer.body.collect().await.map_err(|error| self.corrupt(key, &format!("broke off: {error}")))?;
+        Ok(Some(Object { bytes: bytes.into_bytes(), etag }))
+    }
+
+    /// Writes an object unless there is one. The body must be unlike any other (a nonce): that is how a write whose
+    /// answer was lost is recognised.
+    ///
+    /// # Errors
+    /// What S3 says.
+    pub async fn put_if_absent(&self, key: &str, body: Bytes) -> Result<Put, StoreError> {
+        self.put(key, body, None).await
+    }
+
+    /// Replaces an object if it still is the one with this ETag.
+    ///
+    /// # Errors
+    /// What S3 says.
+    pub async fn put_if_match(&self, key: &str, body: Bytes, etag: &str) -> Result<Put, StoreError> {
+        self.put(key, body, Some(etag)).await
+    }
+
+    async fn put(&self, key: &str, body: Bytes, etag: Option<&str>) -> Result<Put, StoreError> {
+        for attempt in 0.. {
+            let put = self.client.put_object().bucket(&self.name).key(key).content_type("application/json");
+            let put = match etag {
+                None => put.if_none_match("*"),
+                Some(etag) => put.if_match(etag),
+            };
+            let error = match put.body(ByteStream::from(body.clone())).send().await {
+                Ok(answer) => return Ok(Put::Done(answer.e_tag().unwrap_or_default().to_owned())),
+                Err(error) => error,
+            };
+            match error.code() {
+                // A write of the same key was under way: look again in a moment.
+                Some("ConditionalRequestConflict") if attempt < CONFLICT_TRIES => {
+                    tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
+                }
+                // 412, or 404 where an object was expected: somebody else's, or our own write whose answer was lost.
+                Some("PreconditionFailed" | "NoSuchKey" | "ConditionalRequestConflict") => {
+                    return self.is_ours(key, &body).await;
+                }
+                // The answer may have been lost after the effect.
+                _ => match self.is_ours(key, &body).await {
+                    Ok(Put::Done(etag)) => return Ok(Put::Done(etag)),
+                    Ok(Put::Lost) | Err(_) => return Err(failed("PutObject", error)),
+                },
+            }
+        }
+        Ok(Put::Lost)
+    }
+
+    async fn is_ours(&self, key: &str, body: &Bytes) -> Result<Put, StoreError> {
+        Ok(match self.get(key).await? {
+            Some(object) if object.bytes == *body => Put::Done(object.etag),
+            Some(_) | None => Put::Lost,
+        })
+    }
+
+    /// The keys below a prefix, in byte order.
+    ///
+    /// # Errors
+    /// What S3 says.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let mut keys = Vec::new();
+        let mut pages = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed("ListObjectsV2", error))?;
+            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+        }
+        Ok(keys)
+    }
+
+    /// The names directly below a prefix that ends in `/`, of things that have something below them.
+    ///
+    /// # Errors
+    /// What S3 says.
+    pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let mut names = Vec::new();
+        let request = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).delimiter("/");
+        let mut pages = request.into_paginator().send();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| failed("ListObjectsV2", error))?;
+            let found = page.common_prefixes().iter().filter_map(|common| common.prefix());
+            names.extend(found.filter_map(|it| it.strip_prefix(prefix)).map(|it| it.trim_end_matches('/').to_owned()));
+        }
+        Ok(names)
+    }
+
+    /// Says that an object does not hold what it should.
+    pub fn corrupt(&self, key: &str, what: &str) -> StoreError {
+        StoreError::Corrupt { bucket: self.name.clone(), key: key.to_owned(), what: what.to_owned() }
+    }
+}
+
+/// An SDK error as ours.
+pub(super) fn failed<E>(operation: &'static str, error: SdkError<E, HttpResponse>) -> StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    StoreError::Aws(crate::aws::failed(("s3", operation))(error))
+}

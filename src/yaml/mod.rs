@@ -1,0 +1,18 @@
+//! YAML that people wrote: a tree that remembers where everything stands, and problems that are shown in the source.
+//!
+//! Pipelines and AppSpecs are read through this one door, so they have the same limits and the same error layout.
+
+mod node;
+mod parse;
+mod problem;
+mod show;
+mod words;
+
+pub use node::{Entry, Key, Node, Span, Step, Value};
+pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_NODES, parse};
+pub use problem::{Problem, Problems};
+pub use show::clip;
+pub use words::{list, nearest, suggestion};
+
+#[cfg(test)]
+mod tests;
