@@ -89,7 +89,7 @@ impl Sandbox {
     /// A fault broke the connection; whether the request took effect is not said.
     pub async fn handle(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Dropped> {
         let authority = authority(&request);
-        if let Some(response) = balancer::answer(&self.world, &authority, request.clone()).await {
+        if let Some(response) = balancer::answer(&self.world, &authority, &request).await {
             return Ok(response);
         }
         let id = {
