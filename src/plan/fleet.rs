@@ -81,8 +81,7 @@ fn steps(subject: &Subject) -> Vec<Step> {
     if !keep.is_zero() {
         steps.push(hold("keep", Hold::Bake { watched: keep }, keep, room(keep, bake), WayBack::Route));
     }
-    let way_back = if subject.fleet.baseline.is_some() { WayBack::Redeploy } else { WayBack::None };
-    steps.push(act("finish", Action::Finish, pace.finish(), way_back));
+    steps.push(act("finish", Action::Finish, pace.finish(), WayBack::Redeploy));
     steps
 }
 
