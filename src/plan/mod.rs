@@ -2,15 +2,15 @@
 //! before anything changes, and never altered. A step is data, so it prints, hashes, stores and compares.
 //!
 //! Equal input gives equal bytes: a plan holds no run id, no time and no secret.
-
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod build;
-mod fleet;
+pub mod fleet;
 pub mod preflight;
 #[cfg(test)]
 pub(crate) mod sample;
 mod timing;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::condition::Condition;
@@ -190,6 +190,8 @@ pub enum WayBack {
     Route,
     /// The old release has to be deployed again.
     Redeploy,
+    /// There is none: nothing was deployed before.
+    None,
 }
 
 /// Conditions that fail a lane when they become false.

@@ -75,7 +75,7 @@ compare-again act 10s ≤ 15m Drop
 reroute act 16m ≤ 1h48m Route
 bake hold 5m ≤ 45m Route
 keep hold 20m ≤ 1h30m Route
-finish act 3m ≤ 1h9m Redeploy"
+finish act 3m ≤ 1h9m None"
     );
 }
 
