@@ -98,7 +98,7 @@ pub fn way_back(lane: &Lane, way: WayBack) -> String {
         (WayBack::Redeploy, Some(release)) => {
             format!("redeploy {release} in about {} min", lane.baseline.redeploy.as_minutes_up())
         }
-        (WayBack::Redeploy, None) => "none: nothing was deployed before".to_owned(),
+        (WayBack::Redeploy, None) | (WayBack::None, _) => "none: nothing was deployed before".to_owned(),
     }
 }
 
@@ -143,6 +143,11 @@ pub fn status(status: RunStatus) -> &'static str {
         RunStatus::RollingBack => "rolling back",
         RunStatus::Ended(how) => outcome(how),
     }
+}
+
+/// The same for machines: `rolled_back`.
+pub fn key(of: RunStatus) -> String {
+    status(of).replace(' ', "_")
 }
 
 #[cfg(test)]

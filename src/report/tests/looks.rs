@@ -82,7 +82,7 @@ fn a_person_is_waited_for() {
 
 #[test]
 fn somebody_drives_it_back() {
-    let driver = Driver { holder: "ci@runner-7".to_owned(), beat: at(596) };
+    let driver = Driver { holder: "ci@runner-7".to_owned(), seen_seconds_ago: 4 };
     let mut view = view(Some(under_way(&Story::failing(), Some(driver))));
     view.targets[0].active = Some("d-CCCCCCCCC by autoscaling, InProgress".to_owned());
     view.notes.push("alarms could not be read: AccessDenied".to_owned());

@@ -166,12 +166,23 @@ fn no_line_is_too_wide_unless_it_is_to_be_copied() {
 }
 
 #[test]
+fn a_command_in_a_note_stands_alone() {
+    let note = "web: a group was left over; if nobody needs it: aws autoscaling delete-auto-scaling-group --region \
+        ap-northeast-2 --auto-scaling-group-name CodeDeploy_storefront-web_d-OLD";
+    let text = plan_text(&plan(false), &[note.to_owned()], None, Style::PLAIN);
+    let expected = "  note      web: a group was left over; if nobody needs it:\n            aws autoscaling \
+        delete-auto-scaling-group --region ap-northeast-2 --auto-scaling-group-name CodeDeploy_storefront-web_d-OLD\n";
+    assert!(text.ends_with(expected), "{text}");
+}
+
+#[test]
 fn every_way_back_is_said() {
     let lane = &plan(true).waves[0].lanes[0];
     for (way, said) in [
         (WayBack::Drop, "none needed, green is dropped and users notice nothing"),
         (WayBack::Route, "route back to blue in seconds"),
         (WayBack::Redeploy, "redeploy r1 in about 12 min"),
+        (WayBack::None, "none: nothing was deployed before"),
     ] {
         assert_eq!(crate::report::words::way_back(lane, way), said);
     }
