@@ -21,17 +21,17 @@ fn a_deploy_with_an_approval() {
       replaced  Auto Scaling group storefront-web-v1 is deleted in the end and its
                 copy stays; what owns it (Terraform, CloudFormation) must let it go
 
-      step       does                             live          usually   at most
-      create     4 new instances get the release  blue          6m        30m
-      compare    green is compared with blue      blue                    5m
-      approval   a person promotes within 8h      blue          a person  8h
+      step       does                          live          usually   at most
+      create     4 instances get the release   blue          6m        30m
+      compare    green is compared with blue   blue                    5m
+      approval   a person promotes within 8h   blue          a person  8h
         ─ way back up to here: none needed, green is dropped and users notice
           nothing
-      reroute    traffic moves to green           blue → green  4m        25m
-      bake       5m watched without a failure     green         5m        20m
-      keep-blue  blue is kept for 30m             green         30m       1h
+      reroute    traffic moves to green        blue → green  4m        25m
+      bake       5m watched without a failure  green         5m        20m
+      keep-blue  blue is kept for 30m          green         30m       1h
         ─ way back up to here: route back to blue in seconds
-      finish     blue is deleted                  green         2m        40m
+      finish     blue is deleted               green         2m        40m
         ─ way back up to here: redeploy r1 in about 12 min
 
       watched   from the start of reroute to the end of bake; one failure: route
@@ -75,9 +75,9 @@ fn a_narrow_screen_without_colour_and_unicode() {
         it go
 
       create
-        does: 4 new instances get the
-          release; live: blue; usually: 6m;
-          at most: 30m
+        does: 4 instances get the release;
+          live: blue; usually: 6m; at most:
+          30m
       compare
         does: green is compared with blue;
           live: blue; at most: 5m
@@ -186,4 +186,22 @@ fn every_way_back_is_said() {
     ] {
         assert_eq!(crate::report::words::way_back(lane, way), said);
     }
+}
+
+#[test]
+fn the_longest_plan_is_a_table_on_80_columns() {
+    use crate::model::Period;
+    use crate::model::pipeline::{BlueGreen, Promote, Strategy};
+    use crate::plan::{build, sample};
+    let (mut pipeline, mut fleet) = (sample::pipeline(), sample::fleet());
+    let target = pipeline.targets.values_mut().next().unwrap();
+    let (within, keep_blue) = (Period::hours(8), Period::minutes(90));
+    let strategy = BlueGreen { promote: Promote::Manual, within, keep_blue, allow_partial: false };
+    target.strategy = Strategy::BlueGreen(strategy);
+    fleet.group.ready = Some(("STOP_DEPLOYMENT".to_owned(), 600));
+    fleet.group.termination = Some(("TERMINATE".to_owned(), 600));
+    let environment = sample::name("production");
+    let built = build::build(&sample::input(&pipeline, &environment, fleet)).unwrap();
+    let text = plan_text(&built.plan, &built.notes, None, Style::PLAIN);
+    assert!(text.contains("\n  step           does "), "{text}");
 }
