@@ -103,6 +103,16 @@ pub struct Driver {
     pub seen_seconds_ago: u64,
 }
 
+/// How long a driver may be silent before others may go on with its run.
+const LEASE_SECONDS: u64 = 60;
+
+impl Driver {
+    /// Whether it was seen lately enough to be taken for alive.
+    pub fn is_alive(&self) -> bool {
+        self.seen_seconds_ago <= LEASE_SECONDS
+    }
+}
+
 impl RunView {
     /// What the plan and the journal of an unfinished run tell.
     pub fn of(plan: &Plan, state: &State, driver: Option<Driver>, invocation: &Invocation) -> RunView {
@@ -118,7 +128,7 @@ impl RunView {
             };
             Some(LaneStatus { target: lane.target.clone(), step, since, traffic })
         });
-        let mut next = suggestions(plan, state, invocation, driver.is_some());
+        let mut next = suggestions(plan, state, invocation, driver.as_ref().is_some_and(Driver::is_alive));
         next.retain(|it| it.command != invocation.command("status"));
         RunView {
             run: state.run.clone(),
@@ -188,9 +198,10 @@ fn run_text(page: &mut Page, run: &RunView, now: Timestamp) {
         page.field("waits", &format!("for a person to promote until {}, {left} left; then it rolls back", date(until)));
     }
     match &run.driver {
-        Some(Driver { holder, seen_seconds_ago }) => {
-            let ago = short(Period::seconds(*seen_seconds_ago));
-            page.field("driver", &format!("{holder}, last seen {ago} ago"));
+        Some(driver) => {
+            let ago = short(Period::seconds(driver.seen_seconds_ago));
+            let gone = if driver.is_alive() { "" } else { "; nobody drives it now" };
+            page.field("driver", &format!("{}, last seen {ago} ago{gone}", driver.holder));
         }
         None => page.field("driver", "nobody"),
     }

@@ -103,6 +103,16 @@ fn somebody_drives_it_back() {
 }
 
 #[test]
+fn a_driver_that_went_silent_leaves_the_run_to_others() {
+    let driver = |seen_seconds_ago| Some(Driver { holder: "ci@runner-7".to_owned(), seen_seconds_ago });
+    for (seconds, driven) in [(60, true), (61, false), (7200, false)] {
+        let text = status_text(&view(Some(under_way(&Story::ready(), driver(seconds)))), Style::PLAIN);
+        assert_eq!(!text.contains("nobody drives it now"), driven, "{text}");
+        assert_eq!(!text.contains("shipit resume storefront -e production"), driven, "{text}");
+    }
+}
+
+#[test]
 fn as_json() {
     let json = serde_json::to_value(view(Some(under_way(&Story::paused(), None)))).unwrap();
     assert_eq!(json["targets"][0]["live"], "r1");
