@@ -3,6 +3,8 @@
 //! Each turn reads what is due, decides ([`crate::run::next`]), makes the decision durable, and only then acts. An act
 //! looks first and makes at most one call that changes something; whether a step is done is judged by what is read later.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 mod act;
 mod drive;
 mod sweep;
