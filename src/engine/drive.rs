@@ -1,5 +1,6 @@
 //! The loop.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +12,16 @@ use tokio::time::Instant;
 use super::act::{Act, Acted, Marks};
 use super::sweep::sweep;
 use crate::aws::Clients;
+use crate::event::decision::Decision;
 use crate::event::record::{Envelope, Outcome, Record};
+use crate::model::Name;
 use crate::plan::{Lane, Plan};
 use crate::probe::Prober;
-use crate::run::next::{Decision, Stop, next};
+use crate::run::next::{Stop, next};
 use crate::run::reporter::{Reporter, Reporters};
 use crate::run::view::View;
-use crate::run::{State, reads};
+use crate::run::{RunStatus, State, reads};
+use crate::store::head::{Live, RunSummary};
 use crate::store::journal::Append;
 use crate::store::lease::{BEAT, Guard};
 use crate::store::{Bucket, Journal, Keys, Lease, StoreError, decisions, head};
@@ -147,7 +151,8 @@ impl Driver {
         driving.acts.abort_all();
         let is_over = matches!(result, Ok(Driven::Ended(_)));
         if is_over {
-            let added = head::add(&driving.bucket, &driving.keys, &driving.plan, &driving.state);
+            let (summary, live) = summarize(&driving.plan, &driving.state);
+            let added = head::add(&driving.bucket, &driving.keys, &summary, &live);
             // A cache: it is made again from the journals.
             let _ = tokio::time::timeout(FAREWELL, added).await;
         }
@@ -358,6 +363,37 @@ impl Driving {
         }
         Ok(Driven::Detached(why.to_owned()))
     }
+}
+
+/// What the head of the environment is told of a run that has ended: the run in a line, and what it made live.
+pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live>) {
+    let (by, why, started) = state.started.clone().unwrap_or_default();
+    let outcome = match state.status {
+        RunStatus::Ended(outcome) => Some(outcome),
+        RunStatus::Planned | RunStatus::Running | RunStatus::Paused | RunStatus::Detached | RunStatus::RollingBack => {
+            None
+        }
+    };
+    let live = |lane: &Lane| {
+        let revision = state.revisions.get(&lane.target).unwrap_or(&lane.revision).clone();
+        let since = state.ended.unwrap_or(started);
+        (lane.target.clone(), Live { release: plan.release.label.clone(), revision, run: state.run.clone(), since })
+    };
+    let made_live = match outcome {
+        Some(Outcome::Succeeded) => plan.lanes().map(live).collect(),
+        Some(Outcome::RolledBack | Outcome::Held | Outcome::Stuck | Outcome::Refused) | None => BTreeMap::new(),
+    };
+    let summary = RunSummary {
+        run: state.run.clone(),
+        why,
+        release: plan.release.label.clone(),
+        by,
+        started,
+        ended: state.ended,
+        outcome,
+        cause: state.cause.as_ref().map(|cause| cause.what.clone()),
+    };
+    (summary, made_live)
 }
 
 /// Keeps the lease while the driver works.

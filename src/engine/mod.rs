@@ -2,6 +2,7 @@
 //!
 //! Each turn reads what is due, decides ([`crate::run::next`]), makes the decision durable, and only then acts. An act
 //! looks first and makes at most one call that changes something; whether a step is done is judged by what is read later.
+#![deny(clippy::wildcard_enum_match_arm)]
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -10,4 +11,4 @@ mod drive;
 mod sweep;
 
 pub use act::Marks;
-pub use drive::{Driven, Driver, Pace, Site};
+pub use drive::{Driven, Driver, Pace, Site, summarize};

@@ -1,8 +1,10 @@
-//! What happens in a run: durable [`record`]s, which make the journal, and transient [`progress`], which only the
-//! screen sees.
+//! What happens in a run: durable [`record`]s, which make the journal, and transient [`progress`], which only the screen
+//! sees. People's [`decision`]s come the other way. People's [`decision`]s come the other way.
 
+pub mod decision;
 pub mod progress;
 pub mod record;
 
+pub use decision::{Decision, Wish};
 pub use progress::Progress;
 pub use record::{Cause, Envelope, Record, Side};

@@ -8,6 +8,7 @@ use super::settle::{Advance, Call, settle, why_it_ended};
 use super::state::{LaneState, RunStatus, State, StepState, StepStatus};
 use super::view::{LaneView, View, active_watches};
 use crate::event::Progress;
+use crate::event::decision::{Decision, Wish};
 use crate::event::record::{Cause, Outcome, Record, Side};
 use crate::model::facts::Status;
 use crate::model::{Name, Period};
@@ -48,31 +49,6 @@ pub enum Stop {
     Ended(Outcome),
     /// It waits for a person.
     Paused,
-}
-
-/// What a person decided, read from the bucket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// The object's name: `abort`, `promote-<target>-<step>`.
-    pub name: String,
-    /// Who.
-    pub by: String,
-    /// What is meant.
-    pub what: Wish,
-}
-
-/// What is meant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wish {
-    /// Go back.
-    Abort,
-    /// End this wait.
-    Promote {
-        /// The target.
-        target: Name,
-        /// The wait that was on the screen.
-        step: StepId,
-    },
 }
 
 /// Decides.

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use super::objects::{Bucket, Put, StoreError};
+use crate::event::decision::{Decision, Wish};
 use crate::model::{Name, RunId};
 use crate::plan::StepId;
-use crate::run::next::{Decision, Wish};
 
 /// What the object holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,8 +11,6 @@ use super::keys::Keys;
 use super::objects::{Bucket, Put, StoreError};
 use crate::event::record::Outcome;
 use crate::model::{Name, Revision, RunId};
-use crate::plan::{Intent, Plan};
-use crate::run::{RunStatus, State};
 
 /// Runs that are kept in the cache.
 const RUNS_KEPT: usize = 50;
@@ -66,32 +64,13 @@ pub struct RunSummary {
 }
 
 impl Head {
-    /// Takes in a run that has ended.
-    pub fn take_in(&mut self, plan: &Plan, state: &State) {
-        let (by, why, started) = state.started.clone().unwrap_or_default();
-        let RunStatus::Ended(outcome) = state.status else { return };
-        if self.runs.iter().any(|known| known.run == state.run) {
+    /// Takes in a run that has ended, once.
+    fn take_in(&mut self, summary: &RunSummary, live: &BTreeMap<Name, Live>) {
+        if self.runs.iter().any(|known| known.run == summary.run) {
             return;
         }
-        if outcome == Outcome::Succeeded {
-            for lane in plan.lanes() {
-                let revision = state.revisions.get(&lane.target).unwrap_or(&lane.revision).clone();
-                let since = state.ended.unwrap_or(started);
-                let release = plan.release.label.clone();
-                self.live.insert(lane.target.clone(), Live { release, revision, run: state.run.clone(), since });
-            }
-        }
-        let summary = RunSummary {
-            run: state.run.clone(),
-            why: if plan.intent == Intent::Rollback { "rollback".to_owned() } else { why },
-            release: plan.release.label.clone(),
-            by,
-            started,
-            ended: state.ended,
-            outcome: Some(outcome),
-            cause: state.cause.as_ref().map(|cause| cause.what.clone()),
-        };
-        self.runs.insert(0, summary);
+        self.live.extend(live.iter().map(|(target, live)| (target.clone(), live.clone())));
+        self.runs.insert(0, summary.clone());
         self.runs.sort_by(|one, other| other.run.cmp(&one.run));
         self.runs.truncate(RUNS_KEPT);
     }
@@ -112,11 +91,16 @@ pub async fn read(bucket: &Bucket, keys: &Keys) -> Result<(Head, Option<String>)
 ///
 /// # Errors
 /// What S3 says.
-pub async fn add(bucket: &Bucket, keys: &Keys, plan: &Plan, state: &State) -> Result<(), StoreError> {
+pub async fn add(
+    bucket: &Bucket,
+    keys: &Keys,
+    summary: &RunSummary,
+    live: &BTreeMap<Name, Live>,
+) -> Result<(), StoreError> {
     let key = keys.head();
     for _ in 0..5 {
         let (mut head, etag) = read(bucket, keys).await?;
-        head.take_in(plan, state);
+        head.take_in(summary, live);
         head.nonce = format!("{:016x}", fastrand::u64(..));
         let body = serde_json::to_vec(&head).map_err(|error| bucket.corrupt(&key, &error.to_string()))?;
         let put = match etag {

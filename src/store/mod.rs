@@ -18,6 +18,7 @@ pub mod keys;
 pub mod lease;
 pub mod lock;
 pub mod objects;
+pub mod upload;
 
 pub use journal::Journal;
 pub use keys::Keys;
