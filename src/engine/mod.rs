@@ -4,8 +4,6 @@
 //! looks first and makes at most one call that changes something; whether a step is done is judged by what is read later.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-#![deny(clippy::wildcard_enum_match_arm)]
-
 mod act;
 mod drive;
 mod sweep;
