@@ -42,7 +42,8 @@ pub fn contents(from: impl Read + Seek) -> Result<Contents> {
     let mut appspec = Vec::new();
     let found = zip.by_name(&format!("{place}{APPSPEC}")).map_err(|error| damaged(None, error))?;
     found.take(MAX_APPSPEC + 1).read_to_end(&mut appspec).map_err(|error| damaged(None, error.into()))?;
-    let names = names.iter().filter_map(|name| name.strip_prefix(&place)).map(str::to_owned).collect();
+    let inside = names.iter().filter_map(|name| name.strip_prefix(&place)).filter(|name| !name.is_empty());
+    let names = inside.map(str::to_owned).collect();
     Ok(Contents { names, appspec })
 }
 
@@ -57,10 +58,10 @@ fn place_of_appspec(names: &BTreeSet<String>) -> Result<String> {
         .ok_or_else(|| no_appspec(names.iter().map(String::as_str)))
 }
 
-/// Checks one entry; returns its name without a final slash, and its real size.
+/// Checks one entry; returns its name and its real size.
 fn check<R: Read + Seek>(mut entry: ZipFile<'_, R>, left: u64) -> Result<(String, u64)> {
     let name = match std::str::from_utf8(entry.name_raw()) {
-        Ok(name) => name.strip_suffix('/').unwrap_or(name).to_owned(),
+        Ok(name) => name.to_owned(),
         Err(_) => {
             return Err(refuse(format!(
                 "the name `{}` is not UTF-8",
@@ -68,7 +69,7 @@ fn check<R: Read + Seek>(mut entry: ZipFile<'_, R>, left: u64) -> Result<(String
             )));
         }
     };
-    check_name(&name).map_err(refuse)?;
+    check_name(name.strip_suffix('/').unwrap_or(&name)).map_err(refuse)?;
     if entry.encrypted() {
         return Err(refuse(format!("`{}` is encrypted", shown(&name))));
     }

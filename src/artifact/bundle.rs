@@ -33,7 +33,7 @@ pub struct Bundle {
     pub sha256: String,
     /// Bytes of the zip.
     pub size: u64,
-    /// What is in it: paths of files, directories and links, from the directory that holds `appspec.yml`.
+    /// What is in it: paths from the directory that holds `appspec.yml`; those of directories end with `/`.
     pub names: BTreeSet<String>,
     /// The bytes of `appspec.yml`.
     pub appspec: Vec<u8>,
@@ -59,13 +59,18 @@ pub fn from_path(path: &Path) -> Result<Bundle> {
     if found.is_dir() { from_dir(path, &[]) } else { from_zip(path) }
 }
 
-/// Bundles a directory. The bytes depend on names, contents, permission bits and links alone. Each of `extra` is a path
+/// Bundles a directory. The bytes depend on names, contents, links and permission bits alone, and of those not on
+/// the umask of the checkout as long as it lets everybody read: 664 is kept as 644. Each of `extra` is a path
 /// and its content, put in place of a file of that name or added with mode 644.
 ///
 /// # Errors
 /// Names what cannot be shipped: links that leave the tree, names that are not UTF-8, sockets, more than 2 GiB, no
 /// `appspec.yml` at the root.
 pub fn from_dir(root: &Path, extra: &[(String, Vec<u8>)]) -> Result<Bundle> {
+    of_tree(root, extra).map_err(|failure| inside(root, failure))
+}
+
+fn of_tree(root: &Path, extra: &[(String, Vec<u8>)]) -> Result<Bundle> {
     let mut entries = tree::entries(root)?;
     for (name, content) in extra {
         add(&mut entries, name, content)?;
@@ -80,7 +85,7 @@ pub fn from_dir(root: &Path, extra: &[(String, Vec<u8>)]) -> Result<Bundle> {
         Some(Content::Bytes(bytes)) => bytes.clone(),
         _ => return Err(no_appspec(entries.keys().map(String::as_str))),
     };
-    let names = entries.keys().cloned().collect();
+    let names = entries.values().map(Entry::listed).collect();
     check_appspec(&appspec, &names)?;
     let spool = pack(entries.values(), Spool::new(MAX_IN_MEMORY))?;
     let (spooled, sha256, size) = spool.finish().map_err(|error| refuse("cannot write the bundle").because(error))?;
@@ -103,7 +108,7 @@ pub fn from_zip(path: &Path) -> Result<Bundle> {
         return Err(refuse(format!("`{}` is neither a directory nor a file", shown(&path.to_string_lossy()))));
     }
     if found.len() > MAX_BYTES {
-        return Err(too_large());
+        return Err(inside(path, too_large()));
     }
     let file = File::open(path).map_err(cannot)?;
     let (source, (sha256, size), contents) = if found.len() > MAX_IN_MEMORY {
@@ -112,14 +117,17 @@ pub fn from_zip(path: &Path) -> Result<Bundle> {
     } else {
         let mut bytes = Vec::new();
         file.take(MAX_IN_MEMORY).read_to_end(&mut bytes).map_err(cannot)?;
-        let (bytes, digest) = (Bytes::from(bytes.clone()), digest(bytes.as_slice()).map_err(cannot)?);
+        let (digest, bytes) = (digest(bytes.as_slice()).map_err(cannot)?, Bytes::from(bytes));
         (Source::Memory(bytes.clone()), digest, archive::contents(io::Cursor::new(bytes)))
     };
-    let in_this =
-        |failure: Failure| Failure { message: format!("{}: {failure}", shown(&path.to_string_lossy())), ..failure };
-    let archive::Contents { names, appspec } = contents.map_err(in_this)?;
-    check_appspec(&appspec, &names).map_err(in_this)?;
+    let archive::Contents { names, appspec } = contents.map_err(|failure| inside(path, failure))?;
+    check_appspec(&appspec, &names).map_err(|failure| inside(path, failure))?;
     Ok(Bundle { source, sha256, size, names, appspec, _temp: None })
+}
+
+/// Says in which artifact something is wrong.
+fn inside(path: &Path, failure: Failure) -> Failure {
+    Failure { message: format!("{}: {failure}", shown(&path.to_string_lossy())), ..failure }
 }
 
 /// The AppSpec's name: the service asks agents for no other.

@@ -26,6 +26,14 @@ pub enum Content {
     Link(String),
 }
 
+impl Entry {
+    /// Its path, with a final `/` if it is a directory.
+    pub fn listed(&self) -> String {
+        let end = if matches!(self.content, Content::Directory) { "/" } else { "" };
+        format!("{}{end}", self.name)
+    }
+}
+
 /// Checks a path inside a bundle: relative, without `.`, `..`, empty parts, backslashes and control characters, so that
 /// every unpacker puts it in the same place.
 ///

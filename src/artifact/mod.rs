@@ -1,5 +1,6 @@
 //! Built files → a bundle: a zip whose bytes depend on nothing but the files, named by its hash; and the AppSpec in it.
 
+pub mod appspec;
 mod archive;
 pub mod bundle;
 mod entry;

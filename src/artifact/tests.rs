@@ -82,7 +82,8 @@ fn small_tree(name: &str, backwards: bool) -> Scratch {
     fs::create_dir(scratch.0.join("empty")).unwrap();
     symlink("bin/start.sh", scratch.0.join("start")).unwrap();
     for directory in ["bin", "web", "empty"] {
-        fs::set_permissions(scratch.0.join(directory), fs::Permissions::from_mode(0o755)).unwrap();
+        let umask = if backwards { 0o002 } else { 0o022 };
+        fs::set_permissions(scratch.0.join(directory), fs::Permissions::from_mode(0o777 & !umask)).unwrap();
     }
     scratch
 }
@@ -149,7 +150,8 @@ fn nothing_outside_the_tree_has_an_influence() {
 #[test]
 fn what_cannot_be_shipped_is_named() {
     let no_extra: &[(String, Vec<u8>)] = &[];
-    let cases: Vec<(&str, Box<dyn Fn(&Path)>, &str)> = vec![
+    type Spoil = Box<dyn Fn(&Path)>;
+    let cases: Vec<(&str, Spoil, &str)> = vec![
         (
             "out",
             Box::new(|at| symlink("../x", at.join("l")).unwrap()),
@@ -207,6 +209,20 @@ fn an_appspec_elsewhere_is_pointed_at() {
 }
 
 #[test]
+fn what_is_too_large_is_refused_before_it_is_read() {
+    let scratch = Scratch::new("large");
+    scratch.file("appspec.yml", "version: 0.0\n");
+    for name in ["a", "b"] {
+        File::create(scratch.0.join(name)).unwrap().set_len(1 << 30).unwrap();
+    }
+    let begun = std::time::Instant::now();
+    assert!(from_dir(&scratch.0, &[]).unwrap_err().message.ends_with(": larger than 2 GiB"));
+    File::create(scratch.0.join("c.zip")).unwrap().set_len(3 << 30).unwrap();
+    assert!(from_path(&scratch.0.join("c.zip")).unwrap_err().message.ends_with("larger than 2 GiB"));
+    assert!(begun.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
 fn extra_files_go_nowhere_odd() {
     let tree = small_tree("extra", false);
     for bad in ["../x", "/x", "a/../x", "", "bin", "start/x", "appspec.yml/x", "a//b", "a\\b"] {
@@ -217,10 +233,11 @@ fn extra_files_go_nowhere_odd() {
 #[test]
 fn a_ready_zip_is_taken_as_it_is() {
     let scratch = Scratch::new("zip");
-    let path = scratch.zip("good.zip", &[("app/appspec.yml", "version: 0.0\n"), ("app/x", "y"), ("app/l@", "x")]);
+    let path = scratch
+        .zip("good.zip", &[("app/", ""), ("app/appspec.yml", "version: 0.0\n"), ("app/d/", ""), ("app/l@", "x")]);
     let bundle = from_path(&path).unwrap();
     assert_eq!(bytes(&bundle), fs::read(&path).unwrap());
-    assert_eq!(bundle.names.iter().map(String::as_str).collect::<Vec<_>>(), ["appspec.yml", "l", "x"]);
+    assert_eq!(bundle.names.iter().map(String::as_str).collect::<Vec<_>>(), ["appspec.yml", "d/", "l"]);
     assert_eq!(bundle.appspec, b"version: 0.0\n");
 }
 

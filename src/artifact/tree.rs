@@ -8,7 +8,7 @@ use ignore::{DirEntry, WalkBuilder};
 
 use crate::error::{Failure, Result};
 
-use super::bundle::MAX_ENTRIES;
+use super::bundle::{MAX_BYTES, MAX_ENTRIES, too_large};
 use super::entry::{Content, Entry, check_link, check_name, shown};
 use super::refuse;
 
@@ -20,7 +20,7 @@ const IGNORE_FILES: [&str; 2] = [".gitignore", ".ignore"];
 pub fn entries(root: &Path) -> Result<BTreeMap<String, Entry>> {
     let root = root.canonicalize().map_err(|error| unreadable(root, &error))?;
     check_ignore_files(&root)?;
-    let mut found = BTreeMap::new();
+    let (mut found, mut size) = (BTreeMap::new(), 0_u64);
     for step in walk(&root) {
         let step = step.map_err(|error| refuse(format!("cannot read the tree: {error}")))?;
         if let Some(error) = step.error() {
@@ -29,7 +29,11 @@ pub fn entries(root: &Path) -> Result<BTreeMap<String, Entry>> {
         if step.depth() == 0 {
             continue;
         }
-        let entry = entry(&root, &step)?;
+        let (entry, length) = entry(&root, &step)?;
+        size = size.saturating_add(length);
+        if size > MAX_BYTES {
+            return Err(too_large());
+        }
         if matches!(entry.content, Content::Directory) {
             check_ignore_files(step.path())?;
         }
@@ -53,7 +57,8 @@ fn walk(root: &Path) -> ignore::Walk {
         .build()
 }
 
-fn entry(root: &Path, step: &DirEntry) -> Result<Entry> {
+/// An entry, and how many bytes it will add.
+fn entry(root: &Path, step: &DirEntry) -> Result<(Entry, u64)> {
     let path = step.path();
     let inside = path.strip_prefix(root).unwrap_or(path);
     let name = inside
@@ -75,7 +80,8 @@ fn entry(root: &Path, step: &DirEntry) -> Result<Entry> {
     } else {
         return Err(refuse(format!("`{}` is neither a file nor a directory", shown(name))).help("ignore or remove it"));
     };
-    Ok(Entry { name: name.to_owned(), mode: mode(&found), content })
+    let length = if found.is_file() { found.len() } else { 0 };
+    Ok((Entry { name: name.to_owned(), mode: mode(&found), content }, length))
 }
 
 /// Opening a FIFO would wait for ever, and a link could bring in rules from outside.
@@ -92,11 +98,12 @@ fn check_ignore_files(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The permission bits; links have none of their own.
+/// The permission bits without the group's and others' right to write, which only say what umask somebody checked the
+/// tree out with. Links have none of their own.
 #[cfg(unix)]
 fn mode(found: &Metadata) -> u32 {
     use std::os::unix::fs::PermissionsExt;
-    if found.is_symlink() { 0o777 } else { found.permissions().mode() & 0o777 }
+    if found.is_symlink() { 0o777 } else { found.permissions().mode() & 0o755 }
 }
 
 #[cfg(not(unix))]

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::pipeline::{Health, Strategy, Target};
 use crate::model::{Name, Period, Pipeline};
 use crate::yaml::Step::{Item, Key};
-use crate::yaml::{Node, Problem, Step, clip};
-
-use super::words::suggestion;
+use crate::yaml::{Node, Problem, Step, clip, suggestion};
 
 /// CodeDeploy's longest wait before it terminates the old instances.
 const LONGEST_WAIT: Period = Period::minutes(2800);
@@ -73,9 +71,9 @@ fn bucket(pipeline: &Pipeline, found: &mut Found<'_>) {
 
 fn prefix(pipeline: &Pipeline, found: &mut Found<'_>) {
     let prefix = &pipeline.store.prefix;
-    let is_part = |part: &str| !matches!(part, "" | "." | "..");
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/!-_.*'()".contains(c);
-    if !prefix.is_empty() && !(prefix.split('/').all(is_part) && prefix.chars().all(is_plain)) {
+    let is_odd_part = |part: &str| matches!(part, "" | "." | "..");
+    let is_odd = |c: char| !c.is_ascii_alphanumeric() && !"/!-_.*'()".contains(c);
+    if !prefix.is_empty() && (prefix.split('/').any(is_odd_part) || prefix.contains(is_odd)) {
         let here = In { path: vec![Key("store"), Key("prefix")] };
         let help = "parts with single slashes between them, such as team/shop; letters, digits and !-_.*'()";
         found.say(&here, format!("`{}` cannot be a prefix", clip(prefix, 60)), help);
@@ -103,21 +101,18 @@ fn artifact(pipeline: &Pipeline, target: &Target, here: &In<'_>, found: &mut Fou
 
 fn strategy(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
     let Strategy::BlueGreen(blue_green) = &target.strategy;
-    let here = here.then(&[Key("strategy"), Key("blue_green")]);
+    let settings = here.then(&[Key("strategy"), Key("blue_green")]);
     let within = blue_green.within;
     if within.is_zero() || within > LONGEST_APPROVAL {
-        let message = format!("an approval cannot be waited for {within}");
-        found.say(
-            &here.then(&[Key("within")]),
-            message,
-            "more than nothing, at most 46h: CodeDeploy gives up after 48",
-        );
+        let message = "an approval is waited for longer than 0m and at most 46h".to_owned();
+        found.say(&settings.then(&[Key("within")]), message, "CodeDeploy itself gives up after 48h");
     }
     let (bake, keep) = (target.health.bake, blue_green.keep_blue);
     if bake + keep + RESERVE > LONGEST_WAIT {
-        let message = format!("a bake of {bake} and blue kept for {keep} are longer than CodeDeploy waits");
-        let help = "bake, keep_blue and 30m together are at most 2800m (46h40m)";
-        found.say(&here.then(&[Key("keep_blue")]), message, help);
+        let longer =
+            if keep > bake { settings.then(&[Key("keep_blue")]) } else { here.then(&[Key("health"), Key("bake")]) };
+        let message = "bake and keep_blue are longer together than CodeDeploy keeps the old fleet".to_owned();
+        found.say(&longer, message, "with 30m for what goes wrong they are at most 2800m (46h40m)");
     }
 }
 

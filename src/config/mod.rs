@@ -8,7 +8,6 @@ mod schema;
 mod shape;
 mod source;
 mod typed;
-mod words;
 
 pub use crate::yaml::{Problem, Problems};
 pub use schema::schema;
@@ -28,7 +27,7 @@ mod tests;
 pub fn parse(text: &str, name: &str) -> Result<Pipeline, Problems> {
     let node = yaml::parse(text, name)?;
     let refuse = |problems| Problems::new(name, text, problems);
-    let problems = shape::problems(&node, text);
+    let problems = shape::problems(schema::shared(), &node, text);
     if !problems.is_empty() {
         return Err(refuse(problems));
     }

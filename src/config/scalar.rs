@@ -17,46 +17,54 @@ pub fn problem(node: &Node, field: &Field<'_>, text: &str) -> Option<Problem> {
         ("boolean", Value::Bool(_)) => return None,
         ("integer", Value::Int(number)) => (range(*number, field)?, field.help.to_owned()),
         ("string", Value::Text(written)) => (string(written, field)?, field.help.to_owned()),
-        (wanted, _) => {
-            (format!("{} must be {}, not {}", field.label, called(wanted), what(node)), hint(node, field, text))
-        }
+        (wanted, _) => (
+            format!("{} must be {}, not {}", field.label, called(wanted, field), what(node, text)),
+            hint(node, field, text),
+        ),
     };
     let problem = Problem::at(place, message);
     Some(if help.is_empty() { problem } else { problem.help(help) })
 }
 
-fn called(wanted: &str) -> &str {
-    match wanted {
-        "boolean" => "true or false",
-        "integer" => "a whole number",
-        "string" => "text",
-        "array" => "a list",
+fn called<'f>(wanted: &'f str, field: &Field<'f>) -> &'f str {
+    match (wanted, field.schema["format"].as_str()) {
+        (_, Some("period")) => "a length of time",
+        (_, Some("percent")) => "a share",
+        (_, Some("name")) => "a name",
+        ("boolean", _) => "true or false",
+        ("integer", _) => "a whole number",
+        ("string", _) => "text",
+        ("array", _) => "a list",
         _ => "a map",
     }
 }
 
-fn what(node: &Node) -> String {
-    match &node.value {
-        Value::Text(text) => format!("`{}`", clip(text, 60)),
-        Value::Bool(value) => value.to_string(),
-        _ => node.kind().to_owned(),
+/// A scalar as it is written; anything else by its kind.
+fn what(node: &Node, text: &str) -> String {
+    match node.value {
+        Value::Null | Value::List(_) | Value::Map(_) => node.kind().to_owned(),
+        _ => format!("`{}`", written(node, text)),
     }
+}
+
+fn written(node: &Node, text: &str) -> String {
+    let slice = text.get(node.span.start..node.span.end).unwrap_or("");
+    clip(slice.lines().next().unwrap_or("").trim_end(), 60)
 }
 
 /// How a value of the wrong type is written right.
 fn hint(node: &Node, field: &Field<'_>, text: &str) -> String {
-    let written = clip(text.get(node.span.start..node.span.end).unwrap_or("").trim_end(), 60);
-    let unit = field.schema["format"].is_string();
-    match (field.schema["type"].as_str().unwrap_or_default(), &node.value) {
-        ("string", Value::Int(_) | Value::Float(_) | Value::Bool(_)) if !unit => {
-            format!("write it in quotes: \"{written}\"")
+    let written = written(node, text);
+    let is_scalar = matches!(node.value, Value::Int(_) | Value::Float(_) | Value::Bool(_));
+    match (field.schema["type"].as_str().unwrap_or_default(), field.schema["format"].as_str()) {
+        ("string", Some("period" | "percent")) => {
+            let units = field.schema["description"].as_str().unwrap_or_default();
+            format!("with its unit: {}", units.split(": ").last().unwrap_or(units).trim_end_matches('.'))
         }
-        ("string", _) if unit => {
-            field.schema["description"].as_str().unwrap_or_default().trim_end_matches('.').to_owned()
-        }
-        ("boolean", Value::Text(_)) => "write true or false, without quotes".to_owned(),
-        ("integer", Value::Text(_)) => "write digits, without quotes".to_owned(),
-        ("array", Value::Text(_)) => format!("write [{written}]"),
+        ("string", _) if is_scalar => format!("write it in quotes: \"{written}\""),
+        ("boolean", _) => "write true or false, without quotes".to_owned(),
+        ("integer", _) if node.text().is_some() => "write digits, without quotes".to_owned(),
+        ("array", _) if node.text().is_some() => format!("write [{written}]"),
         _ => field.help.to_owned(),
     }
 }

@@ -1,17 +1,17 @@
 //! Shape: walks the schema over the tree and collects everything that does not fit.
 
-use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
 
-use crate::yaml::{Entry, Node, Problem, Span, Value, clip};
+use serde_json::Value as Json;
 
-use super::words::{list, nearest, suggestion};
-use super::{scalar, schema};
+use crate::yaml::{Entry, Node, Problem, Span, Value, clip, list, nearest, suggestion};
 
-/// All problems of shape.
-pub fn problems(node: &Node, text: &str) -> Vec<Problem> {
-    let mut walk = Walk { text, problems: Vec::new() };
-    let root = Field { schema: schema::shared(), help: "", label: "the pipeline".to_owned(), key: node.span };
-    walk.node(node, &root);
+use super::scalar;
+
+/// All problems of shape that a tree has under a schema; `text` is what the tree was read from.
+pub fn problems(root: &Json, node: &Node, text: &str) -> Vec<Problem> {
+    let mut walk = Walk { root, text, problems: Vec::new() };
+    walk.node(node, &Field { schema: root, help: "", label: "the pipeline".to_owned(), key: node.span });
     walk.problems
 }
 
@@ -28,40 +28,44 @@ pub struct Field<'s> {
 }
 
 struct Walk<'t> {
+    root: &'t Json,
     text: &'t str,
     problems: Vec<Problem>,
 }
 
 impl<'s> Field<'s> {
+    fn known(&self, keyword: &str) -> Vec<&'s str> {
+        self.schema[keyword].as_object().map(|keys| keys.keys().map(String::as_str).collect()).unwrap_or_default()
+    }
+}
+
+impl<'t> Walk<'t> {
     /// Follows a reference; the words of the field itself win over those of its type.
-    fn at(schema: &'s Json, label: String, key: Span) -> Field<'s> {
+    fn field(&self, schema: &'t Json, label: String, key: Span) -> Field<'t> {
         let own = schema["description"].as_str();
         let target = match schema["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
-            Some(path) => schema::shared().pointer(path).unwrap_or(schema),
+            Some(path) => self.root.pointer(path).unwrap_or(schema),
             None => schema,
         };
         let help = own.or(target["description"].as_str()).unwrap_or("");
         Field { schema: target, help: help.trim_end_matches('.'), label, key }
     }
 
-    fn known(&self, keyword: &str) -> Vec<&'s str> {
-        self.schema[keyword].as_object().map(|keys| keys.keys().map(String::as_str).collect()).unwrap_or_default()
-    }
-}
-
-impl Walk<'_> {
     fn say(&mut self, span: Span, message: String, help: impl AsRef<str>) {
         let problem = Problem::at(span, message);
         self.problems.push(if help.as_ref().is_empty() { problem } else { problem.help(help) });
     }
 
-    fn node(&mut self, node: &Node, field: &Field<'_>) {
+    fn node(&mut self, node: &Node, field: &Field<'t>) {
         let place = node.place_under(field.key);
         if node.value == Value::Null {
             return self.say(place, format!("{} has no value", field.label), "give it a value, or remove the key");
         }
         if let Some(choices) = field.schema["oneOf"].as_array() {
             return self.one_of(node, field, choices);
+        }
+        if field.schema["enum"].is_array() {
+            return self.one_of(node, field, std::slice::from_ref(field.schema));
         }
         match (field.schema["type"].as_str().unwrap_or_default(), &node.value) {
             ("object", Value::Map(entries)) => self.map(entries, field),
@@ -70,7 +74,7 @@ impl Walk<'_> {
         }
     }
 
-    fn map(&mut self, entries: &[Entry], field: &Field<'_>) {
+    fn map(&mut self, entries: &[Entry], field: &Field<'t>) {
         if entries.is_empty() && field.schema["minProperties"].as_u64().is_some_and(|least| least > 0) {
             self.say(field.key, format!("{} is empty", field.label), field.help);
         }
@@ -83,7 +87,7 @@ impl Walk<'_> {
         for entry in entries {
             let (key, label) = (&entry.key, format!("`{}`", clip(&entry.key.text, 60)));
             match field.schema["properties"].get(&key.text) {
-                Some(schema) => self.node(&entry.value, &Field::at(schema, label, key.span)),
+                Some(schema) => self.node(&entry.value, &self.field(schema, label, key.span)),
                 None => {
                     meant.extend(nearest(&key.text, &known));
                     self.say(key.span, format!("unknown key {label}"), suggestion(&key.text, &known));
@@ -94,24 +98,24 @@ impl Walk<'_> {
         for missing in required.iter().filter_map(Json::as_str) {
             let is_there = entries.iter().any(|entry| entry.key.text == missing) || meant.contains(&missing);
             if !is_there {
-                let help = Field::at(&field.schema["properties"][missing], String::new(), field.key).help;
+                let help = self.field(&field.schema["properties"][missing], String::new(), field.key).help;
                 self.say(field.key, format!("{} lacks the key `{missing}`", field.label), format!("{missing}: {help}"));
             }
         }
     }
 
     /// A map whose keys are names.
-    fn named(&mut self, entries: &[Entry], schema: &Json) {
+    fn named(&mut self, entries: &[Entry], schema: &'t Json) {
         for entry in entries {
             let label = clip(&entry.key.text, 60);
             if let Err(wrong) = crate::model::Name::new(&label) {
                 self.say(entry.key.span, wrong, "");
             }
-            self.node(&entry.value, &Field::at(schema, format!("`{label}`"), entry.key.span));
+            self.node(&entry.value, &self.field(schema, format!("`{label}`"), entry.key.span));
         }
     }
 
-    fn list(&mut self, items: &[Node], field: &Field<'_>) {
+    fn list(&mut self, items: &[Node], field: &Field<'t>) {
         if let Some(most) = field.schema["maxItems"].as_u64().filter(|most| items.len() as u64 > *most) {
             self.say(
                 field.key,
@@ -121,7 +125,7 @@ impl Walk<'_> {
         }
         for (index, item) in items.iter().enumerate() {
             let mut inner =
-                Field::at(&field.schema["items"], format!("item {} of {}", index + 1, field.label), item.span);
+                self.field(&field.schema["items"], format!("item {} of {}", index + 1, field.label), item.span);
             if inner.help.is_empty() {
                 inner.help = field.help;
             }
@@ -130,11 +134,16 @@ impl Walk<'_> {
     }
 
     /// An enum: one word of several, or one key of several with its settings.
-    fn one_of(&mut self, node: &Node, field: &Field<'_>, choices: &[Json]) {
-        let words: Vec<&str> = choices.iter().filter_map(|choice| choice["const"].as_str()).collect();
-        let keyed: Map<String, Json> =
-            choices.iter().filter_map(|choice| choice["properties"].as_object().cloned()).flatten().collect();
-        let keys: Vec<&str> = keyed.keys().map(String::as_str).collect();
+    fn one_of(&mut self, node: &Node, field: &Field<'t>, choices: &'t [Json]) {
+        let listed = choices.iter().filter_map(|choice| choice["enum"].as_array()).flatten();
+        let words: Vec<&str> =
+            choices.iter().map(|choice| &choice["const"]).chain(listed).filter_map(Json::as_str).collect();
+        let keyed: BTreeMap<&str, &'t Json> = choices
+            .iter()
+            .filter_map(|choice| choice["properties"].as_object())
+            .flat_map(|keyed| keyed.iter().map(|(key, schema)| (key.as_str(), schema)))
+            .collect();
+        let keys: Vec<&str> = keyed.keys().copied().collect();
         let all: Vec<&str> = words.iter().chain(&keys).copied().collect();
         let place = node.place_under(field.key);
         match &node.value {
@@ -154,11 +163,11 @@ impl Walk<'_> {
         }
     }
 
-    fn one_key(&mut self, entries: &[Entry], field: &Field<'_>, keyed: &Map<String, Json>, keys: &[&str]) {
+    fn one_key(&mut self, entries: &[Entry], field: &Field<'t>, keyed: &BTreeMap<&str, &'t Json>, keys: &[&str]) {
         let mut first: Option<&str> = None;
         for entry in entries {
             let (key, label) = (&entry.key, format!("`{}`", clip(&entry.key.text, 60)));
-            match (keyed.get(&key.text), first) {
+            match (keyed.get(key.text.as_str()), first) {
                 (None, _) => self.say(key.span, format!("unknown key {label}"), suggestion(&key.text, keys)),
                 (Some(_), Some(first)) => {
                     self.say(
@@ -169,7 +178,7 @@ impl Walk<'_> {
                 }
                 (Some(schema), None) => {
                     first = Some(&key.text);
-                    self.node(&entry.value, &Field::at(schema, label, key.span));
+                    self.node(&entry.value, &self.field(schema, label, key.span));
                 }
             }
         }

@@ -1,27 +1,191 @@
 use super::*;
+use crate::error::Failure;
 
-const GOOD: &str = r#"version: 1
-pipeline: storefront
-store: { bucket: acme-shipit }
-artifacts:
-  web: { path: examples/storefront }
-environments:
-  production: { account: "111122223333", region: ap-northeast-2, role: arn:aws:iam::111122223333:role/shipit }
-targets:
-  web:
-    fleet: { application: storefront, deployment_group: storefront-web }
-    group_is_replaced: true
-    artifact: web
-    strategy: { blue_green: { promote: automatic, keep_blue: 0m } }
-    health:
-      targets: {}
-      alarms: [storefront-5xx]
-      http: [{ path: /healthz, within: 2s, every: 10s, failures: 3 }]
-      bake: 5m
-"#;
+/// The pipeline of which the tables below change one thing.
+const GOOD: &str = include_str!("testdata/good.yml");
+/// Mistakes: `- was`, `+ is`, then what is said about it.
+const MISTAKES: &str = include_str!("testdata/mistakes.txt");
+
+fn changed(text: &str, was: &str, is: &str) -> String {
+    let plain = |part: &str| part.replace("\\n", "\n").replace("\\t", "\t");
+    assert!(text.contains(&plain(was)), "{was} is not in the pipeline");
+    text.replacen(&plain(was), &plain(is), 1)
+}
 
 #[test]
-fn the_issues_pipeline_is_read() {
+fn each_mistake_alone_is_one_problem() {
+    let mut actual = String::new();
+    for case in MISTAKES.split("\n\n").filter(|case| !case.trim().is_empty()) {
+        let mut lines = case.trim_start_matches('\n').lines();
+        let was = lines.next().and_then(|line| line.strip_prefix("- ")).expect(case);
+        let is = lines.next().and_then(|line| line.strip_prefix('+')).map(str::trim_start).expect(case);
+        let text = changed(GOOD, was, is);
+        let said = match parse(&text, "a.yml") {
+            Ok(_) => "nothing".to_owned(),
+            Err(problems) => {
+                assert_eq!(problems.list().len(), 1, "{problems}");
+                problems.to_string()
+            }
+        };
+        actual += &format!("- {was}\n+ {is}\n{said}\n\n").replace("+ \n", "+\n");
+    }
+    assert!(actual.trim_end() == MISTAKES.trim_end(), "the table should read:\n{actual}");
+}
+
+#[test]
+fn many_mistakes_are_as_many_problems() {
+    let changes = [
+        ("version: 1", "version: 2"),
+        ("pipeline: storefront", "pipeline: Store"),
+        ("bucket: acme-shipit", "bucket: A"),
+        ("path: examples/storefront", "path: 5"),
+        ("account: \"111122223333\"", "account: 111122223333"),
+        ("region: ap-northeast-2", "region: seoul"),
+        ("deployment_group: storefront-web", "deployment_group: \"\""),
+        ("group_is_replaced: true", "group_is_replaced: yes"),
+        ("promote: automatic", "promote: auto"),
+        ("keep_blue: 0m", "keep_blue: 0"),
+        ("targets: {}", "targets: { helthy: 90% }"),
+        ("failures: 3", "failures: 0"),
+        ("bake: 5m", "bake:\n      bake_for: 5m"),
+    ];
+    let text = changes.iter().fold(GOOD.to_owned(), |text, (was, is)| changed(&text, was, is));
+    let problems = parse(&text, "a.yml").unwrap_err();
+    assert_eq!(problems.list().len(), changes.len() + 1, "{problems}");
+    let places: Vec<_> = problems.list().iter().map(|problem| problem.span.unwrap().start).collect();
+    assert!(places.is_sorted());
+    let shown = problems.to_string();
+    assert_eq!(shown.matches("error: a.yml:").count(), changes.len());
+    let failure = Failure::from(problems);
+    assert_eq!((failure.kind.exit_code(), failure.message), (2, shown));
+}
+
+#[test]
+fn what_does_not_fit_together_is_said_at_once() {
+    let changes = [
+        ("bucket: acme-shipit", "bucket: 10.0.0.1, prefix: /"),
+        ("account: \"111122223333\"", "account: \"999922223333\""),
+        ("artifact: web", "artifact: shop"),
+        ("promote: automatic", "within: 47h"),
+        ("[storefront-5xx]", "[a, a, a]"),
+        ("failures: 3 }]", "failures: 3 }, { path: /healthz }, { path: /b, within: 10s }]"),
+        ("bake: 5m", "bake: 0m"),
+    ];
+    let text = changes.iter().fold(GOOD.to_owned(), |text, (was, is)| changed(&text, was, is));
+    assert_eq!(parse(&text, "a.yml").unwrap_err().list().len(), 10);
+}
+
+#[test]
+fn a_choice_has_one_key() {
+    #[derive(schemars::JsonSchema)]
+    #[serde(rename_all = "snake_case")]
+    #[expect(dead_code, reason = "only its schema is used")]
+    enum Choice {
+        Plain,
+        One(bool),
+        Two(bool),
+    }
+    let schema = schemars::schema_for!(Choice).to_value();
+    for (text, expected) in [
+        ("{one: true, two: true}", "the pipeline is already `one`"),
+        ("{one: true, three: true}", "unknown key `three`"),
+        ("{one: 1}", "`one` must be true or false, not `1`"),
+        ("{}", "the pipeline is empty"),
+        ("plane", "the pipeline cannot be `plane`"),
+        ("two", "`two` has settings"),
+        ("[one]", "the pipeline must be one of `plain`, `one`, `two`, not a list"),
+    ] {
+        let node = yaml::parse(text, "a.yml").unwrap();
+        let messages: Vec<_> =
+            shape::problems(&schema, &node, text).into_iter().map(|problem| problem.message).collect();
+        assert_eq!(messages, [expected], "{text}");
+    }
+    assert!(shape::problems(&schema, &yaml::parse("plain", "a.yml").unwrap(), "plain").is_empty());
+}
+
+#[test]
+fn every_schema_pattern_and_reference_is_understood() {
+    fn walk(value: &serde_json::Value) {
+        if let Some(pattern) = value["pattern"].as_str() {
+            regex_lite::Regex::new(pattern).unwrap();
+        }
+        if let Some(path) = value["$ref"].as_str() {
+            assert!(schema::shared().pointer(&path[1..]).is_some(), "{path}");
+        }
+        let known =
+            ["type", "properties", "required", "additionalProperties", "patternProperties", "items", "oneOf", "$ref"];
+        let limits = ["minimum", "maximum", "minLength", "maxLength", "pattern", "format", "minProperties", "maxItems"];
+        let words = ["title", "description", "default", "const", "$defs", "$schema"];
+        let is_schema = value.get("description").is_some() || value.get("type").is_some_and(|kind| kind.is_string());
+        for keyword in value.as_object().filter(|_| is_schema).into_iter().flat_map(|object| object.keys()) {
+            let is_known = known.iter().chain(&limits).chain(&words).any(|known| known == keyword);
+            assert!(is_known, "{keyword} in {value} is not walked");
+        }
+        value.as_object().into_iter().flat_map(|object| object.values()).for_each(walk);
+        value.as_array().into_iter().flatten().for_each(walk);
+    }
+    let schema = schema();
+    assert_eq!(schema["title"], "shipit pipeline");
+    walk(&schema);
+}
+
+#[test]
+fn long_lists_and_values_are_not_echoed_whole() {
+    let alarms: Vec<String> = (0..101).map(|number| format!("alarm-{number}")).collect();
+    let text = changed(GOOD, "storefront-5xx", &alarms.join(", "));
+    let shown = parse(&text, "a.yml").unwrap_err().to_string();
+    assert!(shown.starts_with("a.yml:16:7: `alarms` has 101 items, at most 100 are possible\n"), "{shown}");
+    let long = "x".repeat(500_000);
+    for was in
+        ["storefront\n", "acme-shipit", "ap-northeast-2", "automatic", "0m", "5m", "2s", "bake", "web:", "health", "{}"]
+    {
+        let shown = parse(&changed(GOOD, was, &long), &long).unwrap_err().to_string();
+        assert!(shown.len() < 4000, "{was}: {} bytes", shown.len());
+    }
+}
+
+#[test]
+fn files_that_are_no_pipeline() {
+    let folder = std::env::temp_dir().join(format!("shipit-test-{}-load", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let fifo = folder.join("fifo");
+    let _ = std::fs::remove_file(&fifo);
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    std::fs::File::create(folder.join("huge")).unwrap().set_len(100 << 20).unwrap();
+    std::fs::write(folder.join("latin"), b"a: 1\nb: \xff\n").unwrap();
+    std::fs::write(folder.join("empty"), "").unwrap();
+    std::fs::write(folder.join("good"), GOOD).unwrap();
+    for (name, expected) in [
+        ("", "a directory, not a pipeline"),
+        ("fifo", "not a regular file"),
+        ("huge", "larger than 1 MiB, too large for a pipeline"),
+        ("latin", "not UTF-8 on line 2"),
+        ("empty", "empty"),
+        ("none", "cannot be read: entity not found"),
+        ("empty/x", "cannot be read: not a directory"),
+    ] {
+        let problems = load(&folder.join(name)).unwrap_err();
+        assert_eq!(problems.list()[0].message, expected);
+    }
+    assert_eq!(load(&folder.join("good")).unwrap(), parse(GOOD, "a.yml").unwrap());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
+fn a_pipeline_survives_being_written_and_read() {
     let pipeline = parse(GOOD, "a.yml").unwrap();
-    assert_eq!(pipeline.targets.len(), 1);
+    let written = serde_json::to_string(&pipeline).unwrap().replace("\"role\":null,", "");
+    assert_eq!(parse(&written, "a.json").unwrap(), pipeline);
+}
+
+proptest::proptest! {
+    /// Whatever somebody does to a pipeline, it is read or its problems are shown.
+    #[test]
+    fn a_mangled_pipeline_never_panics(at in 0..GOOD.len(), length in 0..40usize, by in "[a-z0-9:{}\\[\\]\"'~&*<|>%, \n-]{0,12}|\\PC{0,4}") {
+        let mut text = GOOD.to_owned();
+        text.replace_range(at..(at + length).min(GOOD.len()), &by);
+        if let Err(problems) = parse(&text, "a.yml") {
+            proptest::prop_assert!(!problems.to_string().is_empty());
+        }
+    }
 }

@@ -3,6 +3,12 @@
 //!
 //! Equal input gives equal bytes: a plan holds no run id, no time and no secret.
 
+pub mod build;
+mod fleet;
+pub mod preflight;
+#[cfg(test)]
+pub(crate) mod sample;
+mod timing;
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use serde::{Deserialize, Serialize};
@@ -184,6 +190,8 @@ pub enum WayBack {
     Route,
     /// The old release has to be deployed again.
     Redeploy,
+    /// There is none: nothing was deployed before.
+    None,
 }
 
 /// Conditions that fail a lane when they become false.

@@ -1,5 +1,7 @@
 //! The commands that a person types next, exactly.
 
+use serde::Serialize;
+
 use crate::model::RunId;
 
 /// How the pipeline and the environment are named on the command line.
@@ -9,6 +11,22 @@ pub struct Invocation {
     pub pipeline: String,
     /// The environment.
     pub environment: String,
+}
+
+/// A command that makes sense now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Suggestion {
+    /// The command, to be copied.
+    pub command: String,
+    /// What it does.
+    pub does: String,
+}
+
+impl Suggestion {
+    /// A command and what it does.
+    pub fn new(command: impl Into<String>, does: impl Into<String>) -> Suggestion {
+        Suggestion { command: command.into(), does: does.into() }
+    }
 }
 
 impl Invocation {
@@ -25,6 +43,11 @@ impl Invocation {
     /// `shipit show RUN PIPELINE -e ENVIRONMENT`.
     pub fn show(&self, run: &RunId) -> String {
         self.command(&format!("show {run}"))
+    }
+
+    /// A command of a verb with what it does.
+    pub fn suggest(&self, verb: &str, does: impl Into<String>) -> Suggestion {
+        Suggestion::new(self.command(verb), does)
     }
 }
 

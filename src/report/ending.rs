@@ -4,6 +4,7 @@
 use super::commands::Invocation;
 use super::layout::Page;
 use super::style::{Mark, Style};
+use super::suggestions::suggestions;
 use super::traffic::{Serving, first_traffic, serving};
 use super::words::{self, between, clock, date, short};
 use crate::event::record::{Cause, Outcome};
@@ -30,7 +31,7 @@ pub fn ending(plan: &Plan, state: &State, invocation: &Invocation, style: Style)
     }
     per_lane(&mut page, "traffic", plan, state, |lane, lane_state, _| traffic(plan, lane, lane_state));
     per_lane(&mut page, "changed", plan, state, |lane, lane_state, state| changed(plan, lane, lane_state, state));
-    page.commands("next", &next(plan, state, invocation));
+    page.commands("next", &suggestions(plan, state, invocation, false));
     if is_bad(state.status) {
         details(&mut page, state);
     }
@@ -107,7 +108,7 @@ fn failed_at(plan: &Plan, state: &State) -> Vec<String> {
     for (lane, lane_state) in plan.lanes().zip(&state.lanes) {
         let failed = lane_state.steps.iter().position(|step| step.status == StepStatus::Failed);
         let verdict = lane_state.verdicts.values().any(|(verdict, _)| verdict == "fail");
-        let cursor = active(lane_state).filter(|_| verdict);
+        let cursor = lane_state.active().filter(|_| verdict);
         let Some(place) = failed.or(cursor) else { continue };
         let (Some(step), Some(step_state)) = (lane.steps.get(place), lane_state.steps.get(place)) else { continue };
         let deployment = lane_state.deployment.as_ref().map(|id| format!(", deployment {id}")).unwrap_or_default();
@@ -118,17 +119,12 @@ fn failed_at(plan: &Plan, state: &State) -> Vec<String> {
     if places.is_empty() && !side.is_empty() {
         let touched = plan.lanes().zip(&state.lanes).find(|(_, lane_state)| lane_state.is_touched());
         places.extend(touched.and_then(|(lane, lane_state)| {
-            let step = active(lane_state).and_then(|place| lane.steps.get(place))?;
+            let step = lane_state.active().and_then(|place| lane.steps.get(place))?;
             Some(format!("{}, step {}{side}", lane.target, step.id))
         }));
     }
     places.truncate(NAMED);
     places
-}
-
-/// The step that has begun and not ended, or else the next.
-fn active(lane_state: &LaneState) -> Option<usize> {
-    lane_state.steps.iter().position(|step| step.status == StepStatus::Started).or_else(|| lane_state.cursor())
 }
 
 /// `bake since 09:41:16Z`.
@@ -140,7 +136,7 @@ fn under_way(lane: &Lane, lane_state: &LaneState, _: &State) -> Option<String> {
     if let Some(restore) = &lane_state.restore {
         return (restore.status != StepStatus::Done).then(|| format!("restore {}", since(restore.started)));
     }
-    let place = active(lane_state)?;
+    let place = lane_state.active()?;
     Some(format!("{} {}", lane.steps.get(place)?.id, since(lane_state.steps.get(place)?.started)))
 }
 
@@ -207,55 +203,6 @@ fn per_lane(
     if left_out > 0 {
         page.field("", &format!("and {left_out} more"));
     }
-}
-
-/// Commands and what they do.
-fn next(plan: &Plan, state: &State, invocation: &Invocation) -> Vec<(String, String)> {
-    let new = &plan.release.label;
-    let old = plan.lanes().find(|lane| !lane.steps.is_empty()).and_then(|lane| words::baseline(&lane.baseline));
-    let command = |verb: &str, does: &str| (invocation.command(verb), does.to_owned());
-    let show = (invocation.show(&state.run), "the whole story".to_owned());
-    let status = command("status", "what is live now");
-    let is_going_back = state.cause.is_some();
-    let keeps = old.as_deref().unwrap_or("the baseline");
-    match state.status {
-        RunStatus::Ended(Outcome::Succeeded) => match (plan.intent, old) {
-            (Intent::Deploy, Some(old)) => vec![status, command("rollback", &format!("back to {old}"))],
-            (Intent::Deploy, None) | (Intent::Rollback, _) => vec![status],
-        },
-        RunStatus::Ended(Outcome::RolledBack) => vec![show, command("deploy", "again, once the cause is gone")],
-        RunStatus::Ended(Outcome::Refused) => vec![command("deploy", "again, once the cause is gone"), status],
-        RunStatus::Ended(Outcome::Held) => vec![command("rollback", &format!("back to {keeps}")), show],
-        RunStatus::Ended(Outcome::Stuck) => {
-            let mut next = vec![show, command("rollback", &format!("tries to go back to {keeps} once more"))];
-            next.extend(look_at(plan, state));
-            next
-        }
-        RunStatus::Paused => vec![
-            command("promote", &format!("moves traffic to {new}")),
-            command("abort", &format!("drops {new}, {keeps} stays")),
-        ],
-        RunStatus::Detached | RunStatus::Planned | RunStatus::RollingBack if is_going_back => {
-            vec![command("resume", "drives the way back on"), status]
-        }
-        RunStatus::Detached | RunStatus::Planned | RunStatus::RollingBack => {
-            vec![command("resume", "drives it on"), command("abort", &format!("rolls back to {keeps}"))]
-        }
-        RunStatus::Running => vec![status, command("abort", &format!("rolls back to {keeps}"))],
-    }
-}
-
-/// AWS's own view of deployments whose way back failed.
-fn look_at(plan: &Plan, state: &State) -> Vec<(String, String)> {
-    let lanes = plan.lanes().zip(&state.lanes);
-    let stuck = lanes.filter(|(_, lane)| lane.restore.as_ref().is_some_and(|way| way.status == StepStatus::Failed));
-    let looks = stuck.filter_map(|(lane, lane_state)| {
-        let id = lane_state.redeployment.as_ref().or(lane_state.deployment.as_ref())?;
-        let region = &plan.sites.get(lane.site)?.region;
-        let command = format!("aws deploy get-deployment --region {region} --deployment-id {id}");
-        Some((command, format!("what CodeDeploy says of {}", lane.target)))
-    });
-    looks.take(NAMED).collect()
 }
 
 fn details(page: &mut Page, state: &State) {

@@ -1,5 +1,6 @@
 //! Text in columns that fit the width, narrow ones included. Ids and commands are never broken: they are copied.
 
+use super::commands::Suggestion;
 use super::style::{Style, Tint};
 
 /// A text that grows line by line.
@@ -50,18 +51,17 @@ impl Page {
     }
 
     /// Commands to copy, with what each does as a shell's comment.
-    pub fn commands(&mut self, label: &str, commands: &[(String, String)]) {
+    pub fn commands(&mut self, label: &str, commands: &[Suggestion]) {
         let indent = if self.style.width < NARROW { 4 } else { FIELD };
-        let longest = commands.iter().map(|(command, _)| width(command)).max().unwrap_or_default();
-        let fits =
-            |(_, does): &(String, String)| indent + longest + 5 + width(&self.style.text(does)) <= self.style.width;
+        let longest = commands.iter().map(|it| width(&it.command)).max().unwrap_or_default();
+        let fits = |it: &Suggestion| indent + longest + 5 + width(&self.style.text(&it.does)) <= self.style.width;
         let is_aside = commands.iter().all(fits);
         let mut label = label;
         if self.style.width < NARROW {
             self.push(&format!("  {label}:"));
             label = "";
         }
-        for (command, does) in commands {
+        for Suggestion { command, does } in commands {
             let comment = self.style.text(&format!("# {does}"));
             let start = format!("  {label:<width$}{command}", width = indent - 2);
             label = "";

@@ -6,21 +6,34 @@
 
 pub mod commands;
 pub mod ending;
+pub mod failure;
+pub mod history;
+pub mod json;
 pub mod layout;
 pub mod line;
 pub mod plain;
 pub mod plan_text;
+pub mod result;
+pub mod status;
 pub mod style;
+pub mod suggestions;
+pub mod terminal;
 #[cfg(test)]
 mod tests;
 pub mod traffic;
 pub mod words;
 
-pub use commands::Invocation;
+pub use commands::{Invocation, Suggestion};
 pub use ending::ending;
+pub use failure::failure_text;
+pub use history::{HistoryRow, history_text};
+pub use json::Events;
 pub use line::{Line, lines};
 pub use plain::Plain;
 pub use plan_text::plan_text;
-pub use style::Style;
+pub use result::ResultDocument;
+pub use status::{StatusView, status_text};
+pub use style::{Style, Surroundings};
+pub use terminal::Terminal;
 
 pub use crate::run::{Reporter, Reporters};

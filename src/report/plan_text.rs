@@ -4,6 +4,7 @@
 use super::commands::Invocation;
 use super::layout::{Page, Row, Table};
 use super::style::{Style, Tint};
+use super::suggestions::verb;
 use super::words::{self, counted, short};
 use crate::model::Period;
 use crate::model::condition::{Condition, HttpCondition};
@@ -37,11 +38,7 @@ pub fn plan_text(plan: &Plan, notes: &[String], next: Option<&Invocation>, style
         page.field("note", note);
     }
     if let Some(invocation) = next.filter(|_| !plan.is_empty()) {
-        let verb = match plan.intent {
-            Intent::Deploy => "deploy",
-            Intent::Rollback => "rollback",
-        };
-        page.commands("next", &[(invocation.command(verb), "runs this plan".to_owned())]);
+        page.commands("next", &[invocation.suggest(&verb(plan), "runs this plan")]);
     }
     page.finish()
 }

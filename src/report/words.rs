@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::event::record::{Outcome, Side};
 use crate::model::{Period, Revision};
-use crate::plan::{Action, FleetBaseline, Hold, Lane, Step, WayBack, What};
+use crate::plan::{Action, FleetBaseline, Hold, Intent, Lane, Step, WayBack, What};
 use crate::run::RunStatus;
 
 /// Time of day in UTC: `09:34:06Z`.
@@ -111,6 +111,14 @@ pub fn side(side: Side) -> &'static str {
         Side::Limit => "the step's own limit",
         Side::Refused => "AWS refused the call",
         Side::Busy => "somebody else's deployment occupies the group",
+    }
+}
+
+/// `deploy` or `rollback`.
+pub fn intent(intent: Intent) -> &'static str {
+    match intent {
+        Intent::Deploy => "deploy",
+        Intent::Rollback => "rollback",
     }
 }
 

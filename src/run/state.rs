@@ -256,6 +256,11 @@ impl LaneState {
         self.steps.iter().position(|step| step.status != StepStatus::Done)
     }
 
+    /// The step that has begun and not ended, or else the next.
+    pub fn active(&self) -> Option<usize> {
+        self.steps.iter().position(|step| step.status == StepStatus::Started).or_else(|| self.cursor())
+    }
+
     /// Whether anything of the lane has begun, so that a rollback has to look at it.
     pub fn is_touched(&self) -> bool {
         self.steps.iter().any(|step| step.status != StepStatus::Pending)

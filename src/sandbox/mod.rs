@@ -14,6 +14,7 @@
 //! - `s3`, `sts`, `codedeploy`, `autoscaling`, `elb`, `cloudwatch`, `ec2`: the services
 //! - `hosts`: what instances are: directories and processes (real) or scripts (model), with the deployment agent
 //! - `balancer`: what load balancers do with requests
+//! - `input`, `later`: what operations ask of their inputs; tasks that wait on the world's clock
 //!
 //! Services keep their state in [`world::State`] under one lock that is never held across an await. What takes time
 //! (a launch, a drain, a deployment) is a task of the world that sleeps on the world's clock.
@@ -29,7 +30,11 @@ pub mod elb;
 pub mod faults;
 pub mod front;
 pub mod hosts;
+pub mod input;
+pub mod later;
 pub mod s3;
+#[cfg(test)]
+mod stage;
 pub mod sts;
 pub mod wire;
 pub mod world;

@@ -6,11 +6,13 @@ mod node;
 mod parse;
 mod problem;
 mod show;
+mod words;
 
 pub use node::{Entry, Key, Node, Span, Step, Value};
 pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_NODES, parse};
 pub use problem::{Problem, Problems};
 pub use show::clip;
+pub use words::{list, nearest, suggestion};
 
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use serde_yaml::budget::BudgetBreach;
 use serde_yaml::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 use serde_yaml::{Error, Location, MessageFormatter, Options, UserMessageFormatter};
 
-use super::node::{Node, Span};
+use super::node::{Node, Span, Value};
 use super::problem::{Problem, Problems};
 
 /// The largest text that is read.
@@ -26,7 +26,29 @@ pub fn parse(text: &str, name: &str) -> Result<Node, Problems> {
     if let Some(problem) = control_character(text) {
         return Err(refuse(problem));
     }
-    serde_yaml::from_str_with_options(text, options()).map_err(|error| refuse(problem(&error, text)))
+    match on_a_deep_stack(|| {
+        serde_yaml::from_str_with_options::<Node>(text, options()).map_err(|error| problem(&error, text))
+    }) {
+        Ok(node) if node.value == Value::Null && node.span.start == node.span.end => {
+            Err(Problems::whole(name, Problem::whole("empty")))
+        }
+        Ok(node) => Ok(node),
+        Err(problem) => Err(refuse(problem)),
+    }
+}
+
+/// The parser recurses, and a caller's thread may have too little stack left for 64 levels (2 MiB are not enough in a
+/// debug build).
+fn on_a_deep_stack<T: Send>(parse: impl FnOnce() -> Result<T, Problem> + Send) -> Result<T, Problem> {
+    std::thread::scope(|scope| {
+        let thread =
+            std::thread::Builder::new().name("yaml".to_owned()).stack_size(16 << 20).spawn_scoped(scope, parse);
+        match thread.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(parsed)) => parsed,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Problem::whole("cannot be read: no thread to spare")),
+        }
+    })
 }
 
 fn options() -> Options {
@@ -68,7 +90,11 @@ fn problem(error: &Error, text: &str) -> Problem {
         Location::UNKNOWN => Problem::whole(message),
         known => Problem::at(known.into(), message),
     };
-    match error.without_snippet() {
+    let error = match error.without_snippet() {
+        Error::AliasError { error, .. } => error,
+        other => other,
+    };
+    match error {
         Error::Eof { .. } => Problem::whole("empty"),
         Error::DuplicateMappingKey { .. } => {
             let key = slice(text, location);
@@ -81,16 +107,48 @@ fn problem(error: &Error, text: &str) -> Problem {
         Error::UnknownAnchor { .. } => at("this alias has no anchor"),
         Error::Budget { breach, .. } => at(&over_budget(breach)),
         Error::UnsupportedTag { tag, .. } => at(&format!("the tag `{}` means nothing here", super::clip(tag, 60))),
-        other => at(&UserMessageFormatter.format_message(other)),
+        other => reworded(&UserMessageFormatter.format_message(other), at),
+    }
+}
+
+/// The parser's commonest complaints in the words of somebody who looks at a file.
+fn reworded(message: &str, at: impl Fn(&str) -> Problem) -> Problem {
+    let is = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
+    if is(&["mapping values are not allowed", "illegal placement of ':'"]) {
+        at("a `:` cannot stand here").help(
+            "quote a value with `: ` in it; begin the keys of a map in one column; close brackets and quotes above",
+        )
+    } else if is(&["quoted scalar"]) && is(&["indentation", "end of stream"]) {
+        at("a quote is still open here").help("close it where the value ends")
+    } else if is(&["did not find expected key", "expected '-' indicator"]) {
+        at("this does not fit the columns of the lines above").help("begin what belongs together in one column")
+    } else if is(&["parsing a flow"]) {
+        at("a comma is missing before this, or a bracket is still open")
+    } else if is(&["simple key expect"]) {
+        at("a key needs a `:` after it")
+    } else if is(&["recursion limit"]) {
+        at(&too_deep())
+    } else if is(&["expected string scalar"]) {
+        at("a key is text").help("a list or a map cannot be a key")
+    } else if is(&["tabs disallowed"]) {
+        at("a tab cannot indent").help("use spaces")
+    } else {
+        let mut letters = message.chars();
+        let first = letters.next().map(char::to_lowercase);
+        at(&first.into_iter().flatten().chain(letters).collect::<String>())
     }
 }
 
 fn over_budget(breach: &BudgetBreach) -> String {
     match breach {
-        BudgetBreach::Depth { .. } => format!("nested deeper than {MAX_DEPTH} levels"),
+        BudgetBreach::Depth { .. } => too_deep(),
         BudgetBreach::Nodes { .. } | BudgetBreach::Events { .. } => format!("more than {MAX_NODES} values"),
         _ => "anchors and aliases expand to more than a pipeline needs".to_owned(),
     }
+}
+
+fn too_deep() -> String {
+    format!("nested deeper than {MAX_DEPTH} levels")
 }
 
 fn slice(text: &str, location: Location) -> &str {

@@ -73,7 +73,7 @@ impl Problems {
             Some(span) => {
                 write!(f, "{}:{}:{}: {message}", self.name, span.line, span.column)?;
                 if let Some([source, marks]) = excerpt(&self.text, *span) {
-                    write!(f, "\n{:>5} | {source}\n      | {marks}", span.line)?;
+                    write!(f, "\n{}\n      | {marks}", format!("{:>5} | {source}", span.line).trim_end())?;
                 }
             }
         }

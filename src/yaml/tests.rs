@@ -1,3 +1,7 @@
+use std::time::Instant;
+
+use proptest::prelude::*;
+
 use super::*;
 
 fn refused(text: &str) -> String {
@@ -5,54 +9,134 @@ fn refused(text: &str) -> String {
 }
 
 #[test]
-fn probe() {
-    for text in [
-        "a: 1\nb:\n  - x\n  - {k: [1, 2.5, 012, 0x1f, .nan, no, true, ~, '1', 99999999999999999999]}\nc: &x {d: e}\ne: *x\n",
+fn everything_keeps_its_place() {
+    let text = "a: 1\nü: [x, \"y z\"]\nlist:\n  - {k: 2.5}\n  - ~\nfrom: &here {b: true}\nto: *here\n";
+    let node = parse(text, "a.yml").unwrap();
+    let at = |path: &[Step<'_>]| {
+        let Span { line, column, start, end } = node.place(path);
+        format!("{line}:{column} {}", &text[start..end])
+    };
+    use Step::{Item, Key};
+    assert_eq!(at(&[Key("a")]), "1:4 1");
+    assert_eq!(at(&[Key("ü")]), "2:1 ü");
+    assert_eq!(at(&[Key("ü"), Item(1)]), "2:8 \"y z\"");
+    assert_eq!(at(&[Key("list"), Item(0), Key("k")]), "4:9 2.5");
+    assert_eq!(at(&[Key("list"), Item(0), Key("none"), Key("deeper")]), "4:5 {");
+    assert_eq!(at(&[Key("to"), Key("b")]), "6:17 true");
+    assert_eq!(node.get("to"), node.get("from"));
+}
+
+#[test]
+fn nothing_is_guessed() {
+    let node =
+        parse("[no, yes, on, ~, '~', 012, 0x10, 1e3, .nan, 99999999999999999999, 1_000, '1', 2001-01-01]", "a.yml");
+    let shown: Vec<String> = node.unwrap().items().iter().map(|item| format!("{:?}", item.value)).collect();
+    let expected = "Text(\"no\") Text(\"yes\") Text(\"on\") Null Text(\"~\") Float(12.0) Int(16) Float(1000.0) Float(NaN) \
+                    Float(1e20) Int(1000) Text(\"1\") Text(\"2001-01-01\")";
+    assert_eq!(shown.join(" "), expected);
+}
+
+#[test]
+fn what_is_no_yaml_is_refused_at_its_place() {
+    for (text, expected) in [
+        ("", "a.yml: empty"),
+        ("# nothing\n", "a.yml: empty"),
+        ("a: 1\na: 2\n", "a.yml:2:1: the key `a` stands here a second time"),
+        ("a: {b: 1, \"b\": 2}", "a.yml:1:11: the key `\"b\"` stands here a second time"),
+        ("a: b: c\n", "a.yml:1:5: a `:` cannot stand here"),
+        ("a: [1, 2\nb: 3\n", "a.yml:2:2: a `:` cannot stand here"),
+        ("a: \"x\nb: 3\n", "a.yml:2:1: a quote is still open here"),
+        ("a: 'x", "a.yml:1:4: unclosed quote"),
+        ("a:\n\t- b\n", "a.yml:2:2: a tab cannot indent"),
+        ("a: 1\n---\nb: 2\n", "a.yml:3:1: a second document begins here"),
+        ("a: 1\n...\nb: 2\n", "a.yml:3:1: a second document begins here"),
+        ("<<: {a: 1}\n", "a.yml:1:1: `<<` does not merge here"),
+        ("a: *x\n", "a.yml:1:4: this alias has no anchor"),
+        ("a: &x [*x]\n", "a.yml:1:8: recursive reference not allowed here"),
+        ("a: !foo b\n", "a.yml:1:9: the tag `!foo` means nothing here"),
+        ("a: @b\n", "a.yml:1:4: unexpected character: `@'"),
+        ("- a\nb: c\n", "a.yml:2:1: this does not fit the columns of the lines above"),
+        ("[a]: b\n", "a.yml:1:1: a key is text"),
+        ("a: }\n", "a.yml:1:4: misplaced bracket"),
+        ("a: x\u{1b}[2J", "a.yml:1:5: the control character \\u{1b} does not belong here"),
+        ("a: x\u{0}", "a.yml:1:5: the control character \\u{0} does not belong here"),
     ] {
-        eprintln!("{:#?}", parse(text, "a.yml"));
+        assert_eq!(refused(text).lines().next().unwrap(), expected, "{text:?}");
     }
-    for text in [
-        "",
-        "# only\n",
-        "a: 1\na: 2\n",
-        "a: b: c\n",
-        "a: [1, 2\nb: 3\n",
-        "a: \"x\nb: 3\n",
-        "\ta: 1\n",
-        "a:\n\t- b\n",
-        "a: 1\n---\nb: 2\n",
-        "<<: {a: 1}\n",
-        "a: *x\n",
-        "a: !foo b\n",
-        "a: @b\n",
-        "a: %b\n",
-        "a: 1\n b: 2\n",
-        "- a\nb: c\n",
-        "[a]: b\n",
-        "? {a: b}\n: c\n",
-        "a: 'x\n",
-        "}\n",
-        "a: }\n",
-        "a: &x [*x]\n",
-        "a: 1e999\n",
-        "a: !!int x\n",
-        "a: !!binary x\n",
-        "a: |\n x\ny\n",
-        "%YAML 9.9\n---\na: 1\n",
-        "a: {b: 1, b: 2}",
-        "a: x\u{1b}y",
-        " a: 1\nb: 2\n",
-        "a: \"\\q\"\n",
-        "'a'",
-        "a: 0x\n",
+}
+
+#[test]
+fn bombs_are_refused_fast() {
+    let aliases: String = (1..9)
+        .map(|level| format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 9].join(", ")))
+        .collect();
+    let deep_blocks: String = (0..1000).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
+    for (text, expected) in [
+        (format!("a0: &a0 [x, x, x, x, x, x, x, x, x]\n{aliases}"), "more than 20000 values"),
+        ("[".repeat(100_000), "nested deeper than 64 levels"),
+        ("{a: ".repeat(100_000), "nested deeper than 64 levels"),
+        ("- ".repeat(100_000), "nested deeper than 64 levels"),
+        (deep_blocks, "nested deeper than 64 levels"),
+        ("- a\n".repeat(20_001), "more than 20000 values"),
+        ("x".repeat(MAX_BYTES + 1), "larger than 1 MiB"),
+        ("a: 1\n---\n".repeat(50_000), "a second document begins here"),
     ] {
-        eprintln!(
-            "{text:?}\n{}\n",
-            match parse(text, "a.yml") {
-                Ok(n) => format!("{n:?}"),
-                Err(p) => p.to_string(),
-            }
-        );
+        let begun = Instant::now();
+        let shown = refused(&text);
+        assert!(begun.elapsed().as_secs() < 5, "{:?} for {expected}", begun.elapsed());
+        assert!(shown.contains(expected) && shown.len() < 1000, "{shown}");
     }
-    let _ = refused;
+}
+
+#[test]
+fn hostile_and_long_lines_are_shown_harmlessly() {
+    let text = format!("a: \u{202e}evil\u{200b}\r\nb: {}\u{1f600} key: here{}\n", "x".repeat(150), "y".repeat(150));
+    let start = text.find("key").unwrap();
+    let column = text.lines().nth(1).unwrap().chars().position(|c| c == 'k').unwrap() + 1;
+    let (first, second) =
+        (Span { line: 1, column: 4, start: 3, end: 10 }, Span { line: 2, column, start, end: start + 3 });
+    let long = Problem::at(second, format!("\u{1b}[31m{}", "z".repeat(1000))).help("\nnext");
+    let shown = Problems::new("a\u{7}.yml", &text, vec![long, Problem::at(first, "odd")]).to_string();
+    let marks: Vec<&str> = shown.lines().filter(|line| line.contains('^')).collect();
+    assert_eq!(marks[0], "      |    ^^^^^");
+    let line = shown.lines().find(|line| line.contains("key")).unwrap();
+    // The smiling face is two columns wide.
+    let width = |text: &str| text.chars().map(|c| if c == '\u{1f600}' { 2 } else { 1 }).sum::<usize>();
+    assert_eq!(width(line.split("key").next().unwrap()), marks[1].find('^').unwrap());
+    assert!(line.chars().count() < 120 && line.contains('…'));
+    assert!(shown.contains("\n    1 | a: \u{fffd}evil\u{fffd}\n"), "{shown}");
+    assert!(!shown.contains(['\u{1b}', '\u{202e}', '\u{7}', '\r']) && shown.len() < 1500);
+}
+
+#[test]
+fn of_very_many_problems_the_first_are_shown() {
+    let text = "- a\n".repeat(500);
+    let problem = |line: usize| Problem::at(Span { line, column: 3, start: 4 * line - 2, end: 4 * line - 1 }, "no");
+    let problems = Problems::new("a.yml", &text, (1..=500).rev().map(problem).collect());
+    assert_eq!(problems.list().len(), 500);
+    assert!(problems.to_string().ends_with("\nerror: a.yml: 400 more problems"));
+}
+
+proptest! {
+    #[test]
+    fn random_text_never_panics(text in "([a-c:,{}\\[\\]&*!|>'\"%@`#?<~. \n\t-]|[ü\u{feff}\u{85}]|\\PC){0,80}") {
+        if let Err(problems) = parse(&text, "a.yml") {
+            let _ = problems.to_string();
+        }
+    }
+
+    #[test]
+    fn any_place_can_be_shown(text in "[a\u{4e00}\t\r\nü]{0,300}", line in 0..9usize, column in 0..400usize, start in 0..400usize, end in 0..400usize) {
+        let problem = Problem::at(Span { line, column, start, end }, "x");
+        let _ = Problems::new("a", &text, vec![problem]).to_string();
+    }
+}
+
+#[test]
+fn the_deepest_that_is_allowed_is_read() {
+    for (open, close) in [("[", "]"), ("{a: ", "}"), ("- ", "")] {
+        let text = |depth: usize| format!("{}x{}", open.repeat(depth), close.repeat(depth));
+        assert!(parse(&text(MAX_DEPTH), "a.yml").is_ok());
+        assert!(parse(&text(MAX_DEPTH + 1), "a.yml").is_err());
+    }
 }

@@ -83,11 +83,7 @@ fn rolled_back_before_users_met_it() {
 
 #[test]
 fn paused() {
-    let (web, until) = (name("web"), super::samples::at(251 + 28_800));
-    let story = Story::ready()
-        .then(251, Record::StepStarted { target: web.clone(), step: "approval".into() })
-        .then(251, Record::Paused { target: web, step: "approval".into(), until });
-    insta::assert_snapshot!(text(&story), @r"
+    insta::assert_snapshot!(text(&Story::paused()), @r"
     ‖ paused: run 20261121-093406-kfzw waits for a person until 2026-11-21 17:38:17Z
       step      web: approval since 09:38:17Z
       traffic   web: r1 serves all of it; r2 never got any

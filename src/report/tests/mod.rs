@@ -2,8 +2,11 @@
 
 mod ending;
 mod log;
+mod looks;
 mod plan_text;
+mod result;
 mod samples;
+mod terminal;
 
 use super::{Invocation, Style};
 

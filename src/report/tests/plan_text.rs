@@ -154,7 +154,7 @@ fn the_first_deployment_and_a_rollback() {
     back.intent = Intent::Rollback;
     let text = plan_text(&back, &[], Some(&invocation()), Style::PLAIN);
     assert!(text.starts_with("plan: storefront in production goes back to release r2\n"), "{text}");
-    assert!(text.contains("shipit rollback storefront -e production"), "{text}");
+    assert!(text.contains("shipit rollback --to r2 storefront -e production"), "{text}");
 }
 
 #[test]

@@ -162,6 +162,14 @@ impl Story {
             .then(842, Record::RunEnded { outcome: Outcome::Succeeded, live })
     }
 
+    /// A green fleet that waits for a person.
+    pub fn paused() -> Story {
+        let (target, step) = (name("web"), StepId::from("approval"));
+        Story::ready()
+            .then(251, Record::StepStarted { target: target.clone(), step: step.clone() })
+            .then(251, Record::Paused { target, step, until: at(251 + 28_800) })
+    }
+
     /// An alarm turned red in the bake; not restored yet.
     pub fn failing() -> Story {
         let (target, step) = (name("web"), StepId::from("bake"));

@@ -1,5 +1,11 @@
 //! What instances are made of, and the deployment agent on them.
 
+pub mod agent;
+pub mod model;
+mod processes;
+pub mod real;
+pub mod supervisor;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Words for problems: the nearest known word, lists of words.
 
-use crate::yaml::clip;
+use super::show::clip;
 
 /// The known word that was probably meant, if one is near enough.
 pub fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {

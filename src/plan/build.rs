@@ -1,0 +1,145 @@
+//! Makes a plan out of a pipeline and what was observed, or says everything that stands in the way. Pure: equal input
+//! gives equal bytes.
+
+use std::collections::BTreeMap;
+
+use super::preflight::{Refusal, Subject, before_the_sweep, notes, refusals, unchanged};
+use super::{Intent, Lane, Plan, Site, Wave, fleet};
+use crate::model::observed::{Caller, Fleet};
+use crate::model::pipeline::{Environment, Strategy, Target};
+use crate::model::{Name, Pipeline, Release, Revision};
+
+/// The version of the plan's format.
+const VERSION: u32 = 0;
+
+/// What a plan is made of.
+#[derive(Clone, Debug)]
+pub struct Input<'a> {
+    /// The pipeline.
+    pub pipeline: &'a Pipeline,
+    /// Which of its environments.
+    pub environment: &'a Name,
+    /// Forward or back.
+    pub intent: Intent,
+    /// What will be live.
+    pub release: Release,
+    /// The bundle of every target.
+    pub revisions: BTreeMap<Name, Revision>,
+    /// Every target as it was found.
+    pub observed: BTreeMap<Name, Fleet>,
+    /// Whose calls these are.
+    pub caller: Caller,
+    /// Where the calls went.
+    pub region: String,
+}
+
+/// A plan and what a person should know beside it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Built {
+    /// The plan.
+    pub plan: Plan,
+    /// One line each.
+    pub notes: Vec<String>,
+}
+
+/// Makes the plan.
+///
+/// # Errors
+/// Everything that stands in the way, not only the first.
+pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
+    let Some(environment) = input.pipeline.environments.get(input.environment) else {
+        return Err(vec![Refusal::of_run(format!("the pipeline has no environment `{}`", input.environment))]);
+    };
+    let mut refused: Vec<Refusal> = before_the_sweep(environment, &input.caller, &input.region);
+    let mut lanes = Vec::new();
+    let mut said = Vec::new();
+    for (name, target) in &input.pipeline.targets {
+        match lane(input, environment, name, target) {
+            Ok((lane, notes)) => {
+                said.extend(notes);
+                lanes.push(lane);
+            }
+            Err(more) => refused.extend(more),
+        }
+    }
+    refused.extend(one_fleet_twice(&lanes));
+    if !refused.is_empty() {
+        return Err(say_fixes_once(refused));
+    }
+    let busy = lanes.iter().filter(|lane| !lane.steps.is_empty()).count();
+    let plan = Plan {
+        v: VERSION,
+        pipeline: input.pipeline.pipeline.clone(),
+        environment: input.environment.clone(),
+        intent: input.intent,
+        release: input.release.clone(),
+        sites: vec![Site {
+            account: environment.account.clone(),
+            region: environment.region.clone(),
+            role: environment.role.clone(),
+            artifact_store: input.pipeline.store.clone(),
+        }],
+        waves: vec![Wave { name: "all".to_owned(), lanes }],
+        calls_per_minute: calls_per_minute(busy),
+    };
+    Ok(Built { plan, notes: said })
+}
+
+/// While conditions are watched: per lane its deployment and the health of its targets at the densest pace that lasts, and
+/// for the run its alarms and decisions.
+fn calls_per_minute(lanes: usize) -> u32 {
+    const PER_LANE: u32 = 2;
+    const PER_RUN: u32 = 2;
+    PER_LANE.saturating_mul(u32::try_from(lanes).unwrap_or(u32::MAX)).saturating_add(PER_RUN)
+}
+
+fn lane(
+    input: &Input,
+    environment: &Environment,
+    name: &Name,
+    target: &Target,
+) -> Result<(Lane, Vec<String>), Vec<Refusal>> {
+    let missing = |what: &str| vec![Refusal::of(name, format!("target `{name}` {what}"))];
+    let revision = input.revisions.get(name).ok_or_else(|| missing("has no bundle"))?;
+    let fleet = input.observed.get(name).ok_or_else(|| missing("was not observed"))?;
+    let Strategy::BlueGreen(blue_green) = &target.strategy;
+    let subject = Subject { name, target, blue_green, fleet, environment, intent: input.intent };
+    let refused = if subject.is_live(revision) { unchanged(&subject) } else { refusals(&subject) };
+    match fleet.scaling_groups.as_slice() {
+        [group] if refused.is_empty() => {
+            let notes = if subject.is_live(revision) { Vec::new() } else { notes(&subject, group) };
+            Ok((fleet::lane(&subject, group, revision), notes))
+        }
+        _ => Err(refused),
+    }
+}
+
+/// Two targets on one Auto Scaling group would replace each other's fleet.
+fn one_fleet_twice(lanes: &[Lane]) -> Vec<Refusal> {
+    let mut refused = Vec::new();
+    for (place, lane) in lanes.iter().enumerate() {
+        let group = &lane.baseline.scaling_group.name;
+        if let Some(other) = lanes[..place].iter().find(|other| other.baseline.scaling_group.name == *group) {
+            let what =
+                format!("targets `{}` and `{}` stand on one Auto Scaling group, `{group}`", other.target, lane.target);
+            refused.push(Refusal::of(&lane.target, what));
+        }
+    }
+    refused
+}
+
+/// One command often fixes several things; it is said after the last of them.
+fn say_fixes_once(mut refused: Vec<Refusal>) -> Vec<Refusal> {
+    for place in 0..refused.len() {
+        let (here, rest) = refused.split_at_mut(place + 1);
+        if let Some(one) = here.last_mut() {
+            if one.fix.is_some() && rest.iter().any(|later| later.target == one.target && later.fix == one.fix) {
+                one.fix = None;
+            }
+        }
+    }
+    refused
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+use proptest::prelude::{any, prop, prop_assert_eq, proptest};
+use proptest::strategy::Strategy as Generator;
+
+use super::*;
+use crate::model::condition::Condition;
+use crate::model::observed::{Instance, TargetHealth};
+use crate::model::pipeline::{Promote, Strategy};
+use crate::model::{Percent, Period};
+use crate::plan::{What, sample};
+
+fn built(change: impl FnOnce(&mut Pipeline, &mut Fleet, &mut Intent)) -> Plan {
+    let (mut pipeline, mut fleet, mut intent) = (sample::pipeline(), sample::fleet(), Intent::Deploy);
+    change(&mut pipeline, &mut fleet, &mut intent);
+    let environment = sample::name("production");
+    let input = Input { intent, ..sample::input(&pipeline, &environment, fleet) };
+    build(&input).unwrap().plan
+}
+
+fn strategy(pipeline: &mut Pipeline) -> &mut crate::model::pipeline::BlueGreen {
+    let Strategy::BlueGreen(blue_green) = &mut pipeline.targets.values_mut().next().unwrap().strategy;
+    blue_green
+}
+
+/// One line per step: name, expected and longest duration, way back.
+fn story(plan: &Plan) -> String {
+    let step = |step: &crate::plan::Step| {
+        let kind = if matches!(step.what, What::Act(_)) { "act" } else { "hold" };
+        format!("{} {kind} {} ≤ {} {:?}", step.id, step.expected, step.limit, step.way_back)
+    };
+    plan.lanes().flat_map(|lane| &lane.steps).map(step).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn blue_green() {
+    let plan = built(|_, _, _| {});
+    assert_eq!(
+        story(&plan),
+        "\
+create act 6m ≤ 1h18m Drop
+compare act 10s ≤ 15m Drop
+reroute act 16m ≤ 1h48m Route
+bake hold 5m ≤ 45m Route
+finish act 3m ≤ 1h9m Redeploy"
+    );
+    assert_eq!((plan.calls_per_minute, plan.sites.len(), plan.waves[0].name.as_str()), (4, 1, "all"));
+    let lane = plan.lanes().next().unwrap();
+    assert_eq!((lane.baseline.redeploy.to_string().as_str(), lane.baseline.healthy.len()), ("25m", 4));
+    let labels: Vec<String> = lane.watches[0].conditions.iter().map(Condition::label).collect();
+    assert_eq!(labels, ["targets ≥ 90%", "alarm storefront-5xx", "http /healthz"]);
+    assert!(
+        matches!(&lane.watches[0].conditions[2], Condition::Http { origin, .. } if origin == "http://front.example:80")
+    );
+    assert_eq!((lane.watches[0].from.0.as_str(), lane.watches[0].to.0.as_str()), ("reroute", "bake"));
+}
+
+#[test]
+fn an_approval_is_compared_again_and_blue_is_kept() {
+    let plan = built(|pipeline, fleet, _| {
+        *strategy(pipeline) = crate::model::pipeline::BlueGreen {
+            promote: Promote::Manual,
+            within: Period::minutes(50),
+            keep_blue: Period::minutes(20),
+            allow_partial: false,
+        };
+        fleet.group.termination = Some(("TERMINATE".into(), 2800));
+        fleet.baseline = None;
+    });
+    assert_eq!(
+        story(&plan),
+        "\
+create act 6m ≤ 1h18m Drop
+compare act 10s ≤ 15m Drop
+approval hold 0m ≤ 50m Drop
+compare-again act 10s ≤ 15m Drop
+reroute act 16m ≤ 1h48m Route
+bake hold 5m ≤ 45m Route
+keep hold 20m ≤ 1h30m Route
+finish act 3m ≤ 1h9m None"
+    );
+}
+
+#[test]
+fn the_way_back_is_judged_by_its_targets_and_asks_nobody() {
+    let plan = built(|pipeline, fleet, intent| {
+        *intent = Intent::Rollback;
+        strategy(pipeline).promote = Promote::Manual;
+        strategy(pipeline).keep_blue = Period::minutes(10);
+        pipeline.targets.values_mut().next().unwrap().health.targets = None;
+        fleet.alarms[0].state = "ALARM".into();
+    });
+    let steps: Vec<&str> = plan.lanes().flat_map(|lane| &lane.steps).map(|step| step.id.0.as_str()).collect();
+    assert_eq!(steps, ["create", "compare", "reroute", "bake", "finish"]);
+    let conditions = &plan.lanes().next().unwrap().watches[0].conditions;
+    assert!(
+        matches!(conditions.as_slice(), [Condition::Targets { share, baseline: 4, .. }] if *share == Percent::whole(90))
+    );
+}
+
+#[test]
+fn what_is_live_needs_no_steps() {
+    let live = |fleet: &mut Fleet| fleet.baseline.as_mut().unwrap().revision = sample::revision('b');
+    let plan = built(|_, fleet, _| {
+        live(fleet);
+        fleet.alarms[0].state = "ALARM".into();
+    });
+    assert!(plan.is_empty() && plan.lanes().count() == 1 && plan.calls_per_minute == 2);
+    assert!(
+        !built(|_, fleet, intent| {
+            live(fleet);
+            *intent = Intent::Rollback;
+        })
+        .is_empty()
+    );
+    // A bundle that shipit did not name cannot be known to be the same.
+    let foreign = |key: &str| Revision { key: key.into(), ..sample::revision('b') };
+    assert!(!built(|_, fleet, _| fleet.baseline.as_mut().unwrap().revision = foreign("release.zip")).is_empty());
+}
+
+#[test]
+fn an_unwatched_bake_has_no_watch() {
+    let plan = built(|pipeline, _, _| {
+        let health = &mut pipeline.targets.values_mut().next().unwrap().health;
+        (health.targets, health.alarms, health.http) = (None, Vec::new(), Vec::new());
+    });
+    assert!(plan.lanes().next().unwrap().watches.is_empty());
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let (mut pipeline, fleet) = (sample::pipeline(), sample::fleet());
+    let api = sample::name("api");
+    pipeline.targets.insert(api.clone(), pipeline.targets[&sample::name("web")].clone());
+    let environment = sample::name("production");
+    let mut input = sample::input(&pipeline, &environment, fleet.clone());
+    input.region = "us-east-1".into();
+    let said = |input: &Input| -> Vec<String> { build(input).unwrap_err().into_iter().map(|it| it.what).collect() };
+    assert_eq!(
+        said(&input),
+        ["the environment is region ap-northeast-2, but the calls went to us-east-1", "target `api` has no bundle",]
+    );
+    input.revisions.insert(api.clone(), sample::revision('c'));
+    assert_eq!(said(&input)[1..], ["target `api` was not observed"]);
+    input.observed.insert(api, fleet);
+    assert_eq!(said(&input)[1..], ["targets `api` and `web` stand on one Auto Scaling group, `storefront-asg`"]);
+    let nowhere = sample::name("nowhere");
+    input.environment = &nowhere;
+    assert_eq!(said(&input), ["the pipeline has no environment `nowhere`"]);
+}
+
+/// A fleet of any size whose lists come in any order.
+fn fleets() -> impl Generator<Value = Fleet> {
+    let instance = |number: usize, serves: bool| Instance {
+        id: format!("i-{number:017x}"),
+        state: if serves { "InService" } else { "Terminating" }.to_owned(),
+        is_healthy: serves,
+        template_version: None,
+    };
+    prop::collection::vec(any::<bool>(), 1..30).prop_map(move |serving| {
+        let mut fleet = sample::fleet();
+        let instances = serving.iter().enumerate().map(|(number, serves)| instance(number, *serves || number == 0));
+        fleet.scaling_groups[0].instances = instances.collect();
+        let targets = fleet.scaling_groups[0].instances.iter().map(|it| TargetHealth {
+            id: it.id.clone(),
+            state: if it.is_healthy { "healthy" } else { "draining" }.to_owned(),
+            reason: None,
+        });
+        fleet.target_groups[0].targets = targets.collect();
+        fleet
+    })
+}
+
+proptest! {
+    #[test]
+    fn equal_worlds_give_equal_bytes(fleet in fleets(), turn in 0usize..30) {
+        let (pipeline, environment) = (sample::pipeline(), sample::name("production"));
+        let mut turned = fleet.clone();
+        let instances = &mut turned.scaling_groups[0].instances;
+        let places = turn % instances.len();
+        instances.rotate_left(places);
+        let targets = &mut turned.target_groups[0].targets;
+        targets.reverse();
+        let bytes = |fleet: Fleet| {
+            let plan = build(&sample::input(&pipeline, &environment, fleet)).map(|built| built.plan);
+            serde_json::to_vec(&plan.map_err(|refused| format!("{refused:?}")).unwrap()).unwrap()
+        };
+        let one = bytes(fleet);
+        prop_assert_eq!(&one, &bytes(turned));
+        let read: Plan = serde_json::from_slice(&one).unwrap();
+        prop_assert_eq!(serde_json::to_vec(&read).unwrap(), one);
+    }
+}

@@ -1,0 +1,165 @@
+//! The lane of a fleet: blue/green by copy of its Auto Scaling group.
+
+use super::preflight::Subject;
+use super::timing::{Pace, limit};
+use super::{Action, FleetBaseline, Hold, Intent, Lane, Step, StepId, Watch, WayBack, What};
+use crate::model::condition::Condition;
+use crate::model::observed::{Fleet, ScalingGroup};
+use crate::model::pipeline::{Promote, TargetsHealth};
+use crate::model::{Period, Revision};
+
+/// A look at both fleets; it is repeated when AWS throttles.
+const COMPARE: Period = Period::seconds(10);
+const COMPARE_LIMIT: Period = Period::minutes(15);
+/// What is left of CodeDeploy's wait when the holds before the end of blue have used up their limits.
+const SPARE: Period = Period::minutes(10);
+
+/// The lane of a target, with its one Auto Scaling group. No steps if the wanted bundle is live already.
+pub(super) fn lane(subject: &Subject, group: &ScalingGroup, revision: &Revision) -> Lane {
+    let baseline = baseline(subject.fleet, group);
+    let is_live = subject.is_live(revision);
+    Lane {
+        target: subject.name.clone(),
+        site: 0,
+        fleet: subject.target.fleet.clone(),
+        revision: revision.clone(),
+        steps: if is_live { Vec::new() } else { steps(subject) },
+        watches: if is_live { Vec::new() } else { watches(subject, &baseline) },
+        baseline,
+    }
+}
+
+/// Lists are sorted, because AWS gives them in any order and equal worlds give equal plans.
+fn baseline(fleet: &Fleet, group: &ScalingGroup) -> FleetBaseline {
+    let mut group = group.clone();
+    group.instances.sort_by(|a, b| a.id.cmp(&b.id));
+    let mut target_groups: Vec<String> = fleet.target_groups.iter().map(|group| group.arn.clone()).collect();
+    target_groups.sort();
+    FleetBaseline {
+        live: fleet.baseline.clone(),
+        healthy: healthy(fleet, &group),
+        scaling_group: group,
+        target_groups,
+        redeploy: Pace::of(fleet).redeploy(),
+    }
+}
+
+/// Instances of the group that are healthy in every target group.
+pub(super) fn healthy(fleet: &Fleet, group: &ScalingGroup) -> Vec<String> {
+    let is_healthy = |id: &str| {
+        !fleet.target_groups.is_empty()
+            && fleet.target_groups.iter().all(|group| {
+                let mut here = group.targets.iter().filter(|target| target.id == id).peekable();
+                here.peek().is_some() && here.all(|target| target.state == "healthy")
+            })
+    };
+    let mut healthy: Vec<String> = group.instances.iter().map(|it| it.id.clone()).filter(|id| is_healthy(id)).collect();
+    healthy.sort();
+    healthy
+}
+
+fn steps(subject: &Subject) -> Vec<Step> {
+    let pace = Pace::of(subject.fleet);
+    let mut steps = vec![
+        act("create", Action::Create, pace.create(), WayBack::Drop),
+        Step { limit: COMPARE_LIMIT, ..act("compare", Action::Compare, COMPARE, WayBack::Drop) },
+    ];
+    if let Some(within) = subject.approval() {
+        let expected = Period::default();
+        steps.push(hold("approval", Hold::Approval { within }, expected, within, WayBack::Drop));
+        steps.push(Step { limit: COMPARE_LIMIT, ..act("compare-again", Action::Compare, COMPARE, WayBack::Drop) });
+    }
+    steps.push(act("reroute", Action::Reroute, pace.reroute(), WayBack::Route));
+    // Both holds end before CodeDeploy terminates blue by itself.
+    let (bake, keep) = (subject.target.health.bake, subject.keep_blue());
+    let end = subject.termination_wait();
+    let room = |own: Period, other: Period| {
+        let rest = end.as_seconds().saturating_sub((other + SPARE).as_seconds());
+        (own * 3 + Period::minutes(30)).min(Period::seconds(rest)).max(own)
+    };
+    steps.push(hold("bake", Hold::Bake { watched: bake }, bake, room(bake, keep), WayBack::Route));
+    if !keep.is_zero() {
+        steps.push(hold("keep", Hold::Bake { watched: keep }, keep, room(keep, bake), WayBack::Route));
+    }
+    let way_back = if subject.fleet.baseline.is_some() { WayBack::Redeploy } else { WayBack::None };
+    steps.push(act("finish", Action::Finish, pace.finish(), way_back));
+    steps
+}
+
+fn act(id: &str, action: Action, expected: Period, way_back: WayBack) -> Step {
+    Step { id: StepId::from(id), what: What::Act(action), expected, limit: limit(expected), way_back }
+}
+
+fn hold(id: &str, hold: Hold, expected: Period, limit: Period, way_back: WayBack) -> Step {
+    Step { id: StepId::from(id), what: What::Hold(hold), expected, limit, way_back }
+}
+
+/// What must stay true from the first rerouted host to the end of the bake. The way back is judged by its targets only:
+/// alarms and probes may still be red from what is being undone.
+fn watches(subject: &Subject, baseline: &FleetBaseline) -> Vec<Watch> {
+    let health = &subject.target.health;
+    let targets = match subject.intent {
+        Intent::Deploy => health.targets.clone(),
+        Intent::Rollback => Some(health.targets.clone().unwrap_or_default()),
+    };
+    let mut conditions: Vec<Condition> = targets.into_iter().map(|targets| targets_stay(targets, baseline)).collect();
+    if subject.intent == Intent::Deploy {
+        conditions.extend(health.alarms.iter().map(|name| Condition::Alarm { name: name.clone() }));
+        let origin = subject.origin();
+        let http = health.http.iter().zip(origin.iter().cycle());
+        conditions.extend(http.map(|(it, origin)| Condition::Http { origin: origin.clone(), request: it.clone() }));
+    }
+    if conditions.is_empty() {
+        return Vec::new();
+    }
+    let (from, to) = (StepId::from("reroute"), StepId::from("bake"));
+    vec![Watch { id: "health".to_owned(), from, to, conditions }]
+}
+
+fn targets_stay(targets: TargetsHealth, baseline: &FleetBaseline) -> Condition {
+    Condition::Targets {
+        target_groups: baseline.target_groups.clone(),
+        baseline: baseline.healthy.len(),
+        share: targets.healthy,
+    }
+}
+
+impl Subject<'_> {
+    /// How long an approval is waited for, if one is. A person who goes back has approved it already.
+    pub(super) fn approval(&self) -> Option<Period> {
+        (self.blue_green.promote == Promote::Manual && self.intent == Intent::Deploy).then_some(self.blue_green.within)
+    }
+
+    /// How long blue is kept after the bake; what is undone is not kept.
+    pub(super) fn keep_blue(&self) -> Period {
+        match self.intent {
+            Intent::Deploy => self.blue_green.keep_blue,
+            Intent::Rollback => Period::default(),
+        }
+    }
+
+    /// How long CodeDeploy keeps blue after the reroute.
+    pub(super) fn termination_wait(&self) -> Period {
+        let minutes = self.fleet.group.termination.as_ref().map_or(0, |(_, minutes)| *minutes);
+        Period::minutes(u64::try_from(minutes).unwrap_or(0))
+    }
+
+    /// Where the conditions' requests go: the first listener that forwards plain HTTP to one of the target groups.
+    pub(super) fn origin(&self) -> Option<String> {
+        let ours = |arn: &String| self.fleet.target_groups.iter().any(|group| group.arn == *arn);
+        let mut origins: Vec<(u16, &str)> = Vec::new();
+        for balancer in &self.fleet.load_balancers {
+            let listeners = balancer.listeners.iter().filter(|it| it.protocol == "HTTP");
+            let listeners = listeners.filter(|listener| listener.target_groups.iter().any(ours));
+            origins.extend(listeners.map(|listener| (listener.port, balancer.dns_name.as_str())));
+        }
+        origins.sort_unstable();
+        origins.first().map(|(port, host)| format!("http://{host}:{port}"))
+    }
+
+    /// Whether a deploy of this bundle would change nothing.
+    pub(super) fn is_live(&self, revision: &Revision) -> bool {
+        let live = self.fleet.baseline.as_ref().and_then(|live| live.revision.sha256());
+        self.intent == Intent::Deploy && live.is_some() && live == revision.sha256()
+    }
+}

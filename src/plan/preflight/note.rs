@@ -1,0 +1,68 @@
+//! What a person should know though nothing stands in the way.
+
+use super::Subject;
+use super::fix::quoted;
+use crate::model::observed::ScalingGroup;
+use crate::plan::{Intent, fleet};
+
+/// One line each, beginning with the target.
+pub(in crate::plan) fn notes(subject: &Subject, group: &ScalingGroup) -> Vec<String> {
+    let mut notes = Vec::new();
+    if subject.intent == Intent::Deploy {
+        notes.extend(about_conditions(subject));
+    }
+    notes.extend(about_the_fleet(subject, group));
+    notes.extend(subject.fleet.remarks.iter().cloned());
+    notes.into_iter().map(|note| format!("{}: {note}", subject.name)).collect()
+}
+
+fn about_conditions(subject: &Subject) -> Vec<String> {
+    let mut notes = Vec::new();
+    let health = &subject.target.health;
+    if health.targets.is_none() && health.alarms.is_empty() && health.http.is_empty() {
+        notes.push("no condition is watched while the new release bakes".to_owned());
+    }
+    for alarm in subject.alarms() {
+        if alarm.state == "INSUFFICIENT_DATA" {
+            notes.push(format!("alarm {} has no data now, which counts as not red", alarm.name));
+        }
+        if alarm.window.is_none() && health.alarms.contains(&alarm.name) {
+            notes.push(format!(
+                "how long alarm {} takes to turn red is not known; the bake may be too short for it",
+                alarm.name
+            ));
+        }
+    }
+    notes
+}
+
+fn about_the_fleet(subject: &Subject, group: &ScalingGroup) -> Vec<String> {
+    let mut notes = Vec::new();
+    let (fleet, name) = (subject.fleet, &group.name);
+    if fleet.baseline.is_none() {
+        notes.push(format!("nothing was deployed to {} yet: once blue is gone there is no way back", subject.group()));
+    }
+    let (healthy, serving) =
+        (fleet::healthy(fleet, group).len(), group.instances.iter().filter(|it| it.is_in_service()).count());
+    if healthy < serving {
+        notes.push(format!("only {healthy} of {serving} instances in service are healthy in their target groups now"));
+    }
+    if !group.hooks.is_empty() {
+        let hooks = group.hooks.join(", ");
+        notes.push(format!(
+            "lifecycle hooks of `{name}` that CodeDeploy may not copy: {hooks}; the run stops before traffic then"
+        ));
+    }
+    if !group.suspended.is_empty() {
+        notes.push(format!("processes suspended in `{name}` are not in the copy: {}", group.suspended.join(", ")));
+    }
+    for leftover in &fleet.leftovers {
+        notes.push(format!(
+            "`{leftover}` was left over by an earlier deployment and still runs; if nobody needs it: \
+             aws autoscaling delete-auto-scaling-group --region {} --auto-scaling-group-name {} --force-delete",
+            quoted(&subject.environment.region),
+            quoted(leftover)
+        ));
+    }
+    notes
+}

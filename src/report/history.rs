@@ -1,0 +1,100 @@
+//! `history`: past runs as a table.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::layout::{Page, Row, Table};
+use super::style::Style;
+use super::words::{self, between, short};
+use crate::event::record::Outcome;
+use crate::model::{Period, RunId};
+use crate::plan::{Intent, Plan};
+use crate::run::{RunStatus, State};
+
+/// One run; a list of them is the document of `--output json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryRow {
+    /// The run.
+    pub run: RunId,
+    /// `deploy` or `rollback`.
+    pub what: String,
+    /// What was to be live.
+    pub release: String,
+    /// Where it stands or how it ended: `succeeded`, `rolled_back`, `running`.
+    pub status: String,
+    /// When it was planned.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// Who asked for it.
+    pub by: Option<String>,
+    /// Why it went back or failed.
+    pub cause: Option<String>,
+    /// The run it goes back from.
+    pub parent: Option<RunId>,
+}
+
+impl HistoryRow {
+    /// A run in one row.
+    pub fn of(plan: &Plan, state: &State) -> HistoryRow {
+        HistoryRow {
+            run: state.run.clone(),
+            what: words::intent(plan.intent).to_owned(),
+            release: plan.release.label.clone(),
+            status: words::status(state.status).replace(' ', "_"),
+            started: state.started.as_ref().map(|(.., at)| *at),
+            ended: state.ended,
+            by: state.started.as_ref().map(|(by, ..)| by.clone()),
+            cause: state.cause.as_ref().map(|cause| cause.what.clone()),
+            parent: state.parent.clone(),
+        }
+    }
+}
+
+/// Runs as text, in the order given; newest first is what people expect.
+pub fn history_text(rows: &[HistoryRow], now: Timestamp, style: Style) -> String {
+    let mut page = Page::new(style);
+    if rows.is_empty() {
+        page.field("", "no run yet");
+        return page.finish();
+    }
+    let mut table = Table { headers: vec!["run", "began", "release", "outcome", "took", "by"], rows: Vec::new() };
+    for row in rows {
+        let ago = |at: Timestamp| format!("{} ago", short(between(at, now)));
+        let back = if row.what == words::intent(Intent::Rollback) { "back to " } else { "" };
+        let took = row.started.zip(row.ended).map(|(from, to)| short(between(from, to)));
+        table.rows.push(Row::Cells(vec![
+            row.run.to_string(),
+            row.started.map(ago).unwrap_or_default(),
+            format!("{back}{}", row.release),
+            row.status.replace('_', " "),
+            took.unwrap_or_default(),
+            row.by.as_deref().map(who).unwrap_or_default(),
+        ]));
+        let parent = row.parent.as_ref().map(|run| format!("after run {run}"));
+        let why: Vec<String> = row.cause.iter().cloned().chain(parent).collect();
+        if !why.is_empty() {
+            table.rows.push(Row::Remark(why.join("; ")));
+        }
+    }
+    page.table(&table);
+    page.finish()
+}
+
+/// Who, without the account: `kim` of `arn:aws:iam::111122223333:user/kim`.
+fn who(arn: &str) -> String {
+    match arn.strip_prefix("arn:").and_then(|rest| rest.split_once('/')) {
+        Some((_, name)) => name.to_owned(),
+        None => arn.to_owned(),
+    }
+}
+
+/// How often what came of runs, and how long the successful ones took: the line under the table.
+pub fn summary(rows: &[HistoryRow]) -> String {
+    let is = |row: &&HistoryRow, outcome| row.status == words::status(RunStatus::Ended(outcome)).replace(' ', "_");
+    let succeeded: Vec<&HistoryRow> = rows.iter().filter(|row| is(row, Outcome::Succeeded)).collect();
+    let mut took: Vec<Period> = succeeded.iter().filter_map(|row| Some(between(row.started?, row.ended?))).collect();
+    took.sort();
+    let median = took.get(took.len() / 2).map(|period| format!(", half of them within {}", short(*period)));
+    format!("{} of {} succeeded{}", succeeded.len(), rows.len(), median.unwrap_or_default())
+}

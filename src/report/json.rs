@@ -1,0 +1,39 @@
+//! The stream for machines: one record per line, as the journal has it. Transient things are not in it.
+
+use std::io::{self, Write};
+
+use crate::event::Envelope;
+use crate::plan::Plan;
+use crate::run::{Reporter, State};
+
+/// Writes `--events FILE`.
+pub struct Events {
+    out: Box<dyn Write + Send>,
+    trouble: Option<io::Error>,
+}
+
+impl Events {
+    /// Writes to `out`.
+    pub fn new(out: Box<dyn Write + Send>) -> Events {
+        Events { out, trouble: None }
+    }
+
+    fn write(&mut self, envelope: &Envelope) -> io::Result<()> {
+        let mut line = serde_json::to_vec(envelope)?;
+        line.push(b'\n');
+        self.out.write_all(&line)?;
+        self.out.flush()
+    }
+}
+
+impl Reporter for Events {
+    fn on(&mut self, _plan: &Plan, _before: &State, envelope: &Envelope) {
+        if self.trouble.is_none() {
+            self.trouble = self.write(envelope).err();
+        }
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.trouble.take().map_or_else(|| self.out.flush(), Err)
+    }
+}

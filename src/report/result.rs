@@ -1,0 +1,176 @@
+//! The result of a command as one document: `--output json` and `--result-file`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::words;
+use crate::error::{Failure, Kind};
+use crate::event::record::Outcome;
+use crate::model::Name;
+use crate::plan::Plan;
+use crate::run::{RunStatus, State};
+
+/// What a command came to. Members are only ever added within a version.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResultDocument {
+    /// The format's version.
+    pub v: u32,
+    /// The command, such as `deploy`.
+    pub command: String,
+    /// What it came to: `succeeded`, `no_change`, `rolled_back`, `paused`, `detached`, `held`, `stuck`, `refused`,
+    /// `failed`.
+    pub outcome: String,
+    /// The process's exit code.
+    pub exit_code: u8,
+    /// Whether anything was changed in AWS, restored or not.
+    pub changed: bool,
+    /// The pipeline's name.
+    pub pipeline: Option<String>,
+    /// The environment.
+    pub environment: Option<String>,
+    /// The run.
+    pub run: Option<String>,
+    /// Where the run stands.
+    pub status: Option<String>,
+    /// The release that was to be live.
+    pub release: Option<String>,
+    /// What was live before.
+    pub previous_release: Option<String>,
+    /// What is live now, by target, once the run has ended.
+    pub live: BTreeMap<String, String>,
+    /// CodeDeploy's deployments, by target, in the order in which they were made.
+    pub deployments: BTreeMap<String, Vec<String>>,
+    /// SHA-256 of each artifact's bundle.
+    pub artifacts: BTreeMap<String, String>,
+    /// The hash of the journal's last entry: with it a rewritten tail is seen.
+    pub head_hash: Option<String>,
+    /// What went wrong, if anything did.
+    pub error: Option<ErrorDocument>,
+}
+
+/// What went wrong.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ErrorDocument {
+    /// The category, as the exit code has it: `preflight`, `busy`, `rolled_back`.
+    pub kind: String,
+    /// One line.
+    pub message: String,
+    /// What to do next.
+    pub help: Option<String>,
+    /// More, line by line.
+    pub details: Vec<String>,
+}
+
+impl ResultDocument {
+    /// A command about a plan that nothing came of: it was only made, or there was nothing to do.
+    pub fn of_plan(command: &str, plan: &Plan, exit_code: u8) -> ResultDocument {
+        let live = plan.lanes().filter(|lane| lane.steps.is_empty());
+        let previous = plan.lanes().find_map(|lane| words::baseline(&lane.baseline));
+        let artifacts = plan.release.bundles.iter().map(|it| (it.artifact.clone(), it.sha256.clone()));
+        ResultDocument {
+            command: command.to_owned(),
+            outcome: if plan.is_empty() { "no_change" } else { "planned" }.to_owned(),
+            exit_code,
+            pipeline: Some(plan.pipeline.to_string()),
+            environment: Some(plan.environment.to_string()),
+            release: Some(plan.release.label.clone()),
+            previous_release: previous,
+            live: live.filter_map(|lane| Some((lane.target.to_string(), words::baseline(&lane.baseline)?))).collect(),
+            artifacts: artifacts.collect(),
+            ..ResultDocument::default()
+        }
+    }
+
+    /// A command that drove a run, or looked at one.
+    pub fn of_run(
+        command: &str,
+        plan: &Plan,
+        state: &State,
+        exit_code: u8,
+        head_hash: Option<String>,
+    ) -> ResultDocument {
+        let is_touched = state.lanes.iter().any(|lane| lane.deployment.is_some() || lane.redeployment.is_some());
+        let text = |(target, what): (&Name, &String)| (target.to_string(), what.clone());
+        let ended = state.live.iter().map(text).collect();
+        let of_lane = |lane: &crate::run::LaneState| {
+            let ids: Vec<String> = lane.deployment.iter().chain(&lane.redeployment).cloned().collect();
+            (!ids.is_empty()).then(|| (lane.target.to_string(), ids))
+        };
+        let is_failure = exit_code != 0 && state.status != RunStatus::Ended(Outcome::Succeeded);
+        let error = state.cause.as_ref().filter(|_| is_failure).map(|cause| ErrorDocument {
+            kind: outcome(state.status).to_owned(),
+            message: cause.what.clone(),
+            help: None,
+            details: cause.details.clone(),
+        });
+        ResultDocument {
+            outcome: outcome(state.status).to_owned(),
+            changed: is_touched,
+            run: Some(state.run.to_string()),
+            status: Some(words::status(state.status).replace(' ', "_")),
+            live: ended,
+            deployments: state.lanes.iter().filter_map(of_lane).collect(),
+            head_hash,
+            error,
+            ..ResultDocument::of_plan(command, plan, exit_code)
+        }
+    }
+
+    /// A command that failed by itself, before or beside a run.
+    pub fn of_failure(command: &str, failure: &Failure) -> ResultDocument {
+        ResultDocument { command: command.to_owned(), ..ResultDocument::default() }.failed(failure)
+    }
+
+    /// Adds a failure of the command itself.
+    #[must_use]
+    pub fn failed(mut self, failure: &Failure) -> ResultDocument {
+        self.exit_code = failure.kind.exit_code();
+        let outcome = match failure.kind {
+            Kind::Preflight | Kind::Busy | Kind::Stale | Kind::Credentials | Kind::Usage => "refused",
+            Kind::Unexpected => "failed",
+            Kind::NotFinished | Kind::RolledBack | Kind::Stuck | Kind::Held => kind(failure.kind),
+        };
+        outcome.clone_into(&mut self.outcome);
+        self.error = Some(ErrorDocument {
+            kind: kind(failure.kind).to_owned(),
+            message: failure.message.clone(),
+            help: failure.help.clone(),
+            details: super::failure::causes(failure),
+        });
+        self
+    }
+
+    /// The document's text, with a line break at its end.
+    pub fn text(&self) -> String {
+        let text = serde_json::to_string_pretty(self).expect("a document of texts and numbers is JSON");
+        format!("{text}\n")
+    }
+}
+
+fn outcome(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Ended(Outcome::Succeeded) => "succeeded",
+        RunStatus::Ended(Outcome::RolledBack) => "rolled_back",
+        RunStatus::Ended(Outcome::Held) => "held",
+        RunStatus::Ended(Outcome::Stuck) => "stuck",
+        RunStatus::Ended(Outcome::Refused) => "refused",
+        RunStatus::Paused => "paused",
+        RunStatus::Planned | RunStatus::Running | RunStatus::Detached | RunStatus::RollingBack => "detached",
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Unexpected => "unexpected",
+        Kind::Usage => "usage",
+        Kind::Preflight => "preflight",
+        Kind::Busy => "busy",
+        Kind::Stale => "stale",
+        Kind::NotFinished => "not_finished",
+        Kind::RolledBack => "rolled_back",
+        Kind::Stuck => "stuck",
+        Kind::Held => "held",
+        Kind::Credentials => "credentials",
+    }
+}

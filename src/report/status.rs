@@ -1,0 +1,202 @@
+//! `status`: what is live, what is under way, who waits for what since when.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::commands::{Invocation, Suggestion};
+use super::ending::{open_until, traffic};
+use super::layout::Page;
+use super::style::{Style, Tint};
+use super::suggestions::suggestions;
+use super::words::{self, between, clock, date, short};
+use crate::model::{Name, RunId};
+use crate::plan::{Intent, Plan};
+use crate::run::{RunStatus, State, StepStatus};
+
+/// Targets and lanes that the text shows; JSON has all.
+const SHOWN: usize = 20;
+
+/// Everything that `status` says; as JSON it is the document of `--output json`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StatusView {
+    /// The format's version.
+    pub v: u32,
+    /// World time of the look.
+    pub at: Timestamp,
+    /// The pipeline's name.
+    pub pipeline: Name,
+    /// The environment.
+    pub environment: Name,
+    /// What is live, per target.
+    pub targets: Vec<TargetStatus>,
+    /// The unfinished run, if there is one.
+    pub run: Option<RunView>,
+    /// What could not be seen, and other things worth knowing.
+    pub notes: Vec<String>,
+}
+
+/// What is live on a target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TargetStatus {
+    /// The target.
+    pub target: Name,
+    /// The release or bundle that serves, if one was ever deployed.
+    pub live: Option<String>,
+    /// The deployment that brought it.
+    pub deployment: Option<String>,
+    /// Since when, if that is known.
+    pub since: Option<Timestamp>,
+    /// The Auto Scaling group.
+    pub group: Option<String>,
+    /// Healthy targets, of how many.
+    pub healthy: Option<(usize, usize)>,
+    /// A deployment under way that is not of the unfinished run: id, creator, status.
+    pub active: Option<String>,
+}
+
+/// An unfinished run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RunView {
+    /// The run.
+    pub run: RunId,
+    /// `deploy` or `rollback`.
+    pub what: String,
+    /// What will be live.
+    pub release: String,
+    /// Such as `running`, `paused`, `rolling_back`.
+    pub status: String,
+    /// When it was planned.
+    pub started: Option<Timestamp>,
+    /// Who asked for it.
+    pub by: Option<String>,
+    /// Why it goes back, if it does.
+    pub cause: Option<String>,
+    /// Where its lanes are.
+    pub lanes: Vec<LaneStatus>,
+    /// Until when a person may promote, if one is waited for.
+    pub open_until: Option<Timestamp>,
+    /// Who drives it, if somebody does.
+    pub driver: Option<Driver>,
+    /// What makes sense now.
+    pub next: Vec<Suggestion>,
+}
+
+/// Where a lane is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LaneStatus {
+    /// The target.
+    pub target: Name,
+    /// The step under way, or the next.
+    pub step: String,
+    /// When it began, if it did.
+    pub since: Option<Timestamp>,
+    /// Where users' traffic is.
+    pub traffic: Option<String>,
+}
+
+/// Who drives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Driver {
+    /// Who, where.
+    pub holder: String,
+    /// The lease's last beat (wall time).
+    pub beat: Timestamp,
+}
+
+impl RunView {
+    /// What the plan and the journal of an unfinished run tell.
+    pub fn of(plan: &Plan, state: &State, driver: Option<Driver>, invocation: &Invocation) -> RunView {
+        let lanes = plan.lanes().zip(&state.lanes).filter_map(|(lane, lane_state)| {
+            let traffic = traffic(plan, lane, lane_state);
+            let (step, since) = match &lane_state.restore {
+                Some(restore) if restore.status == StepStatus::Done => return None,
+                Some(restore) => ("restore".to_owned(), restore.started),
+                None => {
+                    let place = lane_state.active()?;
+                    (lane.steps.get(place)?.id.to_string(), lane_state.steps.get(place)?.started)
+                }
+            };
+            Some(LaneStatus { target: lane.target.clone(), step, since, traffic })
+        });
+        let mut next = suggestions(plan, state, invocation, driver.is_some());
+        next.retain(|it| it.command != invocation.command("status"));
+        RunView {
+            run: state.run.clone(),
+            what: words::intent(plan.intent).to_owned(),
+            release: plan.release.label.clone(),
+            status: words::status(state.status).replace(' ', "_"),
+            started: state.started.as_ref().map(|(.., at)| *at),
+            by: state.started.as_ref().map(|(by, ..)| by.clone()),
+            cause: state.cause.as_ref().map(|cause| cause.what.clone()),
+            lanes: lanes.collect(),
+            open_until: open_until(plan, state).filter(|_| state.status == RunStatus::Paused),
+            driver,
+            next,
+        }
+    }
+}
+
+/// `status` as text.
+pub fn status_text(view: &StatusView, style: Style) -> String {
+    let mut page = Page::new(style);
+    page.heading(Tint::Strong, &format!("{} in {} at {}", view.pipeline, view.environment, date(view.at)));
+    for (place, target) in view.targets.iter().take(SHOWN).enumerate() {
+        page.field(if place == 0 { "live" } else { "" }, &target_text(target, view.at));
+    }
+    left_out(&mut page, view.targets.len());
+    match &view.run {
+        None => page.field("run", "none is under way"),
+        Some(run) => run_text(&mut page, run, view.at),
+    }
+    for note in &view.notes {
+        page.field("note", note);
+    }
+    if let Some(run) = view.run.as_ref().filter(|run| !run.next.is_empty()) {
+        page.commands("next", &run.next);
+    }
+    page.finish()
+}
+
+fn target_text(target: &TargetStatus, now: Timestamp) -> String {
+    let live = target.live.as_deref().unwrap_or("nothing was ever deployed");
+    let group = target.group.as_ref().map(|group| format!(" on {group}")).unwrap_or_default();
+    let since = target.since.map(|since| format!(" for {}", short(between(since, now)))).unwrap_or_default();
+    let healthy = target.healthy.map(|(some, all)| format!(", {some} of {all} healthy")).unwrap_or_default();
+    let active = target.active.as_ref().map(|active| format!("; under way: {active}")).unwrap_or_default();
+    format!("{}: {live}{group}{since}{healthy}{active}", target.target)
+}
+
+fn run_text(page: &mut Page, run: &RunView, now: Timestamp) {
+    let ago = run.started.map(|at| format!(" {} ago", short(between(at, now)))).unwrap_or_default();
+    let by = run.by.as_ref().map(|by| format!(", asked for by {by}{ago}")).unwrap_or_default();
+    let what = if run.what == words::intent(Intent::Rollback) { "back to release" } else { "release" };
+    page.field("run", &format!("{} {}: {what} {}{by}", run.run, run.status.replace('_', " "), run.release));
+    if let Some(cause) = &run.cause {
+        page.field("cause", cause);
+    }
+    for (place, lane) in run.lanes.iter().take(SHOWN).enumerate() {
+        let since = match lane.since {
+            Some(since) => format!("since {} ({})", clock(since), short(between(since, now))),
+            None => "has not begun".to_owned(),
+        };
+        let traffic = lane.traffic.as_ref().map(|traffic| format!("; {traffic}")).unwrap_or_default();
+        page.field(if place == 0 { "step" } else { "" }, &format!("{}: {} {since}{traffic}", lane.target, lane.step));
+    }
+    left_out(page, run.lanes.len());
+    if let Some(until) = run.open_until {
+        let left = short(between(now, until));
+        page.field("waits", &format!("for a person to promote until {}, {left} left; then it rolls back", date(until)));
+    }
+    match &run.driver {
+        Some(Driver { holder, beat }) => {
+            page.field("driver", &format!("{holder}, last seen {} ago", short(between(*beat, now))));
+        }
+        None => page.field("driver", "nobody"),
+    }
+}
+
+fn left_out(page: &mut Page, all: usize) {
+    if all > SHOWN {
+        page.field("", &format!("and {} more; --output json has all", all - SHOWN));
+    }
+}

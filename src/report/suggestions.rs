@@ -1,0 +1,68 @@
+//! What to type next, by where a run stands.
+
+use super::commands::{Invocation, Suggestion, quoted};
+use super::words;
+use crate::event::record::Outcome;
+use crate::plan::{Intent, Plan};
+use crate::run::{RunStatus, State, StepStatus};
+
+/// Looks into AWS that are suggested at most.
+const LOOKS: usize = 4;
+
+/// What to type next; `is_driven` says whether a process drives the run now.
+pub fn suggestions(plan: &Plan, state: &State, invocation: &Invocation, is_driven: bool) -> Vec<Suggestion> {
+    let new = &plan.release.label;
+    let old = plan.lanes().find(|lane| !lane.steps.is_empty()).and_then(|lane| words::baseline(&lane.baseline));
+    let keeps = old.as_deref().unwrap_or("the baseline");
+    let show = Suggestion::new(invocation.show(&state.run), "the whole story");
+    let status = invocation.suggest("status", "what is live now");
+    let again = invocation.suggest(&verb(plan), "again, once the cause is gone");
+    let abort = invocation.suggest("abort", format!("rolls back to {keeps}"));
+    let is_going_back = state.cause.is_some();
+    match state.status {
+        RunStatus::Ended(Outcome::Succeeded) => match (plan.intent, old) {
+            (Intent::Deploy, Some(old)) => vec![status, invocation.suggest("rollback", format!("back to {old}"))],
+            (Intent::Deploy, None) | (Intent::Rollback, _) => vec![status],
+        },
+        RunStatus::Ended(Outcome::RolledBack) => vec![show, again],
+        RunStatus::Ended(Outcome::Refused) => vec![again, status],
+        RunStatus::Ended(Outcome::Held) => vec![invocation.suggest("rollback", format!("back to {keeps}")), show],
+        RunStatus::Ended(Outcome::Stuck) => {
+            let back = invocation.suggest("rollback", format!("tries to go back to {keeps} once more"));
+            [show, back].into_iter().chain(looks(plan, state)).collect()
+        }
+        RunStatus::Paused => vec![
+            invocation.suggest("promote", format!("moves traffic to {new}")),
+            invocation.suggest("abort", format!("drops {new}, {keeps} stays")),
+        ],
+        RunStatus::Planned | RunStatus::Running | RunStatus::Detached | RunStatus::RollingBack => {
+            match (is_driven, is_going_back) {
+                (true, true) => vec![show, status],
+                (true, false) => vec![abort, show],
+                (false, true) => vec![invocation.suggest("resume", "drives the way back on"), status],
+                (false, false) => vec![invocation.suggest("resume", "drives it on"), abort],
+            }
+        }
+    }
+}
+
+/// The command that makes such a plan and runs it.
+pub fn verb(plan: &Plan) -> String {
+    match plan.intent {
+        Intent::Deploy => "deploy".to_owned(),
+        Intent::Rollback => format!("rollback --to {}", quoted(&plan.release.label)),
+    }
+}
+
+/// AWS's own view of deployments whose way back failed.
+fn looks(plan: &Plan, state: &State) -> Vec<Suggestion> {
+    let lanes = plan.lanes().zip(&state.lanes);
+    let stuck = lanes.filter(|(_, lane)| lane.restore.as_ref().is_some_and(|way| way.status == StepStatus::Failed));
+    let looks = stuck.filter_map(|(lane, lane_state)| {
+        let id = quoted(lane_state.redeployment.as_ref().or(lane_state.deployment.as_ref())?);
+        let region = &plan.sites.get(lane.site)?.region;
+        let command = format!("aws deploy get-deployment --region {region} --deployment-id {id}");
+        Some(Suggestion::new(command, format!("what CodeDeploy says of {}", lane.target)))
+    });
+    looks.take(LOOKS).collect()
+}

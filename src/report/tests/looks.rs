@@ -1,0 +1,144 @@
+//! `status` and `history`.
+
+use super::samples::{Story, at, name, plan, run};
+use super::{NARROW, invocation};
+use crate::report::Style;
+use crate::report::history::{HistoryRow, history_text, summary};
+use crate::report::status::{Driver, RunView, StatusView, TargetStatus, status_text};
+
+fn view(run: Option<RunView>) -> StatusView {
+    let target = TargetStatus {
+        target: name("web"),
+        live: Some("r1".to_owned()),
+        deployment: Some("d-AAAAAAAAA".to_owned()),
+        since: Some(at(-90_000)),
+        group: Some("storefront-web-v1".to_owned()),
+        healthy: Some((4, 4)),
+        active: None,
+    };
+    StatusView {
+        v: 0,
+        at: at(600),
+        pipeline: name("storefront"),
+        environment: name("production"),
+        targets: vec![target],
+        run,
+        notes: Vec::new(),
+    }
+}
+
+fn under_way(story: &Story, driver: Option<Driver>) -> RunView {
+    let plan = plan(story.has_approval());
+    RunView::of(&plan, &story.state(&plan), driver, &invocation())
+}
+
+#[test]
+fn nothing_under_way() {
+    insta::assert_snapshot!(status_text(&view(None), Style::PLAIN), @r"
+    storefront in production at 2026-11-21 09:44:06Z
+      live      web: r1 on storefront-web-v1 for 1d1h, 4 of 4 healthy
+      run       none is under way
+    ");
+}
+
+#[test]
+fn a_person_is_waited_for() {
+    insta::assert_snapshot!(status_text(&view(Some(under_way(&Story::paused(), None))), Style::PLAIN), @r"
+    storefront in production at 2026-11-21 09:44:06Z
+      live      web: r1 on storefront-web-v1 for 1d1h, 4 of 4 healthy
+      run       20261121-093406-kfzw paused: release r2, asked for by
+                arn:aws:iam::111122223333:user/kim 10m ago
+      step      web: approval since 09:38:17Z (5m49s); r1 serves all of it; r2 never
+                got any
+      waits     for a person to promote until 2026-11-21 17:38:17Z, 7h54m left; then
+                it rolls back
+      driver    nobody
+      next      shipit promote storefront -e production   # moves traffic to r2
+                shipit abort storefront -e production     # drops r2, r1 stays
+    ");
+    insta::assert_snapshot!(status_text(&view(Some(under_way(&Story::paused(), None))), NARROW), @r"
+    storefront in production at 2026-11-21
+      09:44:06Z
+      live: web: r1 on storefront-web-v1 for
+        1d1h, 4 of 4 healthy
+      run: 20261121-093406-kfzw paused:
+        release r2, asked for by
+        arn:aws:iam::111122223333:user/kim
+        10m ago
+      step: web: approval since 09:38:17Z
+        (5m49s); r1 serves all of it; r2
+        never got any
+      waits: for a person to promote until
+        2026-11-21 17:38:17Z, 7h54m left;
+        then it rolls back
+      driver: nobody
+      next:
+        shipit promote storefront -e production
+          # moves traffic to r2
+        shipit abort storefront -e production
+          # drops r2, r1 stays
+    ");
+}
+
+#[test]
+fn somebody_drives_it_back() {
+    let driver = Driver { holder: "ci@runner-7".to_owned(), beat: at(596) };
+    let mut view = view(Some(under_way(&Story::failing(), Some(driver))));
+    view.targets[0].active = Some("d-CCCCCCCCC by autoscaling, InProgress".to_owned());
+    view.notes.push("alarms could not be read: AccessDenied".to_owned());
+    insta::assert_snapshot!(status_text(&view, Style::PLAIN), @r"
+    storefront in production at 2026-11-21 09:44:06Z
+      live      web: r1 on storefront-web-v1 for 1d1h, 4 of 4 healthy; under way:
+                d-CCCCCCCCC by autoscaling, InProgress
+      run       20261121-093406-kfzw rolling back: release r2, asked for by
+                arn:aws:iam::111122223333:user/kim 10m ago
+      cause     alarm storefront-5xx is red: 41 > 5 in 1 of 1 periods
+      step      web: restore since 09:42:46Z (1m20s); on its way back from r2 to r1:
+                both may answer
+      driver    ci@runner-7, last seen 4s ago
+      note      alarms could not be read: AccessDenied
+      next      shipit show 20261121-093406-kfzw storefront -e production
+                  # the whole story
+    ");
+}
+
+#[test]
+fn as_json() {
+    let json = serde_json::to_value(view(Some(under_way(&Story::paused(), None)))).unwrap();
+    assert_eq!(json["targets"][0]["live"], "r1");
+    assert_eq!(json["run"]["status"], "paused");
+    assert_eq!(json["run"]["open_until"], "2026-11-21T17:38:17Z");
+    assert_eq!(json["run"]["next"][0]["command"], "shipit promote storefront -e production");
+}
+
+#[test]
+fn past_runs() {
+    let plan = plan(false);
+    let rows: Vec<HistoryRow> = [Story::rolled_back(), Story::succeeded(), Story::ready()]
+        .iter()
+        .map(|story| HistoryRow::of(&plan, &story.state(&plan)))
+        .collect();
+    insta::assert_snapshot!(history_text(&rows, at(7200), Style::PLAIN), @r"
+    run                   began   release  outcome      took    by
+    20261121-093406-kfzw  2h ago  r2       rolled back  10m40s  kim
+      ─ alarm storefront-5xx is red: 41 > 5 in 1 of 1 periods
+    20261121-093406-kfzw  2h ago  r2       succeeded    14m2s   kim
+    20261121-093406-kfzw  2h ago  r2       running              kim
+    ");
+    insta::assert_snapshot!(history_text(&rows[..2], at(7200), NARROW), @r"
+    20261121-093406-kfzw
+      began: 2h ago; release: r2; outcome:
+        rolled back; took: 10m40s; by: kim
+      - alarm storefront-5xx is red: 41 >
+        5 in 1 of 1 periods
+    20261121-093406-kfzw
+      began: 2h ago; release: r2; outcome:
+        succeeded; took: 14m2s; by: kim
+    ");
+    assert_eq!(summary(&rows), "1 of 3 succeeded, half of them within 14m2s");
+    assert_eq!(history_text(&[], at(0), Style::PLAIN).trim(), "no run yet");
+    let mut back = rows[1].clone();
+    (back.what, back.parent, back.by) = ("rollback".to_owned(), Some(run()), Some("kim".to_owned()));
+    let text = history_text(&[back], at(7200), Style::PLAIN);
+    assert!(text.contains("back to r2") && text.contains("─ after run 20261121-093406-kfzw"), "{text}");
+}

@@ -1,0 +1,59 @@
+//! The task behind each deployment.
+//!
+//! # Map
+//! - [`work`]: what all parts share: the deployment's books, calls to other services, waits that a stop interrupts
+//! - [`roll`]: events on instances, a roll over many instances
+//! - [`traffic`]: registration, health, drains; [`fleet`]: the group and its copy
+//! - [`blue_green`], [`in_place`], [`route_back`], [`launch`]: what a deployment does; [`finish`]: how it ends and what follows
+//! - [`alarms`]: the watch that can stop it
+
+mod alarms;
+mod blue_green;
+mod finish;
+mod fleet;
+mod in_place;
+mod launch;
+mod roll;
+mod route_back;
+mod traffic;
+mod work;
+
+use std::sync::Arc;
+
+use super::super::world::{Site, World};
+use super::deployment::{Job, Status};
+pub use launch::{LaunchHook, on_launch_hook};
+use work::{End, Work};
+
+/// Starts the worker of a deployment that is in the books.
+pub(super) fn start(world: &Arc<World>, site: &Site, id: &str) {
+    if let Some(work) = Work::new(world, site, id) {
+        tokio::spawn(run(work));
+    }
+}
+
+async fn run(work: Work) {
+    let outcome = tokio::select! {
+        biased;
+        outcome = perform(&work) => outcome,
+        never = alarms::watch(&work) => match never {},
+    };
+    finish::finish(&work, outcome).await;
+}
+
+async fn perform(work: &Work) -> Result<(), End> {
+    work.pause(work.pace.start).await?;
+    let now = work.clock.now();
+    let job = work.edit(|it| {
+        it.status = Status::InProgress;
+        it.started = Some(now);
+        it.job.clone()
+    })?;
+    match job {
+        Job::BlueGreen => blue_green::run(work).await,
+        Job::InPlace => in_place::run(work, None).await,
+        Job::Reinstall(instances) => in_place::run(work, Some(instances)).await,
+        Job::RouteBack(of) => route_back::run(work, &of).await,
+        Job::Launch(hook) => launch::run(work, &hook).await,
+    }
+}

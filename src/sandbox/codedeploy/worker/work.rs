@@ -1,0 +1,154 @@
+//! What all parts of a worker share.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::super::super::doc::Doc;
+use super::super::super::world::{Reply, Site, World};
+use super::super::deployment::{Deployment, Label, Reason, Signals, Stop, Target, TargetStatus, Terms};
+use super::super::events::Event;
+use super::super::groups::Group;
+use super::super::pace::Pace;
+use super::super::{configs, hooks};
+use crate::time::Clock;
+
+/// A deployment at work. It does not keep the world alive.
+pub(super) struct Work {
+    world: Weak<World>,
+    pub(super) site: Site,
+    pub(super) id: String,
+    pub(super) clock: Clock,
+    pub(super) pace: Pace,
+    signals: watch::Receiver<Signals>,
+}
+
+/// Why a deployment ended before it was done.
+#[derive(Debug)]
+pub(super) enum End {
+    Failed(Reason),
+    Stopped(Stop),
+    /// Nobody continued it in time.
+    ReadyTimeout,
+    /// The world is gone, or the deployment is not in its books.
+    Gone,
+}
+
+impl End {
+    pub(super) fn failed(code: &'static str, message: impl Into<String>) -> End {
+        End::Failed(Reason { code, message: message.into() })
+    }
+}
+
+impl Work {
+    pub(super) fn new(world: &Arc<World>, site: &Site, id: &str) -> Option<Work> {
+        let mut state = world.lock();
+        let store = &mut state.site(site).codedeploy;
+        let signals = store.deployments.get(id)?.signals.subscribe();
+        let (site, id, pace) = (site.clone(), id.to_owned(), store.pace.clone());
+        Some(Work { world: Arc::downgrade(world), site, id, clock: world.clock, pace, signals })
+    }
+
+    pub(super) fn world(&self) -> Result<Arc<World>, End> {
+        self.world.upgrade().ok_or(End::Gone)
+    }
+
+    /// Reads or changes the deployment.
+    pub(super) fn edit<R>(&self, change: impl FnOnce(&mut Deployment) -> R) -> Result<R, End> {
+        let world = self.world()?;
+        let mut state = world.lock();
+        state.site(&self.site).codedeploy.deployments.get_mut(&self.id).map(change).ok_or(End::Gone)
+    }
+
+    /// Reads or changes the deployment's group.
+    pub(super) fn group<R>(&self, change: impl FnOnce(&mut Group) -> R) -> Result<R, End> {
+        let id = self.edit(|it| it.group_id.clone())?;
+        let world = self.world()?;
+        let mut state = world.lock();
+        let group = state.site(&self.site).codedeploy.group_by_id(&id);
+        group.map(change).ok_or_else(|| End::failed("DEPLOYMENT_GROUP_MISSING", "The deployment group does not exist."))
+    }
+
+    pub(super) fn terms(&self) -> Result<Terms, End> {
+        self.edit(|it| it.terms.clone())
+    }
+
+    /// How many of `total` instances must stay healthy.
+    pub(super) fn minimum(&self, total: usize) -> Result<usize, End> {
+        let config = self.edit(|it| it.terms.config.clone())?;
+        let world = self.world()?;
+        let minimum = configs::minimum(&mut world.lock(), &self.site, &config);
+        let minimum = minimum.map_err(|gone| End::failed("CODEDEPLOY_RESOURCE_CANNOT_BE_FOUND", gone.message))?;
+        Ok(minimum.hosts(total))
+    }
+
+    /// Calls another service with the group's role.
+    pub(super) fn try_call(&self, service: &str, operation: &str, input: &Doc) -> Result<Reply, End> {
+        Ok(self.world()?.call(&hooks::scope(&self.site), service, operation, input))
+    }
+
+    /// The same; a refusal fails the deployment.
+    pub(super) fn call(&self, service: &str, operation: &str, input: &Doc) -> Result<Doc, End> {
+        self.try_call(service, operation, input)?.map_err(|refused| {
+            let code = match service {
+                "elasticloadbalancing" => "ELASTIC_LOAD_BALANCING_INVALID",
+                "autoscaling" if refused.code == "LimitExceeded" => "RESOURCE_LIMIT_EXCEEDED",
+                "autoscaling" => "AUTOSCALING_VALIDATION_ERROR",
+                _ => "INTERNAL_ERROR",
+            };
+            End::failed(code, format!("{operation}: {} ({})", refused.message, refused.code))
+        })
+    }
+
+    /// Ends the deployment if it was told to stop.
+    pub(super) fn check(&self) -> Result<(), End> {
+        self.signals.borrow().stop.clone().map_or(Ok(()), |stop| Err(End::Stopped(stop)))
+    }
+
+    /// Waits, unless told to stop.
+    pub(super) async fn pause(&self, time: Duration) -> Result<(), End> {
+        self.wait(time, |_| false).await.map(|_| ())
+    }
+
+    /// Waits for a signal, at most this long; says whether it came. A stop ends it.
+    pub(super) async fn wait(&self, time: Duration, signal: impl Fn(&Signals) -> bool) -> Result<bool, End> {
+        let mut signals = self.signals.clone();
+        let came = tokio::select! {
+            biased;
+            came = signals.wait_for(|signals| signals.stop.is_some() || signal(signals)) => {
+                came.map_err(|_| End::Gone)?;
+                true
+            }
+            () = self.clock.sleep(time) => false,
+        };
+        self.check()?;
+        Ok(came)
+    }
+
+    /// Tells the deployment to stop, as an alarm does.
+    pub(super) fn stop(&self, why: Stop) {
+        let _gone = self.edit(|it| it.signals.send_modify(|signals| signals.stop = signals.stop.take().or(Some(why))));
+    }
+
+    /// Sets what the deployment is about, all at once.
+    pub(super) fn set_targets(&self, targets: Vec<(String, Option<Label>, Vec<Event>)>) -> Result<(), End> {
+        let now = self.clock.now();
+        let targets = targets.iter().map(|(instance, label, events)| Target::new(instance, *label, events, now));
+        let targets = targets.collect();
+        self.edit(|it| it.targets = Some(targets))
+    }
+
+    pub(super) fn set_target(&self, instance: &str, status: TargetStatus) -> Result<(), End> {
+        let now = self.clock.now();
+        self.edit(|it| {
+            if let Some(target) = it.target(instance) {
+                if matches!(status, TargetStatus::Failed) {
+                    target.close(now);
+                }
+                target.status = status;
+                target.updated = now;
+            }
+        })
+    }
+}

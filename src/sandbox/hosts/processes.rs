@@ -1,0 +1,130 @@
+//! The sandbox's end of a host's supervisor.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::AbortHandle;
+
+use super::supervisor::{Order, Report, Run, Said};
+
+/// The processes of one host. Dropping this closes the supervisor's stdin, upon which it kills all of them.
+pub struct Processes {
+    orders: UnboundedSender<Order>,
+    writer: AbortHandle,
+    jobs: Arc<Mutex<Jobs>>,
+    child: Mutex<Option<Child>>,
+}
+
+#[derive(Default)]
+struct Jobs {
+    last: u64,
+    running: BTreeMap<u64, UnboundedSender<Said>>,
+}
+
+/// A program that was started.
+pub struct Job {
+    id: u64,
+    orders: UnboundedSender<Order>,
+    jobs: Arc<Mutex<Jobs>>,
+    reports: UnboundedReceiver<Said>,
+}
+
+impl Processes {
+    /// Starts a supervisor: `program sandbox-hosts`, with an empty environment, in its own process group, so that a
+    /// terminal's signals do not reach it.
+    ///
+    /// # Errors
+    /// The program cannot be started.
+    pub fn start(program: &Path) -> io::Result<Processes> {
+        let mut child = Command::new(program)
+            .arg("sandbox-hosts")
+            .env_clear()
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let (Some(mut stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::Error::other("the supervisor has no pipes"));
+        };
+        let (orders, mut given) = mpsc::unbounded_channel::<Order>();
+        let writer = tokio::spawn(async move {
+            while let Some(order) = given.recv().await {
+                let mut line = serde_json::to_vec(&order).unwrap_or_default();
+                line.push(b'\n');
+                if stdin.write_all(&line).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let jobs: Arc<Mutex<Jobs>> = Arc::default();
+        let known = jobs.clone();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stdout).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Ok(Report { job, said }) = serde_json::from_str(&line)
+                    && let Some(listener) = lock(&known).running.get(&job)
+                {
+                    let _gone = listener.send(said);
+                }
+            }
+            lock(&known).running.clear(); // whoever still listens learns that nothing will come
+        });
+        Ok(Processes { orders, writer: writer.abort_handle(), jobs, child: Mutex::new(Some(child)) })
+    }
+
+    /// Starts a program. That it could not be started is the job's first report.
+    pub fn run(&self, command: Vec<String>, env: BTreeMap<String, String>, directory: String) -> Job {
+        let (sender, reports) = mpsc::unbounded_channel();
+        let mut jobs = lock(&self.jobs);
+        jobs.last += 1;
+        let id = jobs.last;
+        jobs.running.insert(id, sender);
+        let _gone = self.orders.send(Order::Run(Run { job: id, command, env, directory }));
+        Job { id, orders: self.orders.clone(), jobs: self.jobs.clone(), reports }
+    }
+
+    /// Closes the supervisor's stdin: it kills everything and ends.
+    pub fn close(&self) {
+        self.writer.abort();
+    }
+
+    /// Takes the supervisor's process, to wait for its end after the close.
+    pub fn take_child(&self) -> Option<Child> {
+        lock(&self.child).take()
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Job {
+    /// What happens next; `None` if the supervisor is gone.
+    pub async fn next(&mut self) -> Option<Said> {
+        self.reports.recv().await
+    }
+
+    /// Sends TERM to its process group.
+    pub fn terminate(&self) {
+        let _gone = self.orders.send(Order::Term { job: self.id });
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        lock(&self.jobs).running.remove(&self.id);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
