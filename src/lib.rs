@@ -28,6 +28,7 @@
 
 pub mod artifact;
 pub mod aws;
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod error;

@@ -132,10 +132,10 @@ fn one_fleet_twice(lanes: &[Lane]) -> Vec<Refusal> {
 fn say_fixes_once(mut refused: Vec<Refusal>) -> Vec<Refusal> {
     for place in 0..refused.len() {
         let (here, rest) = refused.split_at_mut(place + 1);
-        if let Some(one) = here.last_mut() {
-            if one.fix.is_some() && rest.iter().any(|later| later.target == one.target && later.fix == one.fix) {
-                one.fix = None;
-            }
+        if let Some(one) = here.last_mut()
+            && rest.iter().any(|later| later.target == one.target && later.fix == one.fix)
+        {
+            one.fix = None;
         }
     }
     refused

@@ -144,17 +144,9 @@ impl Subject<'_> {
         Period::minutes(u64::try_from(minutes).unwrap_or(0))
     }
 
-    /// Where the conditions' requests go: the first listener that forwards plain HTTP to one of the target groups.
+    /// Where the conditions' requests go.
     pub(super) fn origin(&self) -> Option<String> {
-        let ours = |arn: &String| self.fleet.target_groups.iter().any(|group| group.arn == *arn);
-        let mut origins: Vec<(u16, &str)> = Vec::new();
-        for balancer in &self.fleet.load_balancers {
-            let listeners = balancer.listeners.iter().filter(|it| it.protocol == "HTTP");
-            let listeners = listeners.filter(|listener| listener.target_groups.iter().any(ours));
-            origins.extend(listeners.map(|listener| (listener.port, balancer.dns_name.as_str())));
-        }
-        origins.sort_unstable();
-        origins.first().map(|(port, host)| format!("http://{host}:{port}"))
+        origin(self.fleet)
     }
 
     /// Whether a deploy of this bundle would change nothing.
@@ -162,4 +154,17 @@ impl Subject<'_> {
         let live = self.fleet.baseline.as_ref().and_then(|live| live.revision.sha256());
         self.intent == Intent::Deploy && live.is_some() && live == revision.sha256()
     }
+}
+
+/// Where probes go: the first listener that forwards plain HTTP to one of the fleet's target groups, as `http://host:port`.
+pub fn origin(fleet: &Fleet) -> Option<String> {
+    let ours = |arn: &String| fleet.target_groups.iter().any(|group| group.arn == *arn);
+    let mut origins: Vec<(u16, &str)> = Vec::new();
+    for balancer in &fleet.load_balancers {
+        let listeners = balancer.listeners.iter().filter(|it| it.protocol == "HTTP");
+        let listeners = listeners.filter(|listener| listener.target_groups.iter().any(ours));
+        origins.extend(listeners.map(|listener| (listener.port, balancer.dns_name.as_str())));
+    }
+    origins.sort_unstable();
+    origins.first().map(|(port, host)| format!("http://{host}:{port}"))
 }

@@ -2,14 +2,14 @@
 //! before anything changes, and never altered. A step is data, so it prints, hashes, stores and compares.
 //!
 //! Equal input gives equal bytes: a plan holds no run id, no time and no secret.
+#![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod build;
-mod fleet;
+pub mod fleet;
 pub mod preflight;
 #[cfg(test)]
 pub(crate) mod sample;
 mod timing;
-#![deny(clippy::wildcard_enum_match_arm)]
 
 use serde::{Deserialize, Serialize};
 

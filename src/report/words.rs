@@ -98,7 +98,7 @@ pub fn way_back(lane: &Lane, way: WayBack) -> String {
         (WayBack::Redeploy, Some(release)) => {
             format!("redeploy {release} in about {} min", lane.baseline.redeploy.as_minutes_up())
         }
-        (WayBack::Redeploy, None) => "none: nothing was deployed before".to_owned(),
+        (WayBack::None, _) | (WayBack::Redeploy, None) => "none: nothing was deployed before".to_owned(),
     }
 }
 
