@@ -125,18 +125,23 @@ async fn a_hook_makes_instances_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn codedeploys_own_hook_lets_instances_through() {
+async fn codedeploys_own_hook_lets_instances_through_where_nothing_was_deployed() {
     let stage = Stage::new();
     stage.group("web", 0, vec![]);
-    stage.asg(
-        "PutLifecycleHook",
+    let deploy = |operation: &str, input: Doc| stage.try_call("codedeploy", operation, input).unwrap();
+    deploy("CreateApplication", doc! { "applicationName" => "shop", "computePlatform" => "Server" });
+    deploy(
+        "CreateDeploymentGroup",
         doc! {
-            "AutoScalingGroupName" => "web",
-            "LifecycleHookName" => "CodeDeploy-managed-automatic-launch-deployment-hook-web-1",
-            "LifecycleTransition" => "autoscaling:EC2_INSTANCE_LAUNCHING",
-            "NotificationMetadata" => "11111111-2222-4333-a444-555555555555",
+            "applicationName" => "shop",
+            "deploymentGroupName" => "web",
+            "serviceRoleArn" => "arn:aws:iam::111122223333:role/codedeploy",
+            "autoScalingGroups" => vec!["web"],
         },
     );
+    let hooks = stage.asg("DescribeLifecycleHooks", named("web"));
+    let hook = hooks.list("LifecycleHooks")[0].text("LifecycleHookName").unwrap();
+    assert!(hook.starts_with("CodeDeploy-managed-automatic-launch-deployment-hook-web-"), "{hook}");
     stage.asg("SetDesiredCapacity", with("web", "DesiredCapacity", 1));
     stage.pass(32).await;
     assert_eq!(stage.states("web"), ["InService"]);
