@@ -36,6 +36,7 @@ pub mod event;
 pub mod model;
 pub mod plan;
 pub mod probe;
+pub mod rehearsal;
 pub mod report;
 pub mod run;
 pub mod sandbox;
