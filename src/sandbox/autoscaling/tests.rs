@@ -198,6 +198,39 @@ async fn dead_and_sick_instances_are_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_machine_that_dies_while_it_boots_is_replaced() {
+    let stage = Stage::new();
+    let target_group = stage.target_group("web");
+    stage.front(8080, &target_group);
+    stage.group("web", 1, vec![&target_group]);
+    stage.pass(10).await;
+    let first = stage.members("web")[0].clone();
+    ec2::kill_instance(&stage.world, &stage.scope.site, &first);
+    stage.pass(120).await;
+    assert!(!stage.cast.answers.lock().unwrap().contains_key(&first));
+    assert!(!stage.members("web").contains(&first));
+    assert_eq!((stage.states("web"), stage.health(&target_group)), (vec!["InService".into()], vec!["healthy".into()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn equal_seeds_give_equal_histories() {
+    async fn history() -> String {
+        let stage = Stage::new();
+        let target_group = stage.target_group("web");
+        stage.front(8080, &target_group);
+        stage.group("web", 3, vec![&target_group]);
+        stage.pass(100).await;
+        let first = stage.members("web")[0].clone();
+        ec2::kill_instance(&stage.world, &stage.scope.site, &first);
+        stage.asg("SetDesiredCapacity", with("web", "DesiredCapacity", 5));
+        stage.pass(500).await;
+        let activities = stage.asg("DescribeScalingActivities", doc! {});
+        format!("{activities:?} {:?} {:?}", stage.described("web"), stage.health(&target_group))
+    }
+    assert_eq!(history().await, history().await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_contradicts_is_refused_in_the_services_words() {
     let stage = Stage::new();
     stage.group("web", 1, vec![]);
