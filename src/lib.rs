@@ -28,6 +28,7 @@
 
 pub mod artifact;
 pub mod aws;
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod error;
@@ -35,6 +36,7 @@ pub mod event;
 pub mod model;
 pub mod plan;
 pub mod probe;
+pub mod rehearsal;
 pub mod report;
 pub mod run;
 pub mod sandbox;

@@ -1,3 +1,7 @@
 //! Parse, run, map the outcome to an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(shipit::cli::main())
+}

@@ -33,7 +33,7 @@ pub(super) fn set_desired(world: &Arc<World>, scope: &Scope, input: &Doc) -> Rep
         group.request = Some(activities::at(now, &text));
         group.wake.notify_one();
     }
-    Ok(doc! {})
+    Ok(Doc::Null)
 }
 
 /// Terminates one instance; it is replaced unless the desired capacity is to shrink with it.
@@ -71,7 +71,7 @@ pub(super) fn set_health(world: &Arc<World>, scope: &Scope, input: &Doc) -> Repl
     let group = state.site(&scope.site).autoscaling.group_of(id).ok_or_else(|| no_such_instance(id))?;
     group.instances.iter_mut().filter(|one| one.id == id).for_each(|one| one.healthy = healthy);
     group.wake.notify_one();
-    Ok(doc! {})
+    Ok(Doc::Null)
 }
 
 /// Protects instances from scale-in, or no longer.

@@ -98,7 +98,7 @@ pub(super) fn create(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     let place = group.place(&scope.site);
     store.groups.insert(name.to_owned(), group);
     tokio::spawn(keeper::keep(Later::of(world), place));
-    Ok(doc! {})
+    Ok(Doc::Null)
 }
 
 /// Changes what the input names. A minimum above the desired capacity raises it, a maximum below lowers it.
@@ -134,7 +134,7 @@ pub(super) fn update(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
         group.request = Some(activities::at(now, &text));
     }
     group.wake.notify_one();
-    Ok(doc! {})
+    Ok(Doc::Null)
 }
 
 /// Deletes a group. With `ForceDelete` its instances go too, without waiting for connections or hooks.
@@ -146,7 +146,7 @@ pub(super) fn delete(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     if group.instances.is_empty() {
         let gone = store.groups.remove(name);
         gone.iter().for_each(|group| group.wake.notify_one());
-        return Ok(doc! {});
+        return Ok(Doc::Null);
     }
     if input.bool("ForceDelete") != Some(true) {
         let leaving = group.instances.iter().all(|instance| instance.phase.is_terminating());
@@ -170,7 +170,7 @@ pub(super) fn delete(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
         instance.actions.iter_mut().for_each(|action| action.result = Some(Outcome::Continue));
         instance.wake.notify_one();
     }
-    Ok(doc! {})
+    Ok(Doc::Null)
 }
 
 /// Refuses sizes that contradict each other.

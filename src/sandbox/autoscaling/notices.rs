@@ -74,7 +74,7 @@ pub(super) fn put_warm_pool(world: &Arc<World>, scope: &Scope, input: &Doc) -> R
         "PoolState" => input.text("PoolState").unwrap_or("Stopped"),
         "InstanceReusePolicy" => input.get("InstanceReusePolicy").clone(),
     };
-    change(world, scope, input, |group| group.warm_pool = Some(pool))
+    change(world, scope, input, |group| group.warm_pool = Some(pool)).map(|_| doc! {})
 }
 
 /// Describes the warm pool of a group.
@@ -97,5 +97,5 @@ fn change(world: &World, scope: &Scope, input: &Doc, change: impl FnOnce(&mut Gr
     let name = input::required(input, "AutoScalingGroupName")?;
     let mut state = world.lock();
     change(state.site(&scope.site).autoscaling.group(name)?);
-    Ok(doc! {})
+    Ok(Doc::Null)
 }

@@ -93,5 +93,5 @@ pub(super) fn delete(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     let owner = groups.find(|each| group.is_none_or(|group| each.name == group) && each.policies.values().any(matches));
     let owner = owner.ok_or_else(|| invalid(format!("Scaling policy {name} not found")))?;
     owner.policies.retain(|_, policy| !matches(policy));
-    Ok(doc! {})
+    Ok(Doc::Null)
 }

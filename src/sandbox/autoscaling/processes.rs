@@ -34,7 +34,7 @@ pub(super) fn suspend(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     for process in chosen {
         group.suspended.entry(process).or_insert(now);
     }
-    Ok(doc! {})
+    Ok(Doc::Null)
 }
 
 /// Resumes the processes named, or all if none is. What was not done meanwhile is done now, except that instances
@@ -45,7 +45,7 @@ pub(super) fn resume(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     let group = state.site(&scope.site).autoscaling.group(name)?;
     group.suspended.retain(|process, _| !chosen.contains(process));
     group.wake.notify_one();
-    Ok(doc! {})
+    Ok(Doc::Null)
 }
 
 /// Names all processes.

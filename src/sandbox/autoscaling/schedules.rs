@@ -53,7 +53,7 @@ pub(super) fn put(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     action.set("Time", next);
     group.schedules.insert(name.to_owned(), action);
     tokio::spawn(follow(Later::of(world), group.place(&scope.site), name.to_owned(), arn));
-    Ok(doc! {})
+    Ok(Doc::Null)
 }
 
 /// Describes the scheduled actions of a group or of all.
@@ -77,7 +77,10 @@ pub(super) fn delete(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     let name = input::required(input, "ScheduledActionName")?;
     let mut state = world.lock();
     let schedules = &mut state.site(&scope.site).autoscaling.group(group)?.schedules;
-    schedules.remove(name).map(|_| doc! {}).ok_or_else(|| invalid(format!("Scheduled action name not found - {name}")))
+    schedules
+        .remove(name)
+        .map(|_| Doc::Null)
+        .ok_or_else(|| invalid(format!("Scheduled action name not found - {name}")))
 }
 
 /// When an action is due next; nothing if it will not be.

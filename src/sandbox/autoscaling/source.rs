@@ -150,7 +150,7 @@ pub(super) fn create(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     let arn =
         format!("arn:aws:autoscaling:{region}:{account}:launchConfiguration:{uuid}:launchConfigurationName/{name}");
     configurations.insert(name.to_owned(), Configuration { arn, given: input.clone(), created: now });
-    Ok(doc! {})
+    Ok(Doc::Null)
 }
 
 /// Describes launch configurations, all or those named.
@@ -182,5 +182,5 @@ pub(super) fn delete(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
         );
         return Err(ApiError::new("ResourceInUse", message));
     }
-    store.configurations.remove(name).map(|_| doc! {}).ok_or_else(|| no_configuration(name))
+    store.configurations.remove(name).map(|_| Doc::Null).ok_or_else(|| no_configuration(name))
 }

@@ -62,7 +62,7 @@ fn each_group(world: &Arc<World>, scope: &Scope, input: &Doc, change: impl Fn(&m
     for tag in input.list("Tags") {
         change(store.group(tag.text("ResourceId").unwrap_or_default())?, tag);
     }
-    Ok(doc! {})
+    Ok(Doc::Null)
 }
 
 /// Describes the tags of all groups that the filters (`auto-scaling-group`, `key`, `value`, `propagate-at-launch`) let pass.

@@ -47,7 +47,7 @@ async fn traffic(later: Later, site: Site, load_balancer: String) {
     let Some(mut now) = later.world().map(|world| world.now()) else { return };
     loop {
         // A second after the full five: no tick falls on the end of a minute.
-        let next = (now.as_second().div_euclid(TICK) + 1) * TICK + 1;
+        let next = ((now.as_second() - 1).div_euclid(TICK) + 1) * TICK + 1;
         let Some(world) = later.sleep_until(jiff::Timestamp::from_second(next).unwrap_or(now)).await else { return };
         now = world.now();
         let (rate, listener) = {
@@ -64,7 +64,7 @@ async fn traffic(later: Later, site: Site, load_balancer: String) {
         for sample in 0..total.min(SAMPLES) {
             let count = total / total.min(SAMPLES) + u64::from(sample < total % total.min(SAMPLES));
             let request = http::Request::get("/").header("host", "localhost").body(Bytes::new()).unwrap_or_default();
-            once(&world, &site, &listener, request, count).await;
+            once(&world, &site, &listener, &request, count).await;
         }
     }
 }
@@ -74,10 +74,10 @@ async fn once(
     world: &Arc<World>,
     site: &Site,
     listener: &str,
-    request: http::Request<Bytes>,
+    request: &http::Request<Bytes>,
     count: u64,
 ) -> http::Response<Bytes> {
-    let (host, path) = (proxy::host_of(&request).to_owned(), request.uri().path().to_owned());
+    let (host, path) = (proxy::host_of(request).to_owned(), request.uri().path().to_owned());
     let chosen = route::choose(&mut world.lock(), site, listener, &host, &path);
     let way = match chosen {
         Route::Target(way) => way,
@@ -90,11 +90,11 @@ async fn once(
     };
     let (outcome, response) = match world.hosts.backend(&way.instance, way.port) {
         None => (Outcome::NotConnected(504), proxy::own(504)),
-        Some(Backend::Model(app)) => match app.answer(&request) {
+        Some(Backend::Model(app)) => match app.answer(request) {
             None => (Outcome::NotConnected(502), proxy::own(502)),
             Some(response) => (Outcome::Answered(response.status().as_u16(), Duration::from_millis(1)), response),
         },
-        Some(Backend::Tcp(address)) => proxy::send_whole(address, request).await,
+        Some(Backend::Tcp(address)) => proxy::send_whole(address, request.clone()).await,
     };
     counts::record(world, site, &way, outcome, count);
     response

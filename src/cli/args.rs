@@ -1,0 +1,201 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+/// Puts new releases into production on AWS without anyone noticing.
+#[derive(Debug, Parser)]
+#[command(name = "shipit", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check pipelines, artifacts and AppSpecs without asking AWS anything
+    Validate(ValidateArgs),
+    /// Show what a deploy would do, against the live state; changes nothing
+    Plan(PlanArgs),
+    /// Plan and run: put a new release into production
+    Deploy(DeployArgs),
+    /// End the present wait or approval of the unfinished run, and drive on if nobody does
+    Promote(RunArgs),
+    /// Stop the unfinished run and go back to the old release
+    Abort(RunArgs),
+    /// Go back to the last good release as a new run; during a run this means abort
+    Rollback(RollbackArgs),
+    /// Drive an unfinished run on
+    Resume(ResumeArgs),
+    /// What is live and what is under way
+    Status(ReadArgs),
+    /// Past runs
+    History(ReadArgs),
+    /// One run, replayed
+    Show(ShowArgs),
+    /// The JSON Schema of a pipeline
+    Schema,
+}
+
+/// Which pipeline and where.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Where {
+    /// A pipeline file, or NAME for pipelines/NAME.yml; may be left out if there is only one
+    pub pipeline: Option<String>,
+    /// The environment; may be left out if there is only one
+    #[arg(short, long, value_name = "ENV")]
+    pub environment: Option<String>,
+}
+
+/// The form of what is printed on standard output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For people, without live lines and colours.
+    Plain,
+}
+
+/// `validate`.
+#[derive(Debug, ClapArgs)]
+pub struct ValidateArgs {
+    /// Pipeline files or names; all in pipelines/ if none is given
+    pub pipelines: Vec<String>,
+}
+
+/// What is shipped.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct ReleaseArgs {
+    /// What people will call the release; the start of the bundles' hash if it is left out
+    #[arg(long, value_name = "LABEL")]
+    pub release: Option<String>,
+    /// Files to add to every bundle, as NAME=PATH
+    #[arg(long = "add-file", value_name = "NAME=PATH", hide = true)]
+    pub add_files: Vec<String>,
+}
+
+/// `plan`.
+#[derive(Debug, ClapArgs)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub at: Where,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub release: ReleaseArgs,
+    /// Exit with 3 if the plan changes something
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// Write the plan as JSON to a file, for `deploy --plan`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// The form of standard output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// How a run is driven and told.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct DriveArgs {
+    /// The form of standard output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+    /// Write every record of the run to a file, a JSON object per line
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Write the result as JSON to a file, however the command ends
+    #[arg(long, value_name = "FILE")]
+    pub result_file: Option<PathBuf>,
+}
+
+/// `deploy`.
+#[derive(Debug, ClapArgs)]
+pub struct DeployArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub at: Where,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub release: ReleaseArgs,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub drive: DriveArgs,
+    /// Run the plan of this file, and refuse if the world has moved since
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// End with 0 when an approval of the plan is reached
+    #[arg(long)]
+    pub until_approval: bool,
+}
+
+/// `promote`, `abort`.
+#[derive(Debug, ClapArgs)]
+pub struct RunArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub at: Where,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub drive: DriveArgs,
+    /// Only leave the decision; do not drive
+    #[arg(long)]
+    pub record: bool,
+}
+
+/// `rollback`.
+#[derive(Debug, ClapArgs)]
+pub struct RollbackArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub at: Where,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub drive: DriveArgs,
+    /// The release to go back to; the last good one before the live one if it is left out
+    #[arg(long, value_name = "RELEASE")]
+    pub to: Option<String>,
+}
+
+/// `resume`.
+#[derive(Debug, ClapArgs)]
+pub struct ResumeArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub at: Where,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub drive: DriveArgs,
+    /// Do nothing if there is no unfinished run, or if somebody drives it
+    #[arg(long)]
+    pub if_abandoned: bool,
+}
+
+/// `status`, `history`.
+#[derive(Debug, ClapArgs)]
+pub struct ReadArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub at: Where,
+    /// The form of standard output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `show`.
+#[derive(Debug, ClapArgs)]
+pub struct ShowArgs {
+    /// The run; `shipit history` lists them
+    pub run: String,
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub at: Where,
+    /// The form of standard output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+}

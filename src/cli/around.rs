@@ -1,0 +1,66 @@
+//! Everything that a command gets from outside.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::SdkConfig;
+use tokio::sync::watch;
+
+use crate::engine::Pace;
+use crate::report::Style;
+use crate::store::holder::Holder;
+use crate::time::Clock;
+
+/// The surroundings of a command.
+pub struct Around {
+    /// World time.
+    pub clock: Clock,
+    /// Credentials, endpoint, HTTP client, time source, sleep.
+    pub config: SdkConfig,
+    /// Carries calls and probes.
+    pub http: SharedHttpClient,
+    /// The result.
+    pub out: Sink,
+    /// Everything else.
+    pub err: Sink,
+    /// What standard output can show.
+    pub out_style: Style,
+    /// What standard error can show.
+    pub err_style: Style,
+    /// Whether standard error is a terminal with live lines.
+    pub is_live: bool,
+    /// This process, as leases name it.
+    pub holder: Holder,
+    /// Turns true when the command is to let go.
+    pub interrupt: watch::Receiver<bool>,
+    /// Whether a run is driven now, so that there is something to let go of.
+    pub driving: Arc<AtomicBool>,
+    /// How often a driver looks up.
+    pub pace: Pace,
+    /// Where relative paths start.
+    pub directory: PathBuf,
+}
+
+/// A place to write to that can be handed around.
+#[derive(Clone)]
+pub struct Sink(Arc<Mutex<dyn Write + Send>>);
+
+impl Sink {
+    /// A sink over anything that can be written to.
+    pub fn new(to: impl Write + Send + 'static) -> Sink {
+        Sink(Arc::new(Mutex::new(to)))
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).flush()
+    }
+}

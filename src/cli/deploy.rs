@@ -1,0 +1,146 @@
+//! `shipit deploy`: plan and run.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use bytes::Bytes;
+
+use super::args::DeployArgs;
+use super::around::Around;
+use super::drive::{Asked, drive, no_change};
+use super::prepare;
+use super::project::{Cloud, Project};
+use super::{Ended, runs};
+use crate::error::{Failure, Kind, Result};
+use crate::event::record::Record;
+use crate::model::{Name, Revision, RunId};
+use crate::plan::Plan;
+use crate::report::plan_text;
+use crate::store::journal::{Append, hex};
+use crate::store::lease::{Taking, claim};
+use crate::store::lock::{self, Claim, Held};
+use crate::store::{Journal, Lease, upload};
+
+pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
+    let project = Project::open(&args.at, around)?;
+    let bundles = prepare::bundles(&project, &args.release, &around.directory)?;
+    let cloud = project.cloud(around, "shipit-deploy").await;
+    let caller = prepare::caller(&project, &cloud).await?;
+    is_free(&project, &cloud).await?;
+    let mut wanted = prepare::wanted(&project, &cloud, &args.release, &bundles);
+    let by = caller.arn.clone();
+    let built = prepare::plan(&project, &cloud, around, &wanted, caller).await?;
+    if let Some(path) = &args.plan {
+        is_still_true(&built.plan, &around.directory.join(path))?;
+    }
+    let text = plan_text(&built.plan, &built.notes, None, around.err_style);
+    let _ = around.err.write_all(text.as_bytes());
+    if built.plan.is_empty() {
+        return no_change(around, &args.drive, "deploy", &built.plan);
+    }
+    for (artifact, bundle) in &bundles {
+        let revision = upload::put(&cloud.bucket, &cloud.keys, bundle).await?;
+        for (name, _) in project.pipeline.targets.iter().filter(|(_, target)| target.artifact == *artifact) {
+            wanted.revisions.insert(name.clone(), revision.clone());
+        }
+    }
+    let asked = if args.until_approval { Asked::UntilApproval } else { Asked::Forward };
+    let order = Order { plan: built.plan, by, why: "deploy", parent: None, revisions: wanted.revisions };
+    let (lease, loaded) = begin(&project, &cloud, around, order).await?;
+    drive(&project, &cloud, around, &args.drive, lease, loaded, ("deploy", asked)).await
+}
+
+/// A run that is about to exist.
+pub struct Order {
+    /// What it will do.
+    pub plan: Plan,
+    /// Who asked.
+    pub by: String,
+    /// In a word.
+    pub why: &'static str,
+    /// The run it goes back from.
+    pub parent: Option<RunId>,
+    /// Where each target's bundle lies.
+    pub revisions: BTreeMap<Name, Revision>,
+}
+
+/// Stores the plan, claims the environment, writes the first entry: harmless at every point where it may break off.
+///
+/// # Errors
+/// The environment belongs to another run; the store cannot be used.
+pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Order) -> Result<(Lease, runs::Loaded)> {
+    let now = around.clock.now();
+    let run = RunId::new(now, fastrand::u32(..));
+    let json = super::plan::to_json(&order.plan)?;
+    let digest = hex(&<sha2::Sha256 as sha2::Digest>::digest(json.as_bytes()));
+    cloud.bucket.put_if_absent(&cloud.keys.plan(&run), Bytes::from(json)).await?;
+    let wish = Claim { run: run.clone(), since: now, by: order.by.clone(), why: order.why.to_owned() };
+    let lease = match claim(&cloud.bucket, &cloud.keys, &wish, &around.holder).await? {
+        Taking::Taken(lease) => *lease,
+        Taking::Claimed(other, held) => return Err(busy(project, &other, held.as_ref())),
+        Taking::Driven(held) => return Err(busy(project, &wish, Some(&held))),
+        Taking::Unclaimed => return Err(Failure::new(Kind::Unexpected, "the claim vanished while it was made")),
+    };
+    let (mut journal, _) = Journal::open(&cloud.bucket, &cloud.keys, &run).await?;
+    let first = Record::RunPlanned {
+        by: order.by,
+        why: order.why.to_owned(),
+        parent: order.parent,
+        revisions: order.revisions,
+        plan: digest,
+    };
+    match journal.append(now, lease.token(), std::slice::from_ref(&first)).await? {
+        Append::Done(_) => {}
+        Append::Fenced => return Err(Failure::new(Kind::NotFinished, format!("another driver has taken over {run}"))),
+    }
+    let loaded = runs::load(&cloud.bucket, &cloud.keys, &run).await?;
+    let loaded = loaded.ok_or_else(|| Failure::new(Kind::Unexpected, format!("the plan of {run} vanished")))?;
+    Ok((lease, loaded))
+}
+
+/// Nobody else's unfinished run owns the environment. A claim whose run has ended is given back: its driver was killed
+/// between the last entry and that.
+///
+/// # Errors
+/// Busy, with that run's state and the commands.
+pub async fn is_free(project: &Project, cloud: &Cloud) -> Result<()> {
+    let seen = lock::read(&cloud.bucket, &cloud.keys).await?;
+    let Some(claim) = seen.lock.claim.clone() else { return Ok(()) };
+    let run = runs::load(&cloud.bucket, &cloud.keys, &claim.run).await?;
+    let is_over = run.as_ref().is_none_or(|run| run.state.has_ended() || run.envelopes.is_empty());
+    let is_driven = seen.lock.lease.as_ref().is_some_and(|held| !held.holder.is_surely_gone());
+    let ended = run.as_ref().is_some_and(|run| run.state.has_ended());
+    if ended || (is_over && !is_driven) {
+        let free = lock::Lock { claim: None, lease: None, ..seen.lock.clone() };
+        lock::write(&cloud.bucket, &cloud.keys, &seen, &free).await?;
+        return Ok(());
+    }
+    Err(busy(project, &claim, seen.lock.lease.as_ref()))
+}
+
+fn busy(project: &Project, claim: &Claim, held: Option<&Held>) -> Failure {
+    let driver = held.map_or_else(|| "nobody drives it".to_owned(), |held| format!("{} drives it", held.holder.who));
+    let since = claim.since.strftime("%Y-%m-%d %H:%M:%SZ");
+    let command = |verb: &str| project.invocation.command(verb);
+    Failure::new(
+        Kind::Busy,
+        format!(
+            "{} belongs to run {} ({} by {}, since {since}); {driver}",
+            project.environment, claim.run, claim.why, claim.by
+        ),
+    )
+    .help(format!("{}\n{}\n{}", command("status"), command("resume"), command("abort")))
+}
+
+fn is_still_true(plan: &Plan, path: &std::path::Path) -> Result<()> {
+    let stored = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(Kind::Usage, format!("{} cannot be read: {error}", path.display())))?;
+    if stored == super::plan::to_json(plan)? {
+        return Ok(());
+    }
+    Err(Failure::new(
+        Kind::Stale,
+        format!("the plan of {} is stale: the world, the pipeline or the artifacts changed", path.display()),
+    )
+    .help("look at the new plan with `shipit plan`, then deploy that"))
+}

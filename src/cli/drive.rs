@@ -1,0 +1,148 @@
+//! Driving a run from the command line: reporters, the lease guard, and how the command ends.
+
+use std::fs::File;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::args::{DriveArgs, Output};
+use super::around::Around;
+use super::project::{Cloud, Project};
+use super::runs::Loaded;
+use crate::engine::{Driven, Driver, Site};
+use crate::error::{Failure, Kind, Result};
+use crate::event::record::{Outcome, Side};
+use crate::plan::Plan;
+use crate::probe::Prober;
+use crate::report::{Events, Plain, Reporters, ResultDocument, Terminal, ending, plan_text};
+use crate::run::State;
+use crate::store::Lease;
+
+/// What a command was asked for; the exit code speaks of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// A new release live, or a finished run.
+    Forward,
+    /// The same, but an approval is a good end.
+    UntilApproval,
+    /// The old release back.
+    Back,
+}
+
+/// Drives on and ends the command.
+///
+/// # Errors
+/// The store cannot be used.
+pub async fn drive(
+    project: &Project,
+    cloud: &Cloud,
+    around: &mut Around,
+    args: &DriveArgs,
+    lease: Lease,
+    run: Loaded,
+    (command, asked): (&str, Asked),
+) -> Result<u8> {
+    let guard = lease.guard();
+    let session = format!("shipit-{}", run.state.run);
+    let mut sites = Vec::new();
+    for site in &run.plan.sites {
+        let guard = guard.clone();
+        let shared: crate::aws::SharedGuard = Arc::new(move || guard.check());
+        let clients = cloud.aws.at(&site.region, site.role.as_deref(), &session, Some(shared)).await;
+        sites.push(Site { clients });
+    }
+    let reporters = reporters(args, around)?;
+    let driver = Driver {
+        plan: Arc::clone(&run.plan),
+        state: run.state,
+        sites,
+        prober: Prober::new(around.http.clone()),
+        bucket: cloud.bucket.clone(),
+        keys: cloud.keys.clone(),
+        journal: run.journal,
+        lease,
+        clock: around.clock,
+        reporters,
+        pace: around.pace,
+        interrupt: around.interrupt.clone(),
+        holder: around.holder.who.clone(),
+    };
+    around.driving.store(true, Ordering::Relaxed);
+    let (driven, state, head) = driver.drive().await;
+    let driven = driven?;
+    let code = exit_code(&driven, asked, &state);
+    let is_driven = matches!(driven, Driven::Fenced);
+    let result = ResultDocument::of_run(command, &run.plan, &state, code, Some(head));
+    let text = ending(&run.plan, &state, &project.invocation, is_driven, around.out_style);
+    say(around, args, &result, &text)?;
+    Ok(code)
+}
+
+/// Who is told, and where.
+fn reporters(args: &DriveArgs, around: &Around) -> Result<Reporters> {
+    let mut reporters = Reporters::default();
+    let err = Box::new(around.err.clone());
+    if around.is_live && args.output != Output::Plain {
+        reporters = reporters.with(Terminal::stderr(around.err_style));
+    } else {
+        reporters = reporters.with(Plain::new(err, around.err_style));
+    }
+    if let Some(path) = &args.events {
+        let file = File::create(around.directory.join(path))
+            .map_err(|error| Failure::new(Kind::Usage, format!("{} cannot be written: {error}", path.display())))?;
+        reporters = reporters.with(Events::new(Box::new(file)));
+    }
+    Ok(reporters)
+}
+
+/// The last block, or the result as a document.
+///
+/// # Errors
+/// The result file cannot be written.
+fn say(around: &mut Around, args: &DriveArgs, result: &ResultDocument, text: &str) -> Result<()> {
+    let json = serde_json::to_string_pretty(result)
+        .map_err(|error| Failure::new(Kind::Unexpected, "the result cannot be written").because(error))?;
+    if let Some(path) = &args.result_file {
+        std::fs::write(around.directory.join(path), format!("{json}\n")).map_err(|error| {
+            Failure::new(Kind::Unexpected, format!("{} cannot be written: {error}", path.display()))
+        })?;
+    }
+    let _ = match args.output {
+        Output::Json => writeln!(around.out, "{json}"),
+        Output::Text | Output::Plain => around.out.write_all(text.as_bytes()),
+    };
+    let _ = around.out.flush();
+    Ok(())
+}
+
+/// Ends a command for which nothing had to change.
+///
+/// # Errors
+/// The result file cannot be written.
+pub fn no_change(around: &mut Around, args: &DriveArgs, command: &str, plan: &Plan) -> Result<u8> {
+    let result = ResultDocument::of_plan(command, plan, 0);
+    let text = plan_text(plan, &[], None, around.out_style);
+    say(around, args, &result, &text)?;
+    Ok(0)
+}
+
+/// The exit code: about what this command was asked for.
+pub fn exit_code(driven: &Driven, asked: Asked, state: &State) -> u8 {
+    let kind = match driven {
+        Driven::Ended(Outcome::Succeeded) if asked == Asked::Back => Kind::Unexpected,
+        Driven::Ended(Outcome::Succeeded) => return 0,
+        Driven::Ended(Outcome::RolledBack) if asked == Asked::Back => return 0,
+        Driven::Ended(Outcome::RolledBack) => Kind::RolledBack,
+        Driven::Ended(Outcome::Held) => Kind::Held,
+        Driven::Ended(Outcome::Stuck) => Kind::Stuck,
+        Driven::Ended(Outcome::Refused) => match state.cause.as_ref().map(|cause| cause.side) {
+            Some(Side::Busy) => Kind::Busy,
+            Some(Side::Condition | Side::CodeDeploy | Side::Person | Side::Limit | Side::Refused) | None => {
+                Kind::Preflight
+            }
+        },
+        Driven::Paused if asked == Asked::UntilApproval => return 0,
+        Driven::Paused | Driven::Detached(_) | Driven::Fenced => Kind::NotFinished,
+    };
+    kind.exit_code()
+}

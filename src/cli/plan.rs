@@ -1,0 +1,39 @@
+//! `shipit plan`.
+
+use std::io::Write;
+
+use super::args::{Output, PlanArgs};
+use super::around::Around;
+use super::project::Project;
+use super::{Ended, prepare};
+use crate::error::{Failure, Kind};
+use crate::report::plan_text;
+
+pub async fn run(args: &PlanArgs, around: &mut Around) -> Ended {
+    let project = Project::open(&args.at, around)?;
+    let bundles = prepare::bundles(&project, &args.release, &around.directory)?;
+    let cloud = project.cloud(around, "shipit-plan").await;
+    let caller = prepare::caller(&project, &cloud).await?;
+    let wanted = prepare::wanted(&project, &cloud, &args.release, &bundles);
+    let built = prepare::plan(&project, &cloud, around, &wanted, caller).await?;
+    let json = to_json(&built.plan)?;
+    if let Some(path) = &args.out {
+        std::fs::write(around.directory.join(path), &json)
+            .map_err(|error| Failure::new(Kind::Usage, format!("{} cannot be written: {error}", path.display())))?;
+    }
+    let text = match args.output {
+        Output::Json => json,
+        Output::Text | Output::Plain => {
+            plan_text(&built.plan, &built.notes, Some(&project.invocation), around.out_style)
+        }
+    };
+    let _ = around.out.write_all(text.as_bytes());
+    Ok(if args.detailed_exitcode && !built.plan.is_empty() { 3 } else { 0 })
+}
+
+/// The bytes of a plan: what is stored, shown and hashed.
+pub fn to_json(plan: &crate::plan::Plan) -> Result<String, Failure> {
+    let json = serde_json::to_string_pretty(plan);
+    json.map(|json| json + "\n")
+        .map_err(|error| Failure::new(Kind::Unexpected, "the plan cannot be written").because(error))
+}

@@ -1,0 +1,131 @@
+//! `shipit promote`: end the present wait, and drive on if nobody does.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::args::RunArgs;
+use super::around::Around;
+use super::drive::{Asked, drive};
+use super::project::{Cloud, Project};
+use super::resume::{Taken, claimed, load, take};
+use super::{Ended, prepare, runs};
+use crate::error::{Failure, Kind, Result};
+use crate::event::decision::Wish;
+use crate::event::record::Record;
+use crate::model::RunId;
+use crate::plan::{Hold, What};
+use crate::run::StepStatus;
+use crate::store::decisions;
+
+/// How long a living driver is watched for life before it is left to take the decision up.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long a decision may take to be taken up by another driver (wire time).
+const TAKEN_UP: Duration = Duration::from_secs(90);
+
+pub async fn run(args: &RunArgs, around: &mut Around) -> Ended {
+    let project = Project::open(&args.at, around)?;
+    let cloud = project.cloud(around, "shipit-promote").await;
+    let caller = prepare::caller(&project, &cloud).await?;
+    let Some(run) = claimed(&cloud).await? else {
+        return Err(Failure::new(Kind::Preflight, format!("no run is unfinished in {}", project.environment))
+            .help(project.invocation.command("history")));
+    };
+    let loaded = load(&cloud, &run).await?;
+    let wishes = waits(&loaded);
+    if wishes.is_empty() {
+        return Err(Failure::new(Kind::Preflight, format!("{run} does not wait for anybody now; nothing to promote"))
+            .help(project.invocation.command("status")));
+    }
+    decide(&project, &cloud, around, args, &run, &wishes, &caller.arn, ("promote", Asked::Forward)).await
+}
+
+/// The waits that are on: approvals first, else bakes.
+fn waits(run: &runs::Loaded) -> Vec<Wish> {
+    let mut approvals = Vec::new();
+    let mut bakes = Vec::new();
+    for (lane, state) in run.plan.lanes().zip(&run.state.lanes) {
+        let Some(place) = state.cursor().filter(|place| state.steps[*place].status == StepStatus::Started) else {
+            continue;
+        };
+        let wish = Wish::Promote { target: lane.target.clone(), step: lane.steps[place].id.clone() };
+        match &lane.steps[place].what {
+            What::Hold(Hold::Approval { .. }) => approvals.push(wish),
+            What::Hold(Hold::Bake { .. }) => bakes.push(wish),
+            What::Act(_) => {}
+        }
+    }
+    if approvals.is_empty() { bakes } else { approvals }
+}
+
+/// Leaves decisions, then drives on if nobody does, or waits until whoever does has taken them up.
+///
+/// # Errors
+/// The store cannot be used.
+#[allow(clippy::too_many_arguments)]
+pub async fn decide(
+    project: &Project,
+    cloud: &Cloud,
+    around: &mut Around,
+    args: &RunArgs,
+    run: &RunId,
+    wishes: &[Wish],
+    by: &str,
+    asked: (&str, Asked),
+) -> Ended {
+    for wish in wishes {
+        let is_new = decisions::leave(&cloud.bucket, &cloud.keys, run, wish, by, around.clock.now()).await?;
+        let name = decisions::name_of(wish);
+        let said = if is_new { "recorded" } else { "was recorded before" };
+        let _ = writeln!(around.err, "{name} {said}");
+    }
+    if args.record {
+        return Ok(0);
+    }
+    match take(cloud, around, run, PATIENCE).await? {
+        Taken::Ours(lease) => {
+            let loaded = load(cloud, run).await?;
+            drive(project, cloud, around, &args.drive, *lease, loaded, asked).await
+        }
+        Taken::Over => Ok(0),
+        Taken::Driven(who) => {
+            let _ = writeln!(around.err, "{who} drives {run}; waiting until it has heard");
+            heard(cloud, around, run, wishes).await
+        }
+    }
+}
+
+/// Follows the journal until the decisions are in it.
+async fn heard(cloud: &Cloud, around: &mut Around, run: &RunId, wishes: &[Wish]) -> Ended {
+    let names: Vec<String> = wishes.iter().map(decisions::name_of).collect();
+    let began = tokio::time::Instant::now();
+    loop {
+        let loaded = load(cloud, run).await?;
+        if names.iter().all(|name| loaded.state.decisions.contains(name)) {
+            return answer(around, &loaded, &names);
+        }
+        if loaded.state.has_ended() {
+            return Err(Failure::new(Kind::Unexpected, format!("{run} ended before the decision was heard")));
+        }
+        if began.elapsed() > TAKEN_UP {
+            return Err(Failure::new(Kind::NotFinished, format!("the driver of {run} has not heard the decision yet"))
+                .help("it stays recorded; `shipit resume` drives on if the driver is gone"));
+        }
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+}
+
+fn answer(around: &mut Around, run: &runs::Loaded, names: &[String]) -> Result<u8> {
+    for envelope in &run.envelopes {
+        match &envelope.record {
+            Record::DecisionAccepted { name, .. } if names.contains(name) => {
+                let _ = writeln!(around.err, "{name} was taken up at {}", envelope.at.strftime("%H:%M:%SZ"));
+            }
+            Record::DecisionIgnored { name, why } if names.contains(name) => {
+                return Err(Failure::new(Kind::Preflight, format!("{name} had no effect: {why}")));
+            }
+            _ => {}
+        }
+    }
+    Ok(0)
+}

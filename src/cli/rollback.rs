@@ -1,0 +1,111 @@
+//! `shipit rollback`: go back to a release that was live, as a new run.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use super::args::{RollbackArgs, RunArgs};
+use super::around::Around;
+use super::deploy::{Order, begin, is_free};
+use super::drive::{Asked, drive, no_change};
+use super::prepare::{self, Wanted};
+use super::project::{Cloud, Project};
+use super::resume::claimed;
+use super::{Ended, abort, runs};
+use crate::error::{Failure, Kind, Result};
+use crate::event::record::Outcome;
+use crate::model::{Name, Release, Revision, RunId};
+use crate::plan::Intent;
+use crate::report::plan_text;
+use crate::run::RunStatus;
+use crate::store::head;
+
+pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
+    let project = Project::open(&args.at, around)?;
+    let cloud = project.cloud(around, "shipit-rollback").await;
+    if let Some(run) = claimed(&cloud).await? {
+        let is_unfinished =
+            runs::load(&cloud.bucket, &cloud.keys, &run).await?.is_some_and(|run| !run.state.has_ended());
+        if is_unfinished {
+            let args = RunArgs { at: args.at.clone(), drive: args.drive.clone(), record: false };
+            return abort::run(&args, around).await;
+        }
+    }
+    let caller = prepare::caller(&project, &cloud).await?;
+    is_free(&project, &cloud).await?;
+    let (wanted, parent) = goal(&project, &cloud, args.to.as_deref()).await?;
+    let by = caller.arn.clone();
+    let built = prepare::plan(&project, &cloud, around, &wanted, caller).await?;
+    let text = plan_text(&built.plan, &built.notes, None, around.err_style);
+    let _ = around.err.write_all(text.as_bytes());
+    if built.plan.is_empty() {
+        return no_change(around, &args.drive, "rollback", &built.plan);
+    }
+    let order = Order { plan: built.plan, by, why: "rollback", parent: Some(parent), revisions: wanted.revisions };
+    let (lease, loaded) = begin(&project, &cloud, around, order).await?;
+    drive(&project, &cloud, around, &args.drive, lease, loaded, ("rollback", Asked::Forward)).await
+}
+
+/// What to go back to: the release that was live before the last run that succeeded, or a named one.
+async fn goal(project: &Project, cloud: &Cloud, to: Option<&str>) -> Result<(Wanted, RunId)> {
+    let mut ids = run_ids(cloud).await?;
+    ids.sort_unstable_by(|one, other| other.cmp(one));
+    for id in ids {
+        let Some(run) = runs::load(&cloud.bucket, &cloud.keys, &id).await? else { continue };
+        if run.state.status != RunStatus::Ended(Outcome::Succeeded) {
+            continue;
+        }
+        let (label, revisions) = match to {
+            Some(to) if run.plan.release.label == to => (to.to_owned(), of_run(&run)),
+            Some(_) => continue,
+            None => before_run(&run)?,
+        };
+        is_complete(project, &revisions)?;
+        let release = Release { label, bundles: Vec::new() };
+        return Ok((Wanted { release, intent: Intent::Rollback, revisions }, id));
+    }
+    let what = match to {
+        Some(to) => format!("no run ever made release {to} live here"),
+        None => "no run has succeeded here yet, so there is nothing to go back to".to_owned(),
+    };
+    Err(Failure::new(Kind::Preflight, what).help(project.invocation.command("history")))
+}
+
+async fn run_ids(cloud: &Cloud) -> Result<Vec<RunId>> {
+    let known = head::read(&cloud.bucket, &cloud.keys).await?.0.runs;
+    if !known.is_empty() {
+        return Ok(known.into_iter().map(|run| run.run).collect());
+    }
+    let names = cloud.bucket.folders(&cloud.keys.runs()).await?;
+    Ok(names.iter().filter_map(|name| RunId::parse(name).ok()).collect())
+}
+
+fn of_run(run: &runs::Loaded) -> BTreeMap<Name, Revision> {
+    let revision = |lane: &crate::plan::Lane| run.state.revisions.get(&lane.target).unwrap_or(&lane.revision).clone();
+    run.plan.lanes().map(|lane| (lane.target.clone(), revision(lane))).collect()
+}
+
+/// What was live before a run, by its own plan.
+fn before_run(run: &runs::Loaded) -> Result<(String, BTreeMap<Name, Revision>)> {
+    let mut labels = Vec::new();
+    let mut revisions = BTreeMap::new();
+    for lane in run.plan.lanes() {
+        let Some(live) = &lane.baseline.live else {
+            return Err(Failure::new(
+                Kind::Preflight,
+                format!("nothing was live on {} before run {}", lane.target, run.state.run),
+            ));
+        };
+        let label = live.release.clone().or_else(|| live.revision.sha256().map(|hash| hash[..8].to_owned()));
+        labels.push(label.unwrap_or_else(|| live.deployment.clone()));
+        revisions.insert(lane.target.clone(), live.revision.clone());
+    }
+    labels.dedup();
+    Ok((labels.join("-"), revisions))
+}
+
+fn is_complete(project: &Project, revisions: &BTreeMap<Name, Revision>) -> Result<()> {
+    match project.pipeline.targets.keys().find(|target| !revisions.contains_key(*target)) {
+        None => Ok(()),
+        Some(target) => Err(Failure::new(Kind::Preflight, format!("that release had no target {target}"))),
+    }
+}

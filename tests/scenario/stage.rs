@@ -1,0 +1,234 @@
+//! A world in virtual time with model hosts, and shipit's own command line in this process.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_types::SdkConfig;
+use shipit::artifact::bundle;
+use shipit::cli::{self, Around, Sink};
+use shipit::engine::Pace;
+use shipit::model::Name;
+use shipit::rehearsal::inproc::{Gate, InProcess, Open};
+use shipit::rehearsal::provision::{Made, Wish, provision};
+use shipit::report::Style;
+use shipit::sandbox::hosts::model::ModelHosts;
+use shipit::sandbox::{Sandbox, Settings};
+use shipit::store::holder::Holder;
+use shipit::time::Clock;
+use tokio::sync::watch;
+
+/// The pipeline of most scenarios: short bakes, so that tests are fast.
+pub const PIPELINE: &str = "\
+version: 1
+pipeline: shop
+store: { bucket: acme-shipit }
+artifacts:
+  web: { path: app }
+environments:
+  production: { account: \"111122223333\", region: ap-northeast-2 }
+targets:
+  web:
+    fleet: { application: shop, deployment_group: shop-web }
+    group_is_replaced: true
+    artifact: web
+    strategy: { blue_green: { promote: automatic } }
+    health: { targets: {}, http: [{ path: /healthz }], bake: 5m }
+";
+
+/// The AppSpec of the model application.
+const APPSPEC: &str = "\
+version: 0.0
+os: linux
+files: [{ source: /, destination: /srv/shop }]
+hooks:
+  AfterInstall: [{ location: hook.sh, timeout: 60 }]
+  ApplicationStart: [{ location: hook.sh, timeout: 60 }]
+  ValidateService: [{ location: hook.sh, timeout: 60 }]
+";
+
+/// A world and a directory with a pipeline.
+pub struct Stage {
+    pub sandbox: Sandbox,
+    pub clock: Clock,
+    pub made: Vec<Made>,
+    pub directory: PathBuf,
+    /// The access key of the user who runs shipit.
+    pub key: String,
+    secret: String,
+}
+
+/// What a command said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    pub code: u8,
+    pub out: String,
+    pub err: String,
+}
+
+/// Wire time, for the SDK.
+#[derive(Debug)]
+struct Wire(Clock);
+
+impl TimeSource for Wire {
+    fn now(&self) -> std::time::SystemTime {
+        self.0.now().into()
+    }
+}
+
+impl Stage {
+    /// A world with a healthy baseline on four instances, made from this pipeline.
+    pub async fn new(pipeline: &str) -> Stage {
+        Stage::with(pipeline, 4, Some("CodeDeployDefault.HalfAtATime")).await
+    }
+
+    pub async fn with(pipeline: &str, instances: i32, config: Option<&str>) -> Stage {
+        fastrand::seed(7);
+        let clock = Clock::starting_at("2026-11-21T09:00:00Z".parse().unwrap(), 1.0);
+        let settings = Settings { clock, wire: clock, hosts: Arc::new(ModelHosts::default()), seed: 7, sockets: false };
+        let sandbox = Sandbox::new(settings);
+        let owner = sandbox.add_user("111122223333", "owner");
+        let user = sandbox.add_user("111122223333", "alice");
+        let directory = std::env::temp_dir().join(format!("shipit-scenario-{}-{}", std::process::id(), fresh()));
+        fs::create_dir_all(&directory).unwrap();
+        let mut stage = Stage {
+            sandbox,
+            clock,
+            made: Vec::new(),
+            directory,
+            key: user.access_key_id.clone(),
+            secret: user.secret.clone(),
+        };
+        stage.write("shop.yml", pipeline);
+        stage.release("baseline", "");
+        let parsed = shipit::config::parse(pipeline, "shop.yml").unwrap_or_else(|problems| panic!("{problems}"));
+        let baseline = bundle::from_path(&stage.directory.join("app")).unwrap();
+        let environment = Name::new("production").unwrap();
+        let ports = (0..parsed.targets.len()).map(|place| 8000 + u16::try_from(place).unwrap()).collect();
+        let wish = Wish { pipeline: &parsed, environment: &environment, instances, ports, baseline: &baseline, config };
+        let config = stage.config(&owner.access_key_id, &owner.secret, Arc::new(Open)).1;
+        stage.made = provision(&config, clock, &wish).await.unwrap_or_else(|failure| panic!("{failure:?}"));
+        stage
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.directory.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// Puts a release into the artifact's directory: its name and how the model application behaves.
+    pub fn release(&self, name: &str, behaviour: &str) {
+        self.write("app/appspec.yml", APPSPEC);
+        self.write("app/hook.sh", "#!/bin/sh\nexit 0\n");
+        self.write("app/model.yml", &format!("release: {name}\n{behaviour}"));
+    }
+
+    /// Lets users send this many requests per second.
+    pub fn traffic(&self, requests_per_second: u32) {
+        let balancer = &self.made[0].front.load_balancer;
+        shipit::sandbox::balancer::set_model_traffic(&self.sandbox.world, balancer, requests_per_second);
+    }
+
+    fn config(&self, key: &str, secret: &str, gate: Arc<dyn Gate>) -> (SharedHttpClient, SdkConfig) {
+        let http = SharedHttpClient::new(InProcess::new(self.sandbox.clone(), gate));
+        let credentials = Credentials::new(key, secret, None, None, "scenario");
+        let config = SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .http_client(http.clone())
+            .endpoint_url("http://127.0.0.1:4566")
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .time_source(SharedTimeSource::new(Wire(self.clock)))
+            .build();
+        (http, config)
+    }
+
+    /// Everything a command gets, with its output caught.
+    pub fn around(&self, gate: Arc<dyn Gate>) -> (Around, Caught, watch::Sender<bool>) {
+        let (http, config) = self.config(&self.key, &self.secret, gate);
+        let (stop, interrupt) = watch::channel(false);
+        let caught = Caught::default();
+        let minute = Duration::from_secs(60);
+        let around = Around {
+            clock: self.clock,
+            config,
+            http,
+            out: Sink::new(caught.out.clone()),
+            err: Sink::new(caught.err.clone()),
+            out_style: Style::PLAIN,
+            err_style: Style::PLAIN,
+            is_live: false,
+            holder: Holder::this_process("alice@laptop"),
+            interrupt,
+            driving: Arc::new(AtomicBool::new(false)),
+            pace: Pace { decisions: (minute, minute), progress: minute },
+            directory: self.directory.clone(),
+        };
+        (around, caught, stop)
+    }
+
+    /// Runs a command line.
+    pub async fn shipit(&self, line: &str) -> Said {
+        let (mut around, caught, _stop) = self.around(Arc::new(Open));
+        let words: Vec<String> = std::iter::once("shipit").chain(line.split(' ')).map(str::to_owned).collect();
+        let code = cli::run(&words, &mut around).await;
+        caught.said(code)
+    }
+
+    /// Lets world time pass.
+    pub async fn advance(&self, seconds: u64) {
+        self.clock.sleep(Duration::from_secs(seconds)).await;
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(Path::new(&self.directory));
+    }
+}
+
+/// Output that was caught.
+#[derive(Clone, Default)]
+pub struct Caught {
+    out: Buffer,
+    err: Buffer,
+}
+
+impl Caught {
+    pub fn said(&self, code: u8) -> Said {
+        Said { code, out: self.out.text(), err: self.err.text() }
+    }
+}
+
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Buffer {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+}
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+fn fresh() -> usize {
+    static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
