@@ -24,7 +24,7 @@ pub async fn answer(
     request: &http::Request<Bytes>,
 ) -> Option<http::Response<Bytes>> {
     let (site, listener) = listener_at(world, authority)?;
-    Some(once(world, &site, &listener, request.clone(), 1).await)
+    Some(once(world, &site, &listener, request, 1).await)
 }
 
 /// Sends a load balancer (or the one of a listener), named by ARN, so many requests for `/` per second of world time,
