@@ -39,7 +39,9 @@ async fn a_driver_may_die_anywhere() {
             assert!(said.is_none(), "{cut:?} was not reached");
             let said = stage.shipit("resume shop.yml").await;
             println!("{cut:?} {} {} {:?}", names[at], said.code, t.elapsed());
-            if said.code != 0 { println!("{}{}", said.err, said.out); }
+            if said.code != 0 {
+                println!("{}{}", said.err, said.out);
+            }
         }
     }
 }

@@ -82,3 +82,33 @@ async fn who_else_uses_the_group() {
     let seen = stage.clients.observe_fleet(&fleet(), &[]).await.unwrap();
     assert_eq!(seen.shared_with, ["storefront-jobs"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn alarms_of_the_conditions_and_of_the_group() {
+    let stage = Stage::with_fleet().await;
+    for (name, bad, period) in [("errors", Some(2), 60), ("latency", None, 120), ("unused", None, 60)] {
+        let alarm = doc! {
+            "AlarmName" => name, "Namespace" => "shop", "MetricName" => name, "Statistic" => "Sum", "Period" => period,
+            "EvaluationPeriods" => 3, "DatapointsToAlarm" => bad, "Threshold" => 1.0,
+            "ComparisonOperator" => "GreaterThanThreshold", "TreatMissingData" => "missing",
+        };
+        stage.call("monitoring", "PutMetricAlarm", &alarm);
+    }
+    let configuration = |enabled: bool| {
+        let alarms = vec![doc! { "name" => "latency" }];
+        doc! {
+            "applicationName" => "storefront", "currentDeploymentGroupName" => "storefront-web",
+            "alarmConfiguration" => doc! { "enabled" => enabled, "alarms" => alarms },
+        }
+    };
+    let wanted = ["errors".to_owned(), "missing".to_owned()];
+    for (enabled, expected) in [(true, vec!["errors", "latency"]), (false, vec!["errors"])] {
+        stage.call("codedeploy", "UpdateDeploymentGroup", &configuration(enabled));
+        let seen = stage.clients.observe_fleet(&fleet(), &wanted).await.unwrap();
+        assert_eq!(seen.group.alarms_enabled, enabled);
+        assert_eq!(seen.alarms.iter().map(|alarm| alarm.name.as_str()).collect::<Vec<_>>(), expected);
+        assert_eq!((seen.alarms[0].state.as_str(), seen.alarms[0].window), ("INSUFFICIENT_DATA", Some((60, 2))));
+        assert!(!seen.alarms[0].reason.is_empty());
+    }
+    assert_eq!(stage.clients.alarms(&["latency".to_owned()]).await.unwrap()[0].window, Some((120, 3)));
+}
