@@ -84,6 +84,7 @@ fn class_of_answer(code: Option<&str>, status: u16, lost: Class) -> Class {
         | "TokenRefreshRequired"
         | "IncompleteSignature"
         | "RequestTimeTooSkewed" => Class::Expired,
+        "ScalingActivityInProgress" | "ResourceContention" => Class::Transient,
         "RequestTimeout" | "InternalFailure" | "InternalError" | "InternalServerError" | "ServiceUnavailable" => lost,
         _ if status >= 500 => lost,
         _ if status == 429 => Class::Throttled,
@@ -163,6 +164,7 @@ mod tests {
             (None, 404, Class::NotFound),
             (Some("DeploymentLimitExceededException"), 400, Class::Refused),
             (Some("ValidationError"), 400, Class::Refused),
+            (Some("ResourceContention"), 500, Class::Transient),
             (Some("InternalFailure"), 500, Class::Unknown),
             (None, 502, Class::Unknown),
         ] {

@@ -66,7 +66,8 @@ impl AwsError {
         matches!(self.class, Class::Transient | Class::Throttled)
     }
 
-    /// The error as it reaches a person. Missing permissions and credentials say what to do about them.
+    /// The error as it reaches a person before or outside of a run. Missing permissions and credentials say what to do
+    /// about them; what the pipeline names and does not exist is for the pipeline's author.
     pub fn into_failure(self) -> Failure {
         match self.class {
             Class::Denied => {
@@ -76,12 +77,11 @@ impl AwsError {
             }
             Class::Expired => Failure::new(Kind::Credentials, self.to_string())
                 .help("renew the credentials and run the same command again"),
-            Class::Transient
-            | Class::Throttled
-            | Class::NotFound
-            | Class::Refused
-            | Class::Unknown
-            | Class::GuardSaysNo => Failure::new(Kind::Unexpected, self.to_string()),
+            Class::NotFound => Failure::new(Kind::Preflight, self.to_string())
+                .help("correct the name in the pipeline, or its environment's account and region"),
+            Class::Transient | Class::Throttled | Class::Refused | Class::Unknown | Class::GuardSaysNo => {
+                Failure::new(Kind::Unexpected, self.to_string())
+            }
         }
     }
 
@@ -164,5 +164,6 @@ mod tests {
             );
         }
         assert_eq!(error(None, "x").into_failure().kind, Kind::Unexpected);
+        assert_eq!(AwsError { class: Class::NotFound, ..error(None, "x") }.into_failure().kind, Kind::Preflight);
     }
 }

@@ -51,6 +51,7 @@ async fn what_serves_what_is_under_way_and_what_was_left_over() {
     assert_eq!(seen.baseline.unwrap().deployment, first);
     stage.clients.delete_group(&seen.leftovers[0]).await.unwrap();
     stage.pass(600).await;
+    stage.clients.delete_group(&seen.leftovers[0]).await.unwrap();
     assert!(stage.clients.observe_fleet(&fleet(), &[]).await.unwrap().leftovers.is_empty());
 
     stage.clients.s3().delete_object().bucket("bundles").key(&live.revision.key).send().await.unwrap();
