@@ -53,7 +53,11 @@ impl Clients {
     ///
     /// # Errors
     /// The calls'.
-    pub async fn live(&self, application: &str, group: &str) -> Result<(Vec<String>, Option<(String, Option<Revision>)>)> {
+    pub async fn live(
+        &self,
+        application: &str,
+        group: &str,
+    ) -> Result<(Vec<String>, Option<(String, Option<Revision>)>)> {
         let (group, state) = self.group(application, group).await?;
         let Some(id) = state.last_successful else { return Ok((group.scaling_groups, None)) };
         let infos = self.deployment_infos(std::slice::from_ref(&id)).await?;

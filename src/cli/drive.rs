@@ -14,7 +14,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::event::record::{Outcome, Side};
 use crate::plan::Plan;
 use crate::probe::Prober;
-use crate::report::{Events, Plain, Reporters, ResultDocument, Terminal, ending, plan_text};
+use crate::report::{Events, Plain, Reporter, Reporters, ResultDocument, Terminal, ending, plan_text};
 use crate::run::State;
 use crate::store::Lease;
 
@@ -51,7 +51,15 @@ pub async fn drive(
         let clients = cloud.aws.at(&site.region, site.role.as_deref(), &session, Some(shared)).await;
         sites.push(Site { clients });
     }
-    let reporters = reporters(args, around)?;
+    let mut reporters = reporters(args, around)?;
+    if run.state.token == 0 {
+        // The first entry was written before there was a driver to tell of it.
+        let mut before = State::new(run.state.run.clone(), &run.plan);
+        for envelope in &run.envelopes {
+            reporters.on(&run.plan, &before, envelope);
+            before.apply(&run.plan, envelope.at, &envelope.record);
+        }
+    }
     let driver = Driver {
         plan: Arc::clone(&run.plan),
         state: run.state,

@@ -125,8 +125,6 @@ async fn a_hook_makes_instances_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-<<<<<<< HEAD
-=======
 async fn codedeploys_own_hook_lets_instances_through_where_nothing_was_deployed() {
     let stage = Stage::new();
     stage.group("web", 0, vec![]);
@@ -150,7 +148,6 @@ async fn codedeploys_own_hook_lets_instances_through_where_nothing_was_deployed(
 }
 
 #[tokio::test(start_paused = true)]
->>>>>>> fleet
 async fn deleting_a_hook_ends_its_waits() {
     let stage = Stage::new();
     stage.group("web", 1, vec![]);
