@@ -83,6 +83,7 @@ const BANS: &[Ban] = &[
     },
     Ban {
         words: &["println!", "eprintln!", "print!", "eprint!", "dbg!", "stdout()", "stderr()"],
+        // What a supervisor writes to stdout is read by the process that started it, not by a person.
         place: Place::Outside(&["report", "cli", "sandbox/hosts/supervisor"]),
         layer: Layer::Shipped,
         instead: "return what is to be said; only `report` and `cli` print",

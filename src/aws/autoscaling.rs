@@ -21,8 +21,6 @@ const COPY_TAG: &str = "CodeDeployProvisioningDeploymentId";
 const COPY_HOOK: &str = "CodeDeploy-managed-automatic-launch-deployment-hook-";
 /// How many names one call takes.
 const BATCH: usize = 50;
-/// How many pages are read at most.
-const PAGES: usize = 20;
 
 impl Clients {
     /// Auto Scaling groups by name in full detail, sorted by name; those that do not exist are left out. Three calls
@@ -77,25 +75,16 @@ impl Clients {
         Ok(groups)
     }
 
-    /// Every Auto Scaling group that CodeDeploy copied, by its tag, without policies, schedules and hooks. Others of the
-    /// account are not read.
+    /// Every Auto Scaling group that CodeDeploy copied, by its tag, without policies, schedules and hooks. Others of
+    /// the account are not read.
     ///
     /// # Errors
     /// The call's.
     pub async fn copied_groups(&self) -> Result<Vec<ScalingGroup>> {
         let filter = Filter::builder().name("tag-key").values(COPY_TAG).build();
-        let mut groups = Vec::new();
-        let mut next = None;
-        for _ in 0..PAGES {
-            let call = self.autoscaling.describe_auto_scaling_groups().filters(filter.clone()).set_next_token(next);
-            let page = call.max_records(100).send().await.map_err(failed(DESCRIBE))?;
-            groups.extend(page.auto_scaling_groups().iter().map(group_of));
-            next = page.next_token;
-            if next.is_none() {
-                break;
-            }
-        }
-        groups.retain(|group: &ScalingGroup| group.made_by.is_some());
+        let call = self.autoscaling.describe_auto_scaling_groups().filters(filter).max_records(100);
+        let found: Vec<_> = call.into_paginator().items().send().try_collect().await.map_err(failed(DESCRIBE))?;
+        let mut groups: Vec<ScalingGroup> = found.iter().map(group_of).filter(|it| it.made_by.is_some()).collect();
         groups.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(groups)
     }
@@ -111,34 +100,15 @@ impl Clients {
     }
 
     async fn policies(&self, group: &str) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        let mut next = None;
-        for _ in 0..PAGES {
-            let call = self.autoscaling.describe_policies().auto_scaling_group_name(group).set_next_token(next);
-            let page = call.send().await.map_err(failed(POLICIES))?;
-            names.extend(page.scaling_policies().iter().filter_map(|policy| policy.policy_name()).map(str::to_owned));
-            next = page.next_token;
-            if next.is_none() {
-                break;
-            }
-        }
-        Ok(sorted(names))
+        let call = self.autoscaling.describe_policies().auto_scaling_group_name(group);
+        let found: Vec<_> = call.into_paginator().items().send().try_collect().await.map_err(failed(POLICIES))?;
+        Ok(sorted(found.into_iter().filter_map(|policy| policy.policy_name)))
     }
 
     async fn schedules(&self, group: &str) -> Result<Vec<String>> {
-        let mut names = Vec::new();
-        let mut next = None;
-        for _ in 0..PAGES {
-            let call = self.autoscaling.describe_scheduled_actions().auto_scaling_group_name(group);
-            let page = call.set_next_token(next).send().await.map_err(failed(SCHEDULES))?;
-            let actions = page.scheduled_update_group_actions();
-            names.extend(actions.iter().filter_map(|action| action.scheduled_action_name()).map(str::to_owned));
-            next = page.next_token;
-            if next.is_none() {
-                break;
-            }
-        }
-        Ok(sorted(names))
+        let call = self.autoscaling.describe_scheduled_actions().auto_scaling_group_name(group);
+        let found: Vec<_> = call.into_paginator().items().send().try_collect().await.map_err(failed(SCHEDULES))?;
+        Ok(sorted(found.into_iter().filter_map(|action| action.scheduled_action_name)))
     }
 
     async fn lifecycle_hooks(&self, group: &str) -> Result<Vec<LifecycleHook>> {

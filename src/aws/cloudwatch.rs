@@ -12,8 +12,8 @@ const DESCRIBE: Call = ("cloudwatch", "DescribeAlarms");
 const BATCH: usize = 100;
 
 impl Clients {
-    /// Alarms by name, metric and composite, sorted by name. Those that do not exist are absent: CloudWatch says nothing
-    /// about them, so whoever needs one has to look for it.
+    /// Alarms by name, metric and composite, sorted by name. Those that do not exist are absent: CloudWatch says
+    /// nothing about them, so whoever needs one has to look for it.
     ///
     /// # Errors
     /// The call's.

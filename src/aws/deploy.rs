@@ -81,7 +81,7 @@ impl Clients {
         Ok(())
     }
 
-    /// Asks CodeDeploy to stop a deployment, and whether it shall go back. It returns before the deployment has stopped.
+    /// Asks CodeDeploy to stop a deployment, and whether it shall go back. Returns before the deployment has stopped.
     ///
     /// # Errors
     /// The call's; `DeploymentAlreadyCompletedException` if somebody was faster.

@@ -13,9 +13,6 @@ const HEALTH: Call = ("elasticloadbalancing", "DescribeTargetHealth");
 const BALANCERS: Call = ("elasticloadbalancing", "DescribeLoadBalancers");
 const LISTENERS: Call = ("elasticloadbalancing", "DescribeListeners");
 
-/// How many pages are read at most.
-const PAGES: usize = 10;
-
 impl Clients {
     /// Target groups by name with their drain and the health of their targets, sorted by name; those that do not exist
     /// are left out.
@@ -105,17 +102,9 @@ impl Clients {
     }
 
     async fn listeners(&self, balancer: &str) -> Result<Vec<Listener>> {
-        let mut listeners = Vec::new();
-        let mut next = None;
-        for _ in 0..PAGES {
-            let call = self.elb.describe_listeners().load_balancer_arn(balancer).set_marker(next);
-            let page = call.send().await.map_err(failed(LISTENERS))?;
-            listeners.extend(page.listeners().iter().map(listener_of));
-            next = page.next_marker;
-            if next.is_none() {
-                break;
-            }
-        }
+        let call = self.elb.describe_listeners().load_balancer_arn(balancer);
+        let found: Vec<_> = call.into_paginator().items().send().try_collect().await.map_err(failed(LISTENERS))?;
+        let mut listeners: Vec<Listener> = found.iter().map(listener_of).collect();
         listeners.sort_by_key(|listener| listener.port);
         Ok(listeners)
     }

@@ -12,6 +12,7 @@ mod codedeploy;
 mod deploy;
 mod elb;
 mod error;
+mod groups;
 mod guard;
 mod identity;
 mod observe;
@@ -31,6 +32,7 @@ use aws_types::region::Region;
 pub use deploy::{CreateDeployment, Wait, active_deployment};
 pub(crate) use error::failed;
 pub use error::{AwsError, Call, Class, Result};
+pub use groups::GroupState;
 pub use guard::{Calls, SharedGuard, is_mutating};
 
 /// Where clients come from.

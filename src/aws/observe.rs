@@ -6,8 +6,9 @@ use aws_sdk_codedeploy::types::DeploymentInfo;
 use futures_util::future::try_join;
 
 use super::Clients;
-use super::codedeploy::{GroupState, UNFINISHED, moment, revision_of};
+use super::codedeploy::{UNFINISHED, moment, revision_of};
 use super::error::{Class, Result};
+use super::groups::GroupState;
 use crate::model::Revision;
 use crate::model::observed::{
     ActiveDeployment, Alarm, Baseline, Fleet, Group, LoadBalancer, ScalingGroup, TargetGroup,
@@ -33,13 +34,14 @@ impl Clients {
     /// A call's; `NotFound` if the application or the group does not exist.
     pub async fn observe_fleet(&self, fleet: &FleetRef, alarms: &[String]) -> Result<Fleet> {
         let (group, state) = self.group(&fleet.application, &fleet.deployment_group).await?;
-        let ((scaling_groups, shared_with), (target_groups, load_balancers), min_healthy, alarms, history) = tokio::try_join!(
+        let (instances, traffic, min_healthy, alarms, history) = tokio::try_join!(
             self.observe_instances(&group, &state),
             self.observe_traffic(&group),
             self.min_healthy(&group.config),
             self.observe_alarms(&group, alarms),
             self.observe_history(&group, &state),
         )?;
+        let ((scaling_groups, shared_with), (target_groups, load_balancers)) = (instances, traffic);
         Ok(Fleet {
             group,
             scaling_groups,

@@ -71,11 +71,9 @@ pub async fn drive(
     let (driven, state, head) = driver.drive().await;
     let driven = driven?;
     let code = exit_code(&driven, asked, &state);
-    if let Driven::Fenced = driven {
-        let _ = writeln!(around.err, "another driver has taken over this run");
-    }
+    let is_driven = matches!(driven, Driven::Fenced);
     let result = ResultDocument::of_run(command, &run.plan, &state, code, Some(head));
-    let text = ending(&run.plan, &state, &project.invocation, around.out_style);
+    let text = ending(&run.plan, &state, &project.invocation, is_driven, around.out_style);
     say(around, args, &result, &text)?;
     Ok(code)
 }

@@ -18,6 +18,7 @@ use crate::model::{Name, Release, Revision};
 use crate::plan::Intent;
 use crate::plan::build::{Built, Input, build};
 use crate::probe::Prober;
+use crate::report::refused;
 use crate::store::head::{self, Head};
 
 /// What will be live: the release, and the bundle of every target.
@@ -153,21 +154,4 @@ async fn observe(
         }
     }
     Ok((name.clone(), fleet))
-}
-
-/// All refusals as one failure: busy if that is all there is.
-fn refused(refusals: &[crate::plan::preflight::Refusal]) -> Failure {
-    let kind = if refusals.iter().any(|refusal| refusal.is_busy) { Kind::Busy } else { Kind::Preflight };
-    let line = |refusal: &crate::plan::preflight::Refusal| match &refusal.target {
-        Some(target) => format!("{target}: {}", refusal.what),
-        None => refusal.what.clone(),
-    };
-    let mut lines: Vec<String> = refusals.iter().map(line).collect();
-    let message = match lines.len() {
-        1 => lines.remove(0),
-        count => format!("{count} things stand in the way; nothing was changed\n  - {}", lines.join("\n  - ")),
-    };
-    let fixes: Vec<&str> = refusals.iter().filter_map(|refusal| refusal.fix.as_deref()).collect();
-    let failure = Failure::new(kind, message);
-    if fixes.is_empty() { failure } else { failure.help(fixes.join("\n")) }
 }

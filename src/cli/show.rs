@@ -14,6 +14,7 @@ use crate::report::{HistoryRow, StatusView, ending, history_text, lines, status_
 use crate::run::State;
 use crate::store::head::{self, RunSummary};
 use crate::store::lock;
+use crate::time::wall_now;
 
 /// Runs that `history` shows.
 const RUNS_SHOWN: usize = 20;
@@ -36,8 +37,7 @@ pub async fn status(args: &ReadArgs, around: &mut Around) -> Ended {
             active: None,
         }
     });
-    let driver = seen.lock.lease.as_ref().filter(|held| !held.holder.is_surely_gone());
-    let driver = driver.map(|held| Driver { holder: held.holder.who.clone(), beat: held.beat });
+    let driver = driver(&seen.lock);
     let run = match &seen.lock.claim {
         Some(claim) => runs::load(&cloud.bucket, &cloud.keys, &claim.run).await?.filter(|run| !run.state.has_ended()),
         None => None,
@@ -57,6 +57,13 @@ pub async fn status(args: &ReadArgs, around: &mut Around) -> Ended {
     };
     let _ = around.out.write_all(text.as_bytes());
     Ok(0)
+}
+
+/// Who holds the lease, unless that process is certainly gone.
+fn driver(lock: &lock::Lock) -> Option<Driver> {
+    let held = lock.lease.as_ref().filter(|held| !held.holder.is_surely_gone())?;
+    let seen_seconds_ago = u64::try_from(wall_now().duration_since(held.beat).as_secs()).unwrap_or(0);
+    Some(Driver { holder: held.holder.who.clone(), seen_seconds_ago })
 }
 
 /// `shipit history`.
@@ -136,7 +143,10 @@ pub async fn run(args: &ShowArgs, around: &mut Around) -> Ended {
         state.apply(&run.plan, envelope.at, &envelope.record);
     }
     if args.output == Output::Text {
-        let text = ending(&run.plan, &run.state, &project.invocation, around.out_style);
+        let lock = lock::read(&cloud.bucket, &cloud.keys).await?.lock;
+        let is_ours = lock.claim.as_ref().is_some_and(|claim| claim.run == run.state.run);
+        let is_driven = is_ours && driver(&lock).is_some_and(|driver| driver.is_alive());
+        let text = ending(&run.plan, &run.state, &project.invocation, is_driven, around.out_style);
         let _ = around.out.write_all(text.as_bytes());
     }
     Ok(0)

@@ -85,8 +85,8 @@ pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
     Ok(Built { plan, notes: said })
 }
 
-/// While conditions are watched: per lane its deployment and the health of its targets at the densest pace that lasts, and
-/// for the run its alarms and decisions.
+/// While conditions are watched: per lane its deployment and the health of its targets at the densest pace that lasts,
+/// and for the run its alarms and decisions.
 fn calls_per_minute(lanes: usize) -> u32 {
     const PER_LANE: u32 = 2;
     const PER_RUN: u32 = 2;
@@ -132,9 +132,8 @@ fn one_fleet_twice(lanes: &[Lane]) -> Vec<Refusal> {
 fn say_fixes_once(mut refused: Vec<Refusal>) -> Vec<Refusal> {
     for place in 0..refused.len() {
         let (here, rest) = refused.split_at_mut(place + 1);
-        if let Some(one) = here.last_mut()
-            && rest.iter().any(|later| later.target == one.target && later.fix == one.fix)
-        {
+        let said_again = |one: &Refusal| rest.iter().any(|it| it.target == one.target && it.fix == one.fix);
+        if let Some(one) = here.last_mut().filter(|one| said_again(one)) {
             one.fix = None;
         }
     }

@@ -1,5 +1,5 @@
-//! How long the parts of a blue/green deployment take, by what was observed. Estimates for a person and generous limits:
-//! the real pace is CodeDeploy's.
+//! How long the parts of a blue/green deployment take, by what was observed. Estimates for a person and generous
+//! limits: the real pace is CodeDeploy's.
 
 use crate::model::Period;
 use crate::model::observed::{Fleet, MinHealthy};

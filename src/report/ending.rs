@@ -17,10 +17,14 @@ const NAMED: usize = 6;
 /// Details that are shown; `show` has all.
 const DETAILS: usize = 60;
 
-/// The last block.
-pub fn ending(plan: &Plan, state: &State, invocation: &Invocation, style: Style) -> String {
+/// The last block. `is_driven` says that another process has taken the run over and drives it on.
+pub fn ending(plan: &Plan, state: &State, invocation: &Invocation, is_driven: bool, style: Style) -> String {
     let mut page = Page::new(style);
-    let (mark, title) = title(plan, state);
+    let (mark, title) = if is_driven && !state.has_ended() {
+        (Mark::Paused, format!("run {} is driven on by another process", state.run))
+    } else {
+        title(plan, state)
+    };
     page.heading(mark.tint(), &format!("{} {title}", mark.symbol()));
     if is_bad(state.status) {
         for place in failed_at(plan, state) {
@@ -31,7 +35,7 @@ pub fn ending(plan: &Plan, state: &State, invocation: &Invocation, style: Style)
     }
     per_lane(&mut page, "traffic", plan, state, |lane, lane_state, _| traffic(plan, lane, lane_state));
     per_lane(&mut page, "changed", plan, state, |lane, lane_state, state| changed(plan, lane, lane_state, state));
-    page.commands("next", &suggestions(plan, state, invocation, false));
+    page.commands("next", &suggestions(plan, state, invocation, is_driven));
     if is_bad(state.status) {
         details(&mut page, state);
     }

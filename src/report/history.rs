@@ -41,7 +41,7 @@ impl HistoryRow {
             run: state.run.clone(),
             what: words::intent(plan.intent).to_owned(),
             release: plan.release.label.clone(),
-            status: words::status(state.status).replace(' ', "_"),
+            status: words::key(state.status),
             started: state.started.as_ref().map(|(.., at)| *at),
             ended: state.ended,
             by: state.started.as_ref().map(|(by, ..)| by.clone()),
@@ -91,7 +91,7 @@ fn who(arn: &str) -> String {
 
 /// How often what came of runs, and how long the successful ones took: the line under the table.
 pub fn summary(rows: &[HistoryRow]) -> String {
-    let is = |row: &&HistoryRow, outcome| row.status == words::status(RunStatus::Ended(outcome)).replace(' ', "_");
+    let is = |row: &&HistoryRow, outcome| row.status == words::key(RunStatus::Ended(outcome));
     let succeeded: Vec<&HistoryRow> = rows.iter().filter(|row| is(row, Outcome::Succeeded)).collect();
     let mut took: Vec<Period> = succeeded.iter().filter_map(|row| Some(between(row.started?, row.ended?))).collect();
     took.sort();

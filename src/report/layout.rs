@@ -50,6 +50,16 @@ impl Page {
         }
     }
 
+    /// A field whose text may end in a command (`…: aws …`), which then stands on a line of its own, unbroken.
+    pub fn note(&mut self, label: &str, text: &str) {
+        let command = [": aws ", ": shipit "].iter().filter_map(|start| text.find(start)).min();
+        let (text, command) = command.map_or((text, None), |at| (&text[..=at], Some(&text[at + 2..])));
+        self.field(label, text);
+        if let Some(command) = command {
+            self.verbatim(if self.style.width < NARROW { 4 } else { FIELD }, command);
+        }
+    }
+
     /// Commands to copy, with what each does as a shell's comment.
     pub fn commands(&mut self, label: &str, commands: &[Suggestion]) {
         let indent = if self.style.width < NARROW { 4 } else { FIELD };

@@ -25,7 +25,7 @@ pub mod words;
 
 pub use commands::{Invocation, Suggestion};
 pub use ending::ending;
-pub use failure::failure_text;
+pub use failure::{failure_text, refused};
 pub use history::{HistoryRow, history_text};
 pub use json::Events;
 pub use line::{Line, lines};

@@ -35,7 +35,7 @@ pub fn plan_text(plan: &Plan, notes: &[String], next: Option<&Invocation>, style
     page.blank();
     totals(&mut page, plan);
     for note in notes {
-        page.field("note", note);
+        page.note("note", note);
     }
     if let Some(invocation) = next.filter(|_| !plan.is_empty()) {
         page.commands("next", &[invocation.suggest(&verb(plan), "runs this plan")]);

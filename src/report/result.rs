@@ -99,16 +99,16 @@ impl ResultDocument {
         };
         let is_failure = exit_code != 0 && state.status != RunStatus::Ended(Outcome::Succeeded);
         let error = state.cause.as_ref().filter(|_| is_failure).map(|cause| ErrorDocument {
-            kind: outcome(state.status).to_owned(),
+            kind: outcome(state.status),
             message: cause.what.clone(),
             help: None,
             details: cause.details.clone(),
         });
         ResultDocument {
-            outcome: outcome(state.status).to_owned(),
+            outcome: outcome(state.status),
             changed: is_touched,
             run: Some(state.run.to_string()),
-            status: Some(words::status(state.status).replace(' ', "_")),
+            status: Some(words::key(state.status)),
             live: ended,
             deployments: state.lanes.iter().filter_map(of_lane).collect(),
             head_hash,
@@ -148,15 +148,13 @@ impl ResultDocument {
     }
 }
 
-fn outcome(status: RunStatus) -> &'static str {
+/// A run that goes on without this command is detached from it.
+fn outcome(status: RunStatus) -> String {
     match status {
-        RunStatus::Ended(Outcome::Succeeded) => "succeeded",
-        RunStatus::Ended(Outcome::RolledBack) => "rolled_back",
-        RunStatus::Ended(Outcome::Held) => "held",
-        RunStatus::Ended(Outcome::Stuck) => "stuck",
-        RunStatus::Ended(Outcome::Refused) => "refused",
-        RunStatus::Paused => "paused",
-        RunStatus::Planned | RunStatus::Running | RunStatus::Detached | RunStatus::RollingBack => "detached",
+        RunStatus::Ended(_) | RunStatus::Paused => words::key(status),
+        RunStatus::Planned | RunStatus::Running | RunStatus::Detached | RunStatus::RollingBack => {
+            words::key(RunStatus::Detached)
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::layout::Page;
 use super::style::{Style, Tint};
 use super::suggestions::suggestions;
 use super::words::{self, between, clock, date, short};
-use crate::model::{Name, RunId};
+use crate::model::{Name, Period, RunId};
 use crate::plan::{Intent, Plan};
 use crate::run::{RunStatus, State, StepStatus};
 
@@ -99,8 +99,18 @@ pub struct LaneStatus {
 pub struct Driver {
     /// Who, where.
     pub holder: String,
-    /// The lease's last beat (wall time).
-    pub beat: Timestamp,
+    /// Seconds since the lease's last beat, by wall clocks.
+    pub seen_seconds_ago: u64,
+}
+
+/// How long a driver may be silent before others may go on with its run.
+const LEASE_SECONDS: u64 = 60;
+
+impl Driver {
+    /// Whether it was seen lately enough to be taken for alive.
+    pub fn is_alive(&self) -> bool {
+        self.seen_seconds_ago <= LEASE_SECONDS
+    }
 }
 
 impl RunView {
@@ -118,13 +128,13 @@ impl RunView {
             };
             Some(LaneStatus { target: lane.target.clone(), step, since, traffic })
         });
-        let mut next = suggestions(plan, state, invocation, driver.is_some());
+        let mut next = suggestions(plan, state, invocation, driver.as_ref().is_some_and(Driver::is_alive));
         next.retain(|it| it.command != invocation.command("status"));
         RunView {
             run: state.run.clone(),
             what: words::intent(plan.intent).to_owned(),
             release: plan.release.label.clone(),
-            status: words::status(state.status).replace(' ', "_"),
+            status: words::key(state.status),
             started: state.started.as_ref().map(|(.., at)| *at),
             by: state.started.as_ref().map(|(by, ..)| by.clone()),
             cause: state.cause.as_ref().map(|cause| cause.what.clone()),
@@ -149,7 +159,7 @@ pub fn status_text(view: &StatusView, style: Style) -> String {
         Some(run) => run_text(&mut page, run, view.at),
     }
     for note in &view.notes {
-        page.field("note", note);
+        page.note("note", note);
     }
     if let Some(run) = view.run.as_ref().filter(|run| !run.next.is_empty()) {
         page.commands("next", &run.next);
@@ -188,8 +198,10 @@ fn run_text(page: &mut Page, run: &RunView, now: Timestamp) {
         page.field("waits", &format!("for a person to promote until {}, {left} left; then it rolls back", date(until)));
     }
     match &run.driver {
-        Some(Driver { holder, beat }) => {
-            page.field("driver", &format!("{holder}, last seen {} ago", short(between(*beat, now))));
+        Some(driver) => {
+            let ago = short(Period::seconds(driver.seen_seconds_ago));
+            let gone = if driver.is_alive() { "" } else { "; nobody drives it now" };
+            page.field("driver", &format!("{}, last seen {ago} ago{gone}", driver.holder));
         }
         None => page.field("driver", "nobody"),
     }

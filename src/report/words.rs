@@ -67,7 +67,10 @@ pub fn does(lane: &Lane, step: &Step) -> String {
     match &step.what {
         What::Act(Action::Create) => {
             let count = lane.baseline.scaling_group.instances.len();
-            format!("{} new {} the release", count, if count == 1 { "instance gets" } else { "instances get" })
+            format!(
+                "{} the release",
+                if count == 1 { "1 instance gets".to_owned() } else { format!("{count} instances get") }
+            )
         }
         What::Act(Action::Compare) => "green is compared with blue".to_owned(),
         What::Act(Action::Reroute) => "traffic moves to green".to_owned(),
@@ -143,6 +146,11 @@ pub fn status(status: RunStatus) -> &'static str {
         RunStatus::RollingBack => "rolling back",
         RunStatus::Ended(how) => outcome(how),
     }
+}
+
+/// The same for machines: `rolled_back`.
+pub fn key(of: RunStatus) -> String {
+    status(of).replace(' ', "_")
 }
 
 #[cfg(test)]

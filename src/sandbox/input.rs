@@ -58,11 +58,6 @@ pub fn constraint(name: &str, value: &str, rule: &str) -> ApiError {
     invalid(format!("1 validation error detected: Value {value} at '{name}' failed to satisfy constraint: {rule}"))
 }
 
-/// What the query services say to an operation that they do not have.
-pub fn unknown_action(operation: &str) -> ApiError {
-    ApiError::new("InvalidAction", format!("Could not find operation {operation}"))
-}
-
 /// One page of a list and the token of the next.
 ///
 /// # Errors

@@ -99,6 +99,10 @@ impl Stage {
         self.try_call("ec2", operation, input).unwrap()
     }
 
+    pub fn metrics(&self, operation: &str, input: Doc) -> Doc {
+        self.try_call("monitoring", operation, input).unwrap()
+    }
+
     pub fn error(&self, service: &str, operation: &str, input: Doc) -> ApiError {
         self.try_call(service, operation, input).unwrap_err()
     }

@@ -41,7 +41,7 @@ targets:
     group_is_replaced: true
     artifact: web
     strategy: { blue_green: { promote: automatic } }
-    health: { targets: {}, alarms: [shop-5xx], http: [{ path: /healthz }], bake: 5m }
+    health: { targets: {}, http: [{ path: /healthz }], bake: 5m }
 ";
 
 /// The AppSpec of the model application.

@@ -14,7 +14,7 @@ impl Subject<'_> {
         self.approval().unwrap_or(Period::hours(1))
     }
 
-    /// The least wait before CodeDeploy terminates blue: what is watched and kept, and half an hour for what goes wrong.
+    /// The least wait before CodeDeploy terminates blue: what is watched and kept, and half an hour in case of trouble.
     pub(super) fn least_termination_wait(&self) -> Period {
         self.target.health.bake + self.keep_blue() + Period::minutes(30)
     }
@@ -56,11 +56,14 @@ impl Subject<'_> {
         } else {
             " --deployment-style deploymentType=BLUE_GREEN,deploymentOption=WITH_TRAFFIC_CONTROL"
         };
-        let settings = format!(
-            r#"{{"deploymentReadyOption":{{"actionOnTimeout":"STOP_DEPLOYMENT","waitTimeInMinutes":{}}},"terminateBlueInstancesOnDeploymentSuccess":{{"action":"TERMINATE","terminationWaitTimeInMinutes":{}}},"greenFleetProvisioningOption":{{"action":"COPY_AUTO_SCALING_GROUP"}}}}"#,
-            ready.as_minutes_up(),
-            termination.as_minutes_up(),
-        );
+        let (ready, termination) = (ready.as_minutes_up(), termination.as_minutes_up());
+        let settings = [
+            format!(r#""deploymentReadyOption":{{"actionOnTimeout":"STOP_DEPLOYMENT","waitTimeInMinutes":{ready}}}"#),
+            r#""terminateBlueInstancesOnDeploymentSuccess":{"action":"TERMINATE","#.to_owned()
+                + &format!(r#""terminationWaitTimeInMinutes":{termination}}}"#),
+            r#""greenFleetProvisioningOption":{"action":"COPY_AUTO_SCALING_GROUP"}"#.to_owned(),
+        ];
+        let settings = format!("{{{}}}", settings.join(","));
         format!("{}{style} --blue-green-deployment-configuration {}", self.update_group(), quoted(&settings))
     }
 }

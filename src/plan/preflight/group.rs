@@ -111,8 +111,8 @@ pub(super) fn keeps_blue_long_enough(subject: &Subject) -> Option<Refusal> {
                 return None;
             }
             format!(
-                "{} keeps blue for {has} after the reroute; bake, keep_blue and 30m are {least}, and {LONGEST_TERMINATION_WAIT} \
-                 is the most (Terraform: {attribute}.termination_wait_time_in_minutes`)",
+                "{} keeps blue for {has} after the reroute; bake, keep_blue and 30m are {least}, \
+                 and {LONGEST_TERMINATION_WAIT} is the most (Terraform: {attribute}.termination_wait_time_in_minutes`)",
                 subject.group()
             )
         }

@@ -102,13 +102,13 @@ pub(super) fn replacement_is_known(subject: &Subject) -> Option<Refusal> {
     );
     let owner = match &group.stack {
         Some(stack) => format!(
-            "`{name}` belongs to the CloudFormation stack `{stack}`, which will call it drift and fail at its next update: \
-             take it out of the stack with `DeletionPolicy: Retain`"
+            "`{name}` belongs to the CloudFormation stack `{stack}`, which will call it drift and fail at its next \
+             update: take it out of the stack with `DeletionPolicy: Retain`"
         ),
         None => format!(
             "if Terraform or CloudFormation owns `{name}`, take it out of there (`terraform state rm`, \
-             `DeletionPolicy: Retain`): Terraform would make a second fleet under the old name, which nobody deploys to; \
-             CloudFormation would call it drift and fail at its next update"
+             `DeletionPolicy: Retain`): Terraform would make a second fleet under the old name, which nobody \
+             deploys to; CloudFormation would call it drift and fail at its next update"
         ),
     };
     Some(

@@ -6,7 +6,8 @@ pub(super) fn no_classic_balancer(subject: &Subject) -> Option<Refusal> {
     let names = &subject.fleet.group.classic_balancers;
     (!names.is_empty()).then(|| {
         let what = format!(
-            "{} stands behind a Classic Load Balancer ({}), which is not supported (Terraform: `load_balancer_info.elb_info`)",
+            "{} stands behind a Classic Load Balancer ({}), which is not supported \
+             (Terraform: `load_balancer_info.elb_info`)",
             subject.group(),
             names.join(", ")
         );
@@ -25,7 +26,8 @@ pub(super) fn target_groups_exist(subject: &Subject) -> Option<Refusal> {
             return None;
         }
         let what = format!(
-            "{} names no target group, so there is no traffic to move (Terraform: `load_balancer_info.target_group_info`)",
+            "{} names no target group, so there is no traffic to move \
+             (Terraform: `load_balancer_info.target_group_info`)",
             subject.group()
         );
         return Some(subject.refuse(what).fix(use_target_group(subject, "TARGET-GROUP")));

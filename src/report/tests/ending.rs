@@ -9,7 +9,7 @@ use crate::report::{Style, ending};
 
 fn text(story: &Story) -> String {
     let plan = plan(story.has_approval());
-    ending(&plan, &story.state(&plan), &invocation(), Style::PLAIN)
+    ending(&plan, &story.state(&plan), &invocation(), false, Style::PLAIN)
 }
 
 fn ended(outcome: Outcome) -> Record {
@@ -117,6 +117,14 @@ fn detached_on_the_way_there_and_on_the_way_back() {
 }
 
 #[test]
+fn taken_over_by_another_driver() {
+    let plan = plan(false);
+    let text = ending(&plan, &Story::ready().state(&plan), &invocation(), true, Style::PLAIN);
+    assert!(text.starts_with("‖ run 20261121-093406-kfzw is driven on by another process\n"), "{text}");
+    assert!(text.contains("shipit abort storefront -e production") && !text.contains("resume"), "{text}");
+}
+
+#[test]
 fn stuck() {
     let failed = cause(Side::Refused, "ContinueDeployment is not permitted", &[]);
     let story = Story::failing()
@@ -177,7 +185,7 @@ fn refused_and_held() {
 #[test]
 fn a_narrow_screen_without_colour_and_unicode() {
     let plan = plan(false);
-    let text = ending(&plan, &Story::rolled_back().state(&plan), &invocation(), NARROW);
+    let text = ending(&plan, &Story::rolled_back().state(&plan), &invocation(), false, NARROW);
     assert!(text.is_ascii());
     insta::assert_snapshot!(text, @r"
     < rolled back after 10m40s: alarm
@@ -209,7 +217,7 @@ fn equal_lanes_are_said_once() {
         lane.target = name(&format!("t{place}"));
         plan.waves[0].lanes.push(lane);
     }
-    let text = ending(&plan, &Story::new().state(&plan), &invocation(), Style::PLAIN);
+    let text = ending(&plan, &Story::new().state(&plan), &invocation(), false, Style::PLAIN);
     assert!(text.lines().count() < 12, "{text}");
     assert!(text.contains("web, t0, t1, t2, t3, t4 and 194 more: r1 serves all of it"), "{text}");
 }

@@ -52,7 +52,7 @@ fn a_run_that_succeeds() {
     insta::assert_snapshot!(log(&Story::succeeded()), @r"
     09:34:06Z  • run 20261121-093406-kfzw: release r2 of storefront goes to production, asked for by arn:aws:iam::111122223333:user/kim
     09:34:06Z  • driven by kim@laptop
-    09:34:06Z  ▸ web create  4 new instances get the release (usually 6m, at most 30m)
+    09:34:06Z  ▸ web create  4 instances get the release (usually 6m, at most 30m)
     09:34:08Z  • web create  deployment d-BBBBBBBBB
     09:38:16Z  ✓ web create  green is ready: 4 of 4 (4m10s)
     09:38:16Z  ▸ web compare  green is compared with blue (at most 5m)
@@ -72,7 +72,7 @@ fn a_run_that_is_rolled_back() {
     insta::assert_snapshot!(log(&Story::rolled_back()), @r"
     09:34:06Z  • run 20261121-093406-kfzw: release r2 of storefront goes to production, asked for by arn:aws:iam::111122223333:user/kim
     09:34:06Z  • driven by kim@laptop
-    09:34:06Z  ▸ web create  4 new instances get the release (usually 6m, at most 30m)
+    09:34:06Z  ▸ web create  4 instances get the release (usually 6m, at most 30m)
     09:34:08Z  • web create  deployment d-BBBBBBBBB
     09:38:16Z  ✓ web create  green is ready: 4 of 4 (4m10s)
     09:38:16Z  ▸ web compare  green is compared with blue (at most 5m)
@@ -133,7 +133,7 @@ fn what_else_is_said() {
     insta::assert_snapshot!(log(&story), @r"
     09:34:06Z  • run 20261121-093406-kfzw: release r2 of storefront goes to production, asked for by arn:aws:iam::111122223333:user/kim
     09:34:06Z  • driven by kim@laptop
-    09:34:06Z  ▸ web create  4 new instances get the release (usually 6m, at most 30m)
+    09:34:06Z  ▸ web create  4 instances get the release (usually 6m, at most 30m)
     09:34:07Z  ! web create  CreateDeployment: throttled; it is tried again
     09:34:09Z  ! web create  CreateDeployment: no answer within 60 s; it is tried again
     09:34:10Z  • web create  CreateDeployment went through after it had failed 3 times

@@ -82,7 +82,7 @@ fn a_person_is_waited_for() {
 
 #[test]
 fn somebody_drives_it_back() {
-    let driver = Driver { holder: "ci@runner-7".to_owned(), beat: at(596) };
+    let driver = Driver { holder: "ci@runner-7".to_owned(), seen_seconds_ago: 4 };
     let mut view = view(Some(under_way(&Story::failing(), Some(driver))));
     view.targets[0].active = Some("d-CCCCCCCCC by autoscaling, InProgress".to_owned());
     view.notes.push("alarms could not be read: AccessDenied".to_owned());
@@ -100,6 +100,16 @@ fn somebody_drives_it_back() {
       next      shipit show 20261121-093406-kfzw storefront -e production
                   # the whole story
     ");
+}
+
+#[test]
+fn a_driver_that_went_silent_leaves_the_run_to_others() {
+    let driver = |seen_seconds_ago| Some(Driver { holder: "ci@runner-7".to_owned(), seen_seconds_ago });
+    for (seconds, driven) in [(60, true), (61, false), (7200, false)] {
+        let text = status_text(&view(Some(under_way(&Story::ready(), driver(seconds)))), Style::PLAIN);
+        assert_eq!(!text.contains("nobody drives it now"), driven, "{text}");
+        assert_eq!(!text.contains("shipit resume storefront -e production"), driven, "{text}");
+    }
 }
 
 #[test]

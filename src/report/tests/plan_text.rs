@@ -21,17 +21,17 @@ fn a_deploy_with_an_approval() {
       replaced  Auto Scaling group storefront-web-v1 is deleted in the end and its
                 copy stays; what owns it (Terraform, CloudFormation) must let it go
 
-      step       does                             live          usually   at most
-      create     4 new instances get the release  blue          6m        30m
-      compare    green is compared with blue      blue                    5m
-      approval   a person promotes within 8h      blue          a person  8h
+      step       does                          live          usually   at most
+      create     4 instances get the release   blue          6m        30m
+      compare    green is compared with blue   blue                    5m
+      approval   a person promotes within 8h   blue          a person  8h
         ─ way back up to here: none needed, green is dropped and users notice
           nothing
-      reroute    traffic moves to green           blue → green  4m        25m
-      bake       5m watched without a failure     green         5m        20m
-      keep-blue  blue is kept for 30m             green         30m       1h
+      reroute    traffic moves to green        blue → green  4m        25m
+      bake       5m watched without a failure  green         5m        20m
+      keep-blue  blue is kept for 30m          green         30m       1h
         ─ way back up to here: route back to blue in seconds
-      finish     blue is deleted                  green         2m        40m
+      finish     blue is deleted               green         2m        40m
         ─ way back up to here: redeploy r1 in about 12 min
 
       watched   from the start of reroute to the end of bake; one failure: route
@@ -53,16 +53,14 @@ fn a_deploy_with_an_approval() {
 
 #[test]
 fn a_narrow_screen_without_colour_and_unicode() {
-    let text = plan_text(&plan(false), &[], Some(&invocation()), NARROW);
+    let mut plan = plan(false);
+    plan.sites.clear();
+    plan.release.bundles.clear();
+    let text = plan_text(&plan, &[], Some(&invocation()), NARROW);
     assert!(text.is_ascii());
     insta::assert_snapshot!(text, @r"
     plan: release r2 of storefront goes to
       production
-      account: 111122223333, ap-northeast-2,
-        role
-        arn:aws:iam::111122223333:role/shipit
-      artifact: web, sha256 bbbbbbbbbbbb...,
-        13 KiB
 
     web: fleet storefront / storefront-web
       blue: r1, live on 4 instances of Auto
@@ -77,9 +75,9 @@ fn a_narrow_screen_without_colour_and_unicode() {
         it go
 
       create
-        does: 4 new instances get the
-          release; live: blue; usually: 6m;
-          at most: 30m
+        does: 4 instances get the release;
+          live: blue; usually: 6m; at most:
+          30m
       compare
         does: green is compared with blue;
           live: blue; at most: 5m
@@ -168,13 +166,42 @@ fn no_line_is_too_wide_unless_it_is_to_be_copied() {
 }
 
 #[test]
+fn a_command_in_a_note_stands_alone() {
+    let note = "web: a group was left over; if nobody needs it: aws autoscaling delete-auto-scaling-group --region \
+        ap-northeast-2 --auto-scaling-group-name CodeDeploy_storefront-web_d-OLD";
+    let text = plan_text(&plan(false), &[note.to_owned()], None, Style::PLAIN);
+    let expected = "  note      web: a group was left over; if nobody needs it:\n            aws autoscaling \
+        delete-auto-scaling-group --region ap-northeast-2 --auto-scaling-group-name CodeDeploy_storefront-web_d-OLD\n";
+    assert!(text.ends_with(expected), "{text}");
+}
+
+#[test]
 fn every_way_back_is_said() {
     let lane = &plan(true).waves[0].lanes[0];
     for (way, said) in [
         (WayBack::Drop, "none needed, green is dropped and users notice nothing"),
         (WayBack::Route, "route back to blue in seconds"),
         (WayBack::Redeploy, "redeploy r1 in about 12 min"),
+        (WayBack::None, "none: nothing was deployed before"),
     ] {
         assert_eq!(crate::report::words::way_back(lane, way), said);
     }
+}
+
+#[test]
+fn the_longest_plan_is_a_table_on_80_columns() {
+    use crate::model::Period;
+    use crate::model::pipeline::{BlueGreen, Promote, Strategy};
+    use crate::plan::{build, sample};
+    let (mut pipeline, mut fleet) = (sample::pipeline(), sample::fleet());
+    let target = pipeline.targets.values_mut().next().unwrap();
+    let (within, keep_blue) = (Period::hours(8), Period::minutes(90));
+    let strategy = BlueGreen { promote: Promote::Manual, within, keep_blue, allow_partial: false };
+    target.strategy = Strategy::BlueGreen(strategy);
+    fleet.group.ready = Some(("STOP_DEPLOYMENT".to_owned(), 600));
+    fleet.group.termination = Some(("TERMINATE".to_owned(), 600));
+    let environment = sample::name("production");
+    let built = build::build(&sample::input(&pipeline, &environment, fleet)).unwrap();
+    let text = plan_text(&built.plan, &built.notes, None, Style::PLAIN);
+    assert!(text.contains("\n  step           does "), "{text}");
 }

@@ -29,8 +29,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::doc::Doc;
-use super::input::{invalid, unknown_action};
-use super::world::{ApiError, Reply, Scope, Site, State, World};
+use super::input::invalid;
+use super::world::{ApiError, Reply, Scope, Site, State, World, unknown_operation};
 use nouns::{Activity, Group, Instance};
 
 /// The state of this service in one account and region.
@@ -120,7 +120,7 @@ fn call_more(world: &Arc<World>, scope: &Scope, operation: &str, input: &Doc) ->
         "PutWarmPool" => notices::put_warm_pool(world, scope, input),
         "DescribeWarmPool" => notices::describe_warm_pool(world, scope, input),
         "DeleteWarmPool" => notices::delete_warm_pool(world, scope, input),
-        _ => Err(unknown_action(operation)),
+        _ => Err(unknown_operation(operation)),
     }
 }
 

@@ -10,6 +10,8 @@ mod proxy;
 mod route;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wire;
 
 pub use model::{answer, set_model_traffic};
 

@@ -47,7 +47,7 @@ async fn traffic(later: Later, site: Site, load_balancer: String) {
     let Some(mut now) = later.world().map(|world| world.now()) else { return };
     loop {
         // A second after the full five: no tick falls on the end of a minute.
-        let next = (now.as_second().div_euclid(TICK) + 1) * TICK + 1;
+        let next = ((now.as_second() - 1).div_euclid(TICK) + 1) * TICK + 1;
         let Some(world) = later.sleep_until(jiff::Timestamp::from_second(next).unwrap_or(now)).await else { return };
         now = world.now();
         let (rate, listener) = {

@@ -26,6 +26,8 @@ pub mod settings;
 mod show;
 mod tags;
 mod targets;
+#[cfg(test)]
+mod tests;
 mod worker;
 
 use std::collections::BTreeMap;

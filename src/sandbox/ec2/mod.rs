@@ -11,8 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::doc::Doc;
-use super::world::{ApiError, Site};
-use super::world::{Reply, Scope, World};
+use super::world::{Reply, Scope, Site, World, unknown_operation};
 
 /// The state of this service in one account and region.
 #[derive(Default)]
@@ -37,7 +36,7 @@ pub fn call(world: &Arc<World>, scope: &Scope, operation: &str, input: &Doc) -> 
         "DeleteLaunchTemplate" => templates::delete(world, scope, input),
         "DescribeLaunchTemplates" => templates::describe(world, scope, input),
         "DescribeLaunchTemplateVersions" => templates::describe_versions(world, scope, input),
-        _ => Err(ApiError::new("InvalidAction", format!("The action {operation} is not valid for this web service."))),
+        _ => Err(unknown_operation(operation)),
     }
 }
 

@@ -32,7 +32,7 @@ async fn templates_have_versions() {
         ),
         ("DescribeLaunchTemplates", doc! { "LaunchTemplateId" => vec!["lt-x"] }, "InvalidLaunchTemplateId.NotFound"),
         ("DescribeInstances", doc! { "InstanceId" => vec!["i-x"] }, "InvalidInstanceID.NotFound"),
-        ("StopInstances", doc! {}, "InvalidAction"),
+        ("StopInstances", doc! {}, "UnknownOperationException"),
     ];
     for (operation, input, code) in cases {
         assert_eq!(stage.error("ec2", operation, input).code, code, "{operation}");

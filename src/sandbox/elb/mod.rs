@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::doc::Doc;
-use super::world::{ApiError, Reply, Scope, Site, World};
+use super::world::{ApiError, Reply, Scope, Site, World, unknown_operation};
 use nouns::{Listener, LoadBalancer, Rule, TargetGroup};
 
 pub use targets::forget_instance;
@@ -66,7 +66,7 @@ pub fn call(world: &Arc<World>, scope: &Scope, operation: &str, input: &Doc) -> 
         "AddTags" => tags::add(world, scope, input),
         "DescribeTags" => tags::describe(world, scope, input),
         "RemoveTags" => tags::remove(world, scope, input),
-        _ => Err(super::input::unknown_action(operation)),
+        _ => Err(unknown_operation(operation)),
     }
 }
 

@@ -111,7 +111,7 @@ async fn what_contradicts_is_refused_with_the_services_codes() {
             doc! { "TargetGroupArn" => &group, "HealthCheckTimeoutSeconds" => 30 },
             "ValidationError",
         ),
-        ("NoSuchThing", doc! {}, "InvalidAction"),
+        ("NoSuchThing", doc! {}, "UnknownOperationException"),
     ];
     for (operation, input, code) in cases {
         assert_eq!(stage.error("elasticloadbalancing", operation, input).code, code, "{operation}");

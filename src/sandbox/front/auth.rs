@@ -35,7 +35,7 @@ pub fn check(request: &Request<Bytes>, identities: &Identities, now: Timestamp) 
     let refusals = Refusals { protocol, claim: &claim, now };
     let identity = identities.get(&claim.key).ok_or_else(|| refusals.unknown_key())?;
     refusals.session(identity)?;
-    refusals.scope()?;
+    refusals.scope(super::protocol::intended(request))?;
     refusals.age()?;
     let unsigned = claim.unsigned(request);
     let is_s3 = matches!(protocol, Protocol::S3);
@@ -179,8 +179,23 @@ impl Refusals<'_> {
         }
     }
 
-    /// The region must be one that AWS could have; whether it is the right one, S3 knows only with the bucket.
-    fn scope(&self) -> Result<(), Refusal> {
+    /// The scope must name the service that the request is for, and a region that AWS could have; whether it is the
+    /// right one, S3 knows only with the bucket.
+    fn scope(&self, intended: Option<&str>) -> Result<(), Refusal> {
+        let family = Family::each("AuthorizationHeaderMalformed", "SignatureDoesNotMatch", "InvalidSignatureException");
+        if let Some(service) = intended.filter(|service| *service != self.claim.service) {
+            return Err(match self.protocol {
+                Protocol::S3 => {
+                    let why = format!(
+                        "The authorization header is malformed; incorrect service \"{}\". This endpoint belongs to \
+                         \"s3\".",
+                        self.claim.service
+                    );
+                    ApiError::new("AuthorizationHeaderMalformed", why).into()
+                }
+                _ => self.refuse(family, format!("Credential should be scoped to correct service: '{service}'. ")),
+            });
+        }
         let mut parts = self.claim.region.split('-');
         let areas = ["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx", "cn"];
         let is_region = parts.next().is_some_and(|area| areas.contains(&area))
@@ -200,10 +215,7 @@ impl Refusals<'_> {
                 );
                 Refusal::from(ApiError::new("AuthorizationHeaderMalformed", why)).with("Region", "us-east-1")
             }
-            _ => {
-                let family = Family::each("", "SignatureDoesNotMatch", "InvalidSignatureException");
-                self.refuse(family, "Credential should be scoped to a valid region. ")
-            }
+            _ => self.refuse(family, "Credential should be scoped to a valid region. "),
         })
     }
 

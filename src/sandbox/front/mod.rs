@@ -5,7 +5,7 @@ mod protocol;
 mod serve;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::sandbox) mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -101,10 +101,7 @@ impl Sandbox {
         let mut response = match checked {
             Ok(caller) if caller.service == "s3" => self.object_storage(caller, &authority, &request, id).await?,
             Ok(caller) => self.service(&caller, &request, id).await?,
-            Err(refusal) => match Protocol::of(&request, claimed_service(&request).as_deref()) {
-                Protocol::S3 => s3::refuse(&request, refusal, id),
-                protocol => protocol.refuse("", &refusal.into(), id),
-            },
+            Err(refusal) => self::refuse(&request, refusal, id),
         };
         stamp(&mut response, now);
         Ok(response)
@@ -196,8 +193,13 @@ fn authority(request: &Request<Bytes>) -> String {
     header.or_else(|| request.uri().authority().map(ToString::to_string)).unwrap_or_default().to_ascii_lowercase()
 }
 
-fn claimed_service(request: &Request<Bytes>) -> Option<String> {
-    super::wire::signature::claim(request).ok().map(|claim| claim.service)
+/// Writes what was wrong with a request before any service saw it.
+fn refuse(request: &Request<Bytes>, refusal: auth::Refusal, id: u128) -> Response<Bytes> {
+    let service = super::wire::signature::claim(request).ok().map(|claim| claim.service);
+    match Protocol::of(request, service.as_deref()) {
+        Protocol::S3 => s3::refuse(request, refusal, id),
+        protocol => protocol.refuse("", &refusal.into(), id),
+    }
 }
 
 /// The date is wire time, because clients correct the dates of their signatures by it.

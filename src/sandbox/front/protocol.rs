@@ -1,12 +1,14 @@
 //! Which protocol a request speaks, and requests and answers in it.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 
 use crate::sandbox::doc::Doc;
 use crate::sandbox::wire::query::Dialect;
-use crate::sandbox::wire::{Malformed, cbor, json, query, signature};
+use crate::sandbox::wire::{Malformed, cbor, json, percent, query, signature};
 use crate::sandbox::world::ApiError;
 
 /// The largest body of a request to anything but S3.
@@ -88,29 +90,78 @@ pub struct Operation {
     pub input: Doc,
 }
 
-impl Protocol {
-    /// The protocol of a request by its form alone. With the service that its signature names, if that is known, for
-    /// what the form leaves open.
-    pub fn of(request: &Request<Bytes>, service: Option<&str>) -> Protocol {
-        let known = service.and_then(|name| SERVICES.iter().find(|service| service.name == name));
+/// The service that a request is for, by its form: the target, the path or the version that it names. `None` if that
+/// does not say it. All services share one endpoint, so the host says nothing.
+pub fn intended(request: &Request<Bytes>) -> Option<&'static str> {
+    let find = |is: &dyn Fn(&Service) -> bool| SERVICES.iter().find(|service| is(service)).map(|service| service.name);
+    match Form::of(request) {
+        Form::Rest => Some("s3"),
+        Form::Cbor => {
+            let target = request.uri().path().rsplit('/').nth(2).unwrap_or_default();
+            find(&|service| service.json.is_some() && service.target == target)
+        }
+        Form::Json => {
+            let target = signature::text(request, "x-amz-target").unwrap_or_default();
+            let target = target.split('.').next().unwrap_or_default();
+            find(&|service| service.json.is_some() && service.target == target)
+        }
+        Form::Query => {
+            let version = percent::pairs(&form(request)).find(|(name, _)| name == "Version").map(|(_, value)| value)?;
+            find(&|service| service.query.is_some_and(|dialect| dialect.version == version))
+        }
+    }
+}
+
+/// How a request is written.
+enum Form {
+    Json,
+    Cbor,
+    Query,
+    Rest,
+}
+
+impl Form {
+    fn of(request: &Request<Bytes>) -> Form {
         let content_type = signature::text(request, "content-type").unwrap_or_default();
-        if service == Some("s3") {
-            Protocol::S3
-        } else if request.headers().contains_key("smithy-protocol") {
-            Protocol::Cbor
+        let is_query = request.uri().path() == "/"
+            && (request.method() == Method::POST && content_type.starts_with("application/x-www-form-urlencoded")
+                || percent::pairs(request.uri().query().unwrap_or_default()).any(|(name, _)| name == "Action"));
+        if request.headers().contains_key("smithy-protocol") {
+            Form::Cbor
         } else if request.headers().contains_key("x-amz-target") {
-            let version = known.and_then(|service| service.json);
-            let is_old = content_type.starts_with("application/x-amz-json-1.0");
-            let guess = if is_old { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
-            Protocol::Json(version.unwrap_or(guess))
-        } else if let Some(dialect) = known.and_then(|service| service.query) {
-            Protocol::Query(dialect)
-        } else if let Some(version) = known.and_then(|service| service.json) {
-            Protocol::Json(version)
-        } else if service.is_some() || content_type.starts_with("application/x-www-form-urlencoded") {
-            Protocol::Query(Dialect { version: "", namespace: "", ec2: false })
+            Form::Json
+        } else if is_query {
+            Form::Query
         } else {
-            Protocol::S3
+            Form::Rest
+        }
+    }
+}
+
+/// The parameters of the query protocol, from the body or from the URI.
+fn form(request: &Request<Bytes>) -> Cow<'_, str> {
+    if request.body().is_empty() {
+        request.uri().query().unwrap_or_default().into()
+    } else {
+        String::from_utf8_lossy(request.body())
+    }
+}
+
+impl Protocol {
+    /// The protocol of a request by its form, and for what the form leaves open by the service that it is signed for.
+    pub fn of(request: &Request<Bytes>, signed_for: Option<&str>) -> Protocol {
+        let service = intended(request).or(signed_for);
+        let known = service.and_then(|name| SERVICES.iter().find(|service| service.name == name));
+        match Form::of(request) {
+            Form::Rest => Protocol::S3,
+            Form::Cbor => Protocol::Cbor,
+            Form::Json => {
+                Protocol::Json(known.and_then(|service| service.json).unwrap_or("application/x-amz-json-1.1"))
+            }
+            Form::Query => {
+                let nobody = Dialect { version: "", namespace: "", ec2: false };
+                Protocol::Query(known.and_then(|service| service.query).unwrap_or(nobody))
+            }
         }
     }
 
@@ -122,7 +173,8 @@ impl Protocol {
         if request.body().len() > MAX_BODY {
             return Err(ApiError::new("RequestEntityTooLarge", "the request is too large").status(413));
         }
-        let known = SERVICES.iter().find(|known| known.name == service).ok_or_else(|| self.unknown("", ""))?;
+        let known = SERVICES.iter().find(|known| known.name == service);
+        let known = known.ok_or_else(|| self.unknown("", ""))?;
         let malformed = |error: Malformed| ApiError::new("SerializationException", error.0);
         match self {
             Protocol::Json(_) => {
@@ -141,10 +193,8 @@ impl Protocol {
                 }
             }
             Protocol::Query(dialect) => {
-                let malformed = |_| ApiError::new("MalformedInput", "the request cannot be read");
-                let body = std::str::from_utf8(request.body()).map_err(|_| malformed(()))?;
-                let form = if body.is_empty() { request.uri().query().unwrap_or_default() } else { body };
-                let call = query::decode(form).map_err(|_| malformed(()))?;
+                let malformed = |_: Malformed| ApiError::new("MalformedInput", "the request cannot be read");
+                let call = query::decode(&form(request)).map_err(malformed)?;
                 if call.action.is_empty() {
                     return Err(ApiError::new("MissingAction", "Missing Action"));
                 }

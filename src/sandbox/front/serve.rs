@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
@@ -40,7 +40,8 @@ impl Sandbox {
         // Small answers must not wait for acknowledgements.
         drop(stream.set_nodelay(true));
         let service = service_fn(move |request| self.clone().over_socket(request));
-        let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+        let connection =
+            http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service);
         // An error is a broken connection; there is no one left to tell.
         drop(connection.await);
     }
@@ -65,13 +66,12 @@ impl Sandbox {
     }
 }
 
-/// S3 says it in its own way.
+/// S3 says it in its own way, all others with 413.
 fn too_large(parts: Parts) -> Response<Full<Bytes>> {
     let request = Request::from_parts(parts, Bytes::new());
-    if super::claimed_service(&request).as_deref() == Some("s3") {
-        return s3::refuse(&request, s3::too_large(MAX_BODY), 0).map(Full::new);
+    let mut response = super::refuse(&request, s3::too_large(MAX_BODY), 0);
+    if response.headers().contains_key("x-amzn-requestid") {
+        *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
     }
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
-    response
+    response.map(Full::new)
 }

@@ -104,8 +104,16 @@ impl Algorithm {
 /// # Errors
 /// There is more than one, or it cannot be one.
 pub fn stated(headers: impl Fn(&str) -> Option<String>) -> Result<Option<(Algorithm, String)>, Error> {
+    let announced = headers("x-amz-sdk-checksum-algorithm");
     let mut all = Algorithm::ALL.into_iter().filter_map(|it| Some((it, headers(&it.header())?)));
-    let Some((algorithm, value)) = all.next() else { return Ok(None) };
+    let Some((algorithm, value)) = all.next() else {
+        let why = "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer \
+                   headers were found.";
+        return announced.map_or(Ok(None), |_| Err(Error::invalid_request(why)));
+    };
+    if announced.is_some_and(|announced| Algorithm::named(&announced) != Some(algorithm)) {
+        return Err(Error::invalid_request("Value for x-amz-sdk-checksum-algorithm header is invalid."));
+    }
     if all.next().is_some() {
         let why = "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
         return Err(Error::invalid_request(why));

@@ -19,22 +19,22 @@ struct Named {
     checksum: Option<(Algorithm, String)>,
 }
 
-/// `CompleteMultipartUpload`. Everything happens under one lock: parts, condition and commit.
+/// `CompleteMultipartUpload`. The parts are put together without the lock; then condition and commit are one.
 pub fn complete(world: &World, ask: &Ask) -> Reply {
     let condition = Condition::of_write(ask)?;
     let content = body::read(ask)?;
     let named = names(&content.body)?;
-    let now = world.now();
-    let mut state = world.lock();
-    let fresh = state.random_text(VERSION_ID, 32);
-    let upload = find(&mut state, ask)?;
     let id = ask.parameter("uploadId").unwrap_or_default();
+    let upload = find(&mut world.lock(), ask)?.clone();
     if named.is_empty() {
         return Err(Error::invalid_request("You must specify at least one part"));
     }
-    let parts = choose(upload, &named, id)?;
-    let stored = assemble(ask, upload, &parts)?;
-    let (is_rewritten, is_deleted) = (upload.is_rewritten, upload.is_deleted);
+    let parts = choose(&upload, &named, id)?;
+    let stored = assemble(ask, &upload, &parts)?;
+    let now = world.now();
+    let mut state = world.lock();
+    let fresh = state.random_text(VERSION_ID, 32);
+    let Upload { is_rewritten, is_deleted, .. } = *find(&mut state, ask)?;
     let bucket = state.s3.bucket(&ask.bucket)?;
     check(&condition, bucket, ask, is_rewritten, is_deleted)?;
     bucket.uploads.remove(id);

@@ -20,6 +20,9 @@ mod store;
 mod tagging;
 mod versions;
 
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use jiff::Timestamp;

@@ -11,6 +11,7 @@ use crate::sandbox::wire::xml::Document;
 use crate::sandbox::world::{State, World};
 
 /// An upload that is not finished.
+#[derive(Clone)]
 pub struct Upload {
     /// What it will become.
     pub key: String,
@@ -31,6 +32,7 @@ pub struct Upload {
 }
 
 /// A part of an upload.
+#[derive(Clone)]
 pub struct Part {
     /// The content.
     pub body: Bytes,

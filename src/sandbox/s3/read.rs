@@ -38,6 +38,9 @@ pub fn get(world: &World, ask: &Ask) -> Reply {
         let last = bounds.end.saturating_sub(1);
         set(&mut response, "content-range", &format!("bytes {}-{last}/{}", bounds.start, stored.body.len()));
     }
+    if ask.parameter("partNumber").is_some() && !stored.parts.is_empty() {
+        set(&mut response, "x-amz-mp-parts-count", &stored.parts.len().to_string());
+    }
     set(&mut response, "content-length", &bounds.len().to_string());
     if ask.request.method() == Method::GET {
         *response.body_mut() = stored.body.slice(bounds);

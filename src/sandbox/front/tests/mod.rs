@@ -38,7 +38,7 @@ impl Hosts for NoHosts {
     }
 }
 
-fn sandbox() -> Sandbox {
+pub(in crate::sandbox) fn sandbox() -> Sandbox {
     let wire = Clock::starting_at("2026-03-01T12:00:00Z".parse().unwrap(), 1.0);
     // World time is another day, so that tests see which clock is used.
     let clock = Clock::starting_at("2030-01-01T00:00:00Z".parse().unwrap(), 1.0);
@@ -84,7 +84,7 @@ impl TimeSource for WireTime {
 }
 
 /// A configuration for the real SDK.
-fn config(sandbox: &Sandbox, key: &str, secret: &str, token: Option<String>) -> SdkConfig {
+pub(in crate::sandbox) fn config(sandbox: &Sandbox, key: &str, secret: &str, token: Option<String>) -> SdkConfig {
     let credentials = Credentials::new(key, secret, token, None, "test");
     SdkConfig::builder()
         .behavior_version(aws_config::BehaviorVersion::latest())
@@ -99,27 +99,45 @@ fn config(sandbox: &Sandbox, key: &str, secret: &str, token: Option<String>) -> 
 }
 
 /// A sandbox, a user's key and the user's configuration.
-fn with_user() -> (Sandbox, Credentials, SdkConfig) {
+pub(in crate::sandbox) fn with_user() -> (Sandbox, Credentials, SdkConfig) {
     let sandbox = sandbox();
     let user = sandbox.add_user(ACCOUNT, "ann");
     let config = config(&sandbox, &user.access_key_id, &user.secret, None);
     (sandbox, Credentials::new(user.access_key_id, user.secret, None, None, "test"), config)
 }
 
-fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
+pub(in crate::sandbox) fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(config).force_path_style(true).build())
 }
 
 /// A client and a bucket called `bkt`.
-async fn with_bucket() -> (Sandbox, aws_sdk_s3::Client) {
+pub(in crate::sandbox) async fn with_bucket() -> (Sandbox, aws_sdk_s3::Client) {
     let (sandbox, _, config) = with_user();
     let client = s3(&config);
     make_bucket(&client, "bkt").await;
     (sandbox, client)
 }
 
-async fn make_bucket(client: &aws_sdk_s3::Client, name: &str) {
+pub(in crate::sandbox) async fn make_bucket(client: &aws_sdk_s3::Client, name: &str) {
     let place = aws_sdk_s3::types::BucketLocationConstraint::from(REGION);
     let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(place).build();
     client.create_bucket().bucket(name).create_bucket_configuration(place).send().await.unwrap();
+}
+
+/// What an error says: status, code, and the further elements of its body, as one line.
+pub(in crate::sandbox) fn refused<T: std::fmt::Debug, E: std::fmt::Debug>(
+    result: Result<T, aws_sdk_s3::error::SdkError<E>>,
+) -> String {
+    let error = result.unwrap_err();
+    let response = error.raw_response().unwrap_or_else(|| panic!("no answer: {error:?}"));
+    let mut line = response.status().as_u16().to_string();
+    let body = response.body().bytes().unwrap_or_default();
+    if let Ok(body) = crate::sandbox::wire::xml::parse(body) {
+        let known = ["Message", "RequestId", "HostId"];
+        for element in body.children.iter().filter(|element| !known.contains(&element.name.as_str())) {
+            let name = if element.name == "Code" { String::new() } else { format!("{}=", element.name) };
+            line.push_str(&format!(" {name}{}", element.text));
+        }
+    }
+    line
 }

@@ -1,0 +1,179 @@
+//! Reading deployment groups.
+
+use aws_sdk_codedeploy::types::{DeploymentGroupInfo, LastDeploymentInfo};
+
+use super::Clients;
+use super::codedeploy::empty;
+use super::error::{AwsError, Call, Result, failed};
+use crate::model::observed::{Group, MinHealthy};
+
+const GET_GROUP: Call = ("codedeploy", "GetDeploymentGroup");
+const BATCH_GET_GROUPS: Call = ("codedeploy", "BatchGetDeploymentGroups");
+const LIST_GROUPS: Call = ("codedeploy", "ListDeploymentGroups");
+const GET_CONFIG: Call = ("codedeploy", "GetDeploymentConfig");
+
+/// What else a deployment group says about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupState {
+    /// The group's id, by which its lifecycle hooks name it.
+    pub id: String,
+    /// The last deployment that succeeded.
+    pub last_successful: Option<String>,
+    /// The last deployment that was tried.
+    pub last_attempted: Option<String>,
+}
+
+impl Clients {
+    /// A deployment group's settings and its last deployments.
+    ///
+    /// # Errors
+    /// The call's; `NotFound` with both names if there is no such application or group.
+    pub async fn group(&self, application: &str, group: &str) -> Result<(Group, GroupState)> {
+        let call = self.codedeploy.get_deployment_group().application_name(application).deployment_group_name(group);
+        let answer = call.send().await.map_err(failed(GET_GROUP)).map_err(|error| match error.code.as_deref() {
+            Some("ApplicationDoesNotExistException") => {
+                let message = format!("there is no application `{application}` in {}", self.region);
+                AwsError { message, ..error }
+            }
+            Some("DeploymentGroupDoesNotExistException") => {
+                let region = &self.region;
+                let message = format!("application `{application}` has no deployment group `{group}` in {region}");
+                AwsError { message, ..error }
+            }
+            _ => error,
+        })?;
+        let info = answer.deployment_group_info.ok_or_else(|| empty(GET_GROUP))?;
+        Ok((group_of(&info), state_of(&info)))
+    }
+
+    /// Other deployment groups of the application that name one of these Auto Scaling groups.
+    pub(super) async fn groups_sharing(
+        &self,
+        application: &str,
+        group: &str,
+        scaling_groups: &[String],
+    ) -> Result<Vec<String>> {
+        let mut others = self.group_names(application).await?;
+        others.retain(|name| name != group);
+        let mut sharing = Vec::new();
+        for batch in others.chunks(100) {
+            let call = self.codedeploy.batch_get_deployment_groups().application_name(application);
+            let call = call.set_deployment_group_names(Some(batch.to_vec()));
+            let answer = call.send().await.map_err(failed(BATCH_GET_GROUPS))?;
+            let shares = |info: &&DeploymentGroupInfo| {
+                let mut names = info.auto_scaling_groups().iter().filter_map(|group| group.name());
+                names.any(|name| scaling_groups.iter().any(|mine| mine == name))
+            };
+            let found = answer.deployment_groups_info().iter().filter(shares);
+            sharing.extend(found.filter_map(|info| info.deployment_group_name()).map(str::to_owned));
+        }
+        sharing.sort();
+        Ok(sharing)
+    }
+
+    async fn group_names(&self, application: &str) -> Result<Vec<String>> {
+        let call = self.codedeploy.list_deployment_groups().application_name(application);
+        call.into_paginator().items().send().try_collect().await.map_err(failed(LIST_GROUPS))
+    }
+
+    /// How many hosts a deployment configuration keeps healthy; nothing if it does not exist or is not about hosts.
+    ///
+    /// # Errors
+    /// The call's.
+    pub async fn min_healthy(&self, config: &str) -> Result<Option<MinHealthy>> {
+        if let Some((kind, value)) = predefined(config) {
+            return Ok(Some(MinHealthy { kind: kind.to_owned(), value }));
+        }
+        let call = self.codedeploy.get_deployment_config().deployment_config_name(config);
+        let answer = match call.send().await.map_err(failed(GET_CONFIG)) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            other => other?,
+        };
+        let hosts = answer.deployment_config_info.and_then(|info| info.minimum_healthy_hosts);
+        Ok(hosts.map(|hosts| MinHealthy {
+            kind: hosts.r#type.map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
+            value: hosts.value.into(),
+        }))
+    }
+}
+
+/// The configurations that come with CodeDeploy never change, so they need no call.
+fn predefined(config: &str) -> Option<(&'static str, i64)> {
+    match config {
+        "CodeDeployDefault.OneAtATime" => Some(("MOST_CONCURRENCY", 1)),
+        "CodeDeployDefault.HalfAtATime" => Some(("FLEET_PERCENT", 50)),
+        "CodeDeployDefault.AllAtOnce" => Some(("FLEET_PERCENT", 0)),
+        _ => None,
+    }
+}
+
+fn group_of(info: &DeploymentGroupInfo) -> Group {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let style = info.deployment_style();
+    let copy = info.blue_green_deployment_configuration();
+    let balancers = info.load_balancer_info();
+    let alarms = info.alarm_configuration();
+    let ready = copy.and_then(|copy| copy.deployment_ready_option());
+    let termination = copy.and_then(|copy| copy.terminate_blue_instances_on_deployment_success());
+    Group {
+        application: text(info.application_name()),
+        name: text(info.deployment_group_name()),
+        platform: info.compute_platform().map_or("Server", |platform| platform.as_str()).to_owned(),
+        deployment_type: style
+            .and_then(|style| style.deployment_type())
+            .map_or("IN_PLACE", |kind| kind.as_str())
+            .to_owned(),
+        traffic_option: style
+            .and_then(|style| style.deployment_option())
+            .map_or("WITHOUT_TRAFFIC_CONTROL", |option| option.as_str())
+            .to_owned(),
+        provisioning: copy
+            .and_then(|copy| copy.green_fleet_provisioning_option())
+            .and_then(|option| option.action())
+            .map(|action| action.as_str().to_owned()),
+        ready: ready.map(|ready| {
+            (text(ready.action_on_timeout().map(|action| action.as_str())), ready.wait_time_in_minutes().into())
+        }),
+        termination: termination.map(|blue| {
+            (text(blue.action().map(|action| action.as_str())), blue.termination_wait_time_in_minutes().into())
+        }),
+        config: text(info.deployment_config_name()),
+        scaling_groups: info.auto_scaling_groups().iter().filter_map(|group| group.name()).map(str::to_owned).collect(),
+        target_groups: balancers
+            .map_or(&[][..], |all| all.target_group_info_list())
+            .iter()
+            .filter_map(|group| group.name())
+            .map(str::to_owned)
+            .collect(),
+        classic_balancers: balancers
+            .map_or(&[][..], |all| all.elb_info_list())
+            .iter()
+            .filter_map(|elb| elb.name())
+            .map(str::to_owned)
+            .collect(),
+        has_tag_filters: selects_by_tags(info),
+        alarms_enabled: alarms.is_some_and(|alarms| alarms.enabled()),
+        alarms: alarms
+            .map_or(&[][..], |alarms| alarms.alarms())
+            .iter()
+            .filter_map(|alarm| alarm.name())
+            .map(str::to_owned)
+            .collect(),
+    }
+}
+
+fn selects_by_tags(info: &DeploymentGroupInfo) -> bool {
+    !info.ec2_tag_filters().is_empty()
+        || !info.on_premises_instance_tag_filters().is_empty()
+        || info.ec2_tag_set().is_some_and(|set| !set.ec2_tag_set_list().is_empty())
+        || info.on_premises_tag_set().is_some_and(|set| !set.on_premises_tag_set_list().is_empty())
+}
+
+fn state_of(info: &DeploymentGroupInfo) -> GroupState {
+    let id = |last: Option<&LastDeploymentInfo>| last.and_then(|last| last.deployment_id()).map(str::to_owned);
+    GroupState {
+        id: info.deployment_group_id().unwrap_or_default().to_owned(),
+        last_successful: id(info.last_successful_deployment()),
+        last_attempted: id(info.last_attempted_deployment()),
+    }
+}

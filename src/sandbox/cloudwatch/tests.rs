@@ -1,0 +1,153 @@
+//! Metrics and alarms through their API, in virtual time.
+
+use crate::sandbox::doc::{Doc, doc};
+use crate::sandbox::stage::Stage;
+
+fn measure(stage: &Stage, values: Vec<f64>) {
+    let counts = vec![1; values.len()];
+    let datum = doc! { "MetricName" => "errors", "Values" => values, "Counts" => counts, "Unit" => "Count" };
+    stage.metrics("PutMetricData", doc! { "Namespace" => "shop", "MetricData" => vec![datum] });
+}
+
+fn alarm(name: &str, periods: i64, missing: &str) -> Doc {
+    doc! {
+        "AlarmName" => name, "Namespace" => "shop", "MetricName" => "errors", "Statistic" => "Sum", "Period" => 60,
+        "EvaluationPeriods" => periods, "Threshold" => 5.0, "ComparisonOperator" => "GreaterThanOrEqualToThreshold",
+        "TreatMissingData" => missing,
+    }
+}
+
+fn described(stage: &Stage, name: &str) -> (String, String) {
+    let answer = stage.metrics("DescribeAlarms", doc! { "AlarmNames" => vec![name] });
+    let alarm = &answer.list("MetricAlarms")[0];
+    (alarm.text("StateValue").unwrap().to_owned(), alarm.text("StateReason").unwrap().to_owned())
+}
+
+fn values(stage: &Stage, stat: &str) -> Vec<f64> {
+    let metric = doc! { "Namespace" => "shop", "MetricName" => "errors" };
+    let query = doc! { "Id" => "q", "MetricStat" => doc! { "Metric" => metric, "Period" => 60, "Stat" => stat } };
+    let answer = stage.metrics("GetMetricData", doc! {
+        "StartTime" => "2026-11-20T10:00:00Z", "EndTime" => "2026-11-20T11:00:00Z", "MetricDataQueries" => vec![query],
+    });
+    let result = &answer.list("MetricDataResults")[0];
+    assert_eq!(result.text("StatusCode"), Some("Complete"));
+    assert_eq!(result.list("Values").len(), result.list("Timestamps").len());
+    result
+        .list("Values")
+        .iter()
+        .map(|value| if let Doc::Float(value) = value { *value } else { panic!("{value:?}") })
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn datapoints_are_seen_a_while_after_their_minute() {
+    let stage = Stage::new();
+    measure(&stage, vec![1.0, 2.0, 3.0, 10.0]);
+    stage.pass(119).await;
+    assert_eq!(values(&stage, "Sum"), Vec::<f64>::new());
+    measure(&stage, vec![7.0]);
+    stage.pass(2).await;
+    assert_eq!(values(&stage, "Sum"), [16.0]);
+    stage.pass(60).await;
+    assert_eq!(values(&stage, "Sum"), [7.0, 16.0], "the latest first");
+    let expected =
+        [("SampleCount", 4.0), ("Average", 4.0), ("Minimum", 1.0), ("Maximum", 10.0), ("p50", 2.0), ("p99", 10.0)];
+    for (stat, expected) in expected {
+        assert_eq!(values(&stage, stat).last(), Some(&expected), "{stat}");
+    }
+    let statistics = stage.metrics("GetMetricStatistics", doc! {
+        "Namespace" => "shop", "MetricName" => "errors", "Period" => 300, "Statistics" => vec!["Sum"],
+        "StartTime" => "2026-11-20T10:00:00Z", "EndTime" => "2026-11-20T10:05:00Z", "ExtendedStatistics" => vec!["p90"],
+    });
+    let expected = doc! {
+        "Timestamp" => "2026-11-20T10:00:00Z".parse::<jiff::Timestamp>().unwrap(), "Sum" => 23.0,
+        "ExtendedStatistics" => doc! { "p90" => 10.0 }, "Unit" => "Count",
+    };
+    assert_eq!(statistics.list("Datapoints"), [expected]);
+    assert_eq!(stage.metrics("ListMetrics", doc! { "Namespace" => "shop" }).list("Metrics").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_turns_red_and_green_and_says_why() {
+    let stage = Stage::new();
+    stage.metrics("PutMetricAlarm", alarm("one", 1, "notBreaching"));
+    stage.metrics("PutMetricAlarm", alarm("two", 2, "missing"));
+    assert_eq!(
+        described(&stage, "one"),
+        ("INSUFFICIENT_DATA".to_owned(), "Unchecked: Initial alarm creation".to_owned())
+    );
+    stage.pass(66).await;
+    let none = "Threshold Crossed: no datapoints were received for 1 period and 1 missing datapoint was treated as [NonBreaching].";
+    assert_eq!(described(&stage, "one"), ("OK".to_owned(), none.to_owned()));
+    assert_eq!(described(&stage, "two").0, "INSUFFICIENT_DATA");
+    measure(&stage, vec![12.0]);
+    stage.pass(60).await;
+    measure(&stage, vec![0.5]);
+    stage.pass(50).await;
+    assert_eq!(described(&stage, "one").0, "OK", "the delay has not passed");
+    stage.pass(10).await;
+    let crossed =
+        "Threshold Crossed: 1 datapoint [12.0 (20/11/26 10:01:00)] was greater than or equal to the threshold (5.0).";
+    assert_eq!(described(&stage, "one"), ("ALARM".to_owned(), crossed.to_owned()));
+    stage.pass(60).await;
+    let back = "Threshold Crossed: 1 datapoint [0.5 (20/11/26 10:02:00)] was not greater than or equal to the threshold (5.0).";
+    assert_eq!(described(&stage, "one"), ("OK".to_owned(), back.to_owned()));
+    assert_eq!(described(&stage, "two"), ("OK".to_owned(), back.to_owned()));
+    stage.pass(300).await;
+    assert_eq!(described(&stage, "two").1, "Insufficient Data: 2 datapoints were unknown.");
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_out_of_so_many() {
+    let stage = Stage::new();
+    let mut input = alarm("some", 3, "missing");
+    input.set("DatapointsToAlarm", 2);
+    stage.metrics("PutMetricAlarm", input);
+    for value in [6.0, 1.0, 8.0] {
+        measure(&stage, vec![value]);
+        stage.pass(60).await;
+    }
+    stage.pass(70).await;
+    let reason = "Threshold Crossed: 2 out of the last 3 datapoints [8.0 (20/11/26 10:02:00), 6.0 (20/11/26 10:00:00)] were greater than or equal to the threshold (5.0) (minimum 2 datapoints for OK -> ALARM transition).";
+    assert_eq!(described(&stage, "some"), ("ALARM".to_owned(), reason.to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_can_be_set_until_the_next_evaluation() {
+    let stage = Stage::new();
+    stage.metrics("PutMetricAlarm", alarm("one", 1, "notBreaching"));
+    stage.pass(66).await;
+    let set = |state: &str| doc! { "AlarmName" => "one", "StateValue" => state, "StateReason" => "a test" };
+    stage.metrics("SetAlarmState", set("ALARM"));
+    assert_eq!(described(&stage, "one"), ("ALARM".to_owned(), "a test".to_owned()));
+    stage.pass(60).await;
+    assert_eq!(described(&stage, "one").0, "OK");
+    let error = stage.error("monitoring", "SetAlarmState", set("INVALID"));
+    let text = "1 validation error detected: Value 'INVALID' at 'stateValue' failed to satisfy constraint: Member must satisfy enum value set: [INSUFFICIENT_DATA, ALARM, OK]";
+    assert_eq!((error.code.as_str(), error.message.as_str()), ("ValidationError", text));
+    stage.metrics("DeleteAlarms", doc! { "AlarmNames" => vec!["one"] });
+    let error = stage.error("monitoring", "SetAlarmState", set("OK"));
+    assert_eq!((error.status, error.code.as_str()), (404, "ResourceNotFound"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn alarms_are_found_by_name_prefix_type_and_state() {
+    let stage = Stage::new();
+    for name in ["web-a", "web-b", "api"] {
+        stage.metrics("PutMetricAlarm", alarm(name, 1, "missing"));
+    }
+    let count = |input: Doc| stage.metrics("DescribeAlarms", input).list("MetricAlarms").len();
+    assert_eq!(count(doc! {}), 3);
+    assert_eq!(count(doc! { "AlarmNames" => vec!["web-a", "gone"] }), 1, "unknown names are left out");
+    assert_eq!(count(doc! { "AlarmNamePrefix" => "web-" }), 2);
+    assert_eq!(count(doc! { "AlarmTypes" => vec!["CompositeAlarm"] }), 0);
+    assert_eq!(count(doc! { "StateValue" => "OK" }), 0);
+    let first = stage.metrics("DescribeAlarms", doc! { "MaxRecords" => 2 });
+    let second = doc! { "MaxRecords" => 2, "NextToken" => first.text("NextToken") };
+    assert_eq!(count(second), 1);
+    let names: Vec<String> = (0..101).map(|n| n.to_string()).collect();
+    assert_eq!(stage.error("monitoring", "DescribeAlarms", doc! { "AlarmNames" => names }).code, "ValidationError");
+    stage.metrics("DisableAlarmActions", doc! { "AlarmNames" => vec!["api"] });
+    let api = stage.metrics("DescribeAlarms", doc! { "AlarmNames" => vec!["api"] });
+    assert_eq!(api.list("MetricAlarms")[0].bool("ActionsEnabled"), Some(false));
+}

@@ -1,0 +1,8 @@
+//! Whole deployments in virtual time: a load balancer, an Auto Scaling group of model hosts, bundles in S3.
+
+mod agent;
+mod blue_green;
+mod failures;
+mod in_place;
+mod operations;
+mod play;

@@ -1,0 +1,4 @@
+//! What runs in real time with real processes.
+
+#[path = "rehearsal/hosts.rs"]
+mod hosts;
