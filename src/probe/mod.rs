@@ -24,7 +24,7 @@ impl Prober {
     /// Asks once for `path` of `origin` (`http://host:port`); gives what was wrong, if anything. An answer must come whole
     /// `within` this much wire time, with a status from 200 to 299; redirects are not followed.
     pub async fn ask(&self, origin: &str, path: &str, within: Duration) -> Option<String> {
-        match tokio::time::timeout(within, self.get(origin.trim_end_matches('/'), path)).await {
+        match tokio::time::timeout(within, self.get(origin, path)).await {
             Err(_) => Some(format!("{path}: no answer within {} s", within.as_secs())),
             Ok(Err(why)) => Some(format!("{path}: {why}")),
             Ok(Ok(status)) if (200..300).contains(&status) => None,

@@ -125,24 +125,6 @@ async fn a_hook_makes_instances_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn codedeploys_own_hook_lets_instances_through() {
-    let stage = Stage::new();
-    stage.group("web", 0, vec![]);
-    stage.asg(
-        "PutLifecycleHook",
-        doc! {
-            "AutoScalingGroupName" => "web",
-            "LifecycleHookName" => "CodeDeploy-managed-automatic-launch-deployment-hook-web-1",
-            "LifecycleTransition" => "autoscaling:EC2_INSTANCE_LAUNCHING",
-            "NotificationMetadata" => "11111111-2222-4333-a444-555555555555",
-        },
-    );
-    stage.asg("SetDesiredCapacity", with("web", "DesiredCapacity", 1));
-    stage.pass(32).await;
-    assert_eq!(stage.states("web"), ["InService"]);
-}
-
-#[tokio::test(start_paused = true)]
 async fn deleting_a_hook_ends_its_waits() {
     let stage = Stage::new();
     stage.group("web", 1, vec![]);
