@@ -1,4 +1,5 @@
 //! The sandbox over TCP on loopback, spoken to by a client that is not ours: the AWS SDK with its own HTTP client.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod wire {
     mod objects;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use crate::rehearsal::Fault;
+
 /// Puts new releases into production on AWS without anyone noticing.
 #[derive(Debug, Parser)]
 #[command(name = "shipit", version, max_term_width = 100, disable_help_subcommand = true)]
@@ -38,6 +40,11 @@ pub enum Command {
     Show(ShowArgs),
     /// The JSON Schema of a pipeline
     Schema,
+    /// Ship the pipeline in an AWS on this machine, under traffic
+    Rehearse(RehearseArgs),
+    /// The embedded AWS
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
 }
 
 /// Which pipeline and where.
@@ -198,4 +205,66 @@ pub struct ShowArgs {
     /// The form of standard output
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,
+}
+
+/// `rehearse`.
+#[derive(Debug, ClapArgs)]
+pub struct RehearseArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub at: Where,
+    /// Instances per fleet
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=50))]
+    pub instances: u16,
+    /// World seconds per second; chosen so that it takes about 45 s if it is left out
+    #[arg(long, value_name = "N", value_parser = speed)]
+    pub speed: Option<f64>,
+    /// Requests per second
+    #[arg(long, value_name = "RPS", default_value_t = 20.0, value_parser = rate)]
+    pub rate: f64,
+    /// What goes wrong, as NAME or NAME=ARGUMENT; may be given several times
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub faults: Vec<Fault>,
+    /// The form of standard output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// The embedded AWS.
+#[derive(Debug, Subcommand)]
+pub enum SandboxCommand {
+    /// Serve it on a port until Ctrl-C, and print the environment that a client needs
+    Serve(ServeArgs),
+}
+
+/// `sandbox serve`.
+#[derive(Debug, ClapArgs)]
+pub struct ServeArgs {
+    /// The port on 127.0.0.1; any free one if it is 0
+    #[arg(long, value_name = "PORT", default_value_t = 4566)]
+    pub port: u16,
+    /// World seconds per second
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = speed)]
+    pub speed: f64,
+    /// Where its hosts live; a directory of its own that is removed at the end if it is left out
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// Beyond this, hooks and health checks that take their real time look like hours.
+const SPEED_MAX: f64 = 1000.0;
+/// More than this is no rehearsal but a load test.
+const RATE_MAX: f64 = 1000.0;
+
+fn speed(typed: &str) -> Result<f64, String> {
+    within(typed, 0.1, SPEED_MAX)
+}
+
+fn rate(typed: &str) -> Result<f64, String> {
+    within(typed, 0.1, RATE_MAX)
+}
+
+fn within(typed: &str, least: f64, most: f64) -> Result<f64, String> {
+    let number = typed.parse::<f64>().ok().filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("not a number from {least} to {most}"))
 }

@@ -98,6 +98,39 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
     Ok((lease, loaded))
 }
 
+/// Writes the first entry of a run whose driver was killed between the claim and that. Its bundles were up before.
+///
+/// # Errors
+/// A bundle is gone; the store cannot be used.
+pub async fn first_entry(cloud: &Cloud, around: &Around, lease: &Lease, run: runs::Loaded) -> Result<runs::Loaded> {
+    if !run.envelopes.is_empty() {
+        return Ok(run);
+    }
+    let id = run.state.run.clone();
+    let mut revisions = BTreeMap::new();
+    for lane in run.plan.lanes() {
+        let bundle = run.plan.release.bundles.iter().find(|bundle| Some(&*bundle.sha256) == lane.revision.sha256());
+        let found = match bundle {
+            Some(bundle) => upload::find(&cloud.bucket, &lane.revision.key, &bundle.sha256, bundle.size).await?,
+            None => Some(lane.revision.clone()),
+        };
+        let found = found.ok_or_else(|| {
+            Failure::new(Kind::Unexpected, format!("the bundle of {} is gone: {}", lane.target, lane.revision.key))
+        })?;
+        revisions.insert(lane.target.clone(), found);
+    }
+    let claim = lock::read(&cloud.bucket, &cloud.keys).await?.lock.claim;
+    let (by, why) = claim.map_or_else(Default::default, |claim| (claim.by, claim.why));
+    let json = super::plan::to_json(&run.plan)?;
+    let plan = hex(&<sha2::Sha256 as sha2::Digest>::digest(json.as_bytes()));
+    let first = Record::RunPlanned { by, why, parent: None, revisions, plan };
+    let mut journal = run.journal;
+    match journal.append(around.clock.now(), lease.token(), std::slice::from_ref(&first)).await? {
+        Append::Done(_) => super::resume::load(cloud, &id).await,
+        Append::Fenced => Err(Failure::new(Kind::NotFinished, format!("another driver has taken over {id}"))),
+    }
+}
+
 /// Nobody else's unfinished run owns the environment. A claim whose run has ended is given back: its driver was killed
 /// between the last entry and that.
 ///

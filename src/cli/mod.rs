@@ -13,9 +13,11 @@ mod prepare;
 mod process;
 mod project;
 mod promote;
+mod rehearse;
 mod resume;
 mod rollback;
 mod runs;
+mod sandbox;
 mod show;
 mod validate;
 
@@ -23,7 +25,7 @@ use std::io::Write;
 
 use clap::Parser;
 
-pub use args::{Args, Command};
+pub use args::{Args, Command, SandboxCommand};
 pub use around::{Around, Sink};
 pub use process::main;
 
@@ -61,6 +63,8 @@ async fn dispatch(args: Args, around: &mut Around) -> Ended {
         Command::History(args) => show::history(&args, around).await,
         Command::Show(args) => show::run(&args, around).await,
         Command::Schema => show::schema(around),
+        Command::Rehearse(args) => rehearse::run(&args, around).await,
+        Command::Sandbox(SandboxCommand::Serve(args)) => sandbox::serve(&args, around).await,
     }
 }
 

@@ -24,8 +24,7 @@ impl Prober {
     /// Asks once for `path` of `origin` (`http://host:port`); gives what was wrong, if anything. An answer must come whole
     /// `within` this much wire time, with a status from 200 to 299; redirects are not followed.
     pub async fn ask(&self, origin: &str, path: &str, within: Duration) -> Option<String> {
-        let url = format!("{}{path}", origin.trim_end_matches('/'));
-        match tokio::time::timeout(within, self.get(&url)).await {
+        match tokio::time::timeout(within, self.get(origin, path)).await {
             Err(_) => Some(format!("{path}: no answer within {} s", within.as_secs())),
             Ok(Err(why)) => Some(format!("{path}: {why}")),
             Ok(Ok(status)) if (200..300).contains(&status) => None,
@@ -33,13 +32,13 @@ impl Prober {
         }
     }
 
-    async fn get(&self, url: &str) -> Result<u16, String> {
-        let asked = url.to_owned();
+    async fn get(&self, origin: &str, path: &str) -> Result<u16, String> {
+        let asked = path.to_owned();
         let operation = Operation::builder()
             .service_name("probe")
             .operation_name("GET")
             .http_client(self.client.clone())
-            .endpoint_url(url)
+            .endpoint_url(origin)
             .no_auth()
             .no_retry()
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))

@@ -377,7 +377,9 @@ impl Deciding<'_> {
             let state = &self.state.lanes[place];
             let Some(cursor) = state.cursor() else { continue };
             let What::Hold(Hold::Approval { within }) = &lane.steps[cursor].what else { return };
-            if self.view.lanes[place].is_calling {
+            // Not before it was seen that the deployment still waits, too.
+            let deployment = state.deployment.as_ref().and_then(|id| self.view.lanes[place].deployment(id));
+            if self.view.lanes[place].is_calling || deployment.is_none_or(|deployment| deployment.status.has_ended()) {
                 return;
             }
             let within = SignedDuration::try_from(within.duration()).unwrap_or(SignedDuration::MAX);

@@ -20,7 +20,9 @@ use shipit::model::Name;
 use shipit::rehearsal::inproc::{Gate, InProcess, Open};
 use shipit::rehearsal::provision::{Made, Wish, provision};
 use shipit::report::Style;
+use shipit::sandbox::doc::{Doc, doc};
 use shipit::sandbox::hosts::model::ModelHosts;
+use shipit::sandbox::world::{Scope, Site};
 use shipit::sandbox::{Sandbox, Settings};
 use shipit::store::holder::Holder;
 use shipit::time::Clock;
@@ -41,7 +43,7 @@ targets:
     group_is_replaced: true
     artifact: web
     strategy: { blue_green: { promote: automatic } }
-    health: { targets: {}, http: [{ path: /healthz }], bake: 5m }
+    health: { targets: {}, alarms: [shop-5xx], http: [{ path: /healthz, every: 30s }], bake: 5m }
 ";
 
 /// The AppSpec of the model application.
@@ -116,6 +118,10 @@ impl Stage {
         let wish = Wish { pipeline: &parsed, environment: &environment, instances, ports, baseline: &baseline, config };
         let config = stage.config(&owner.access_key_id, &owner.secret, Arc::new(Open)).1;
         stage.made = provision(&config, clock, &wish).await.unwrap_or_else(|failure| panic!("{failure:?}"));
+        let attribute = doc! { "Key" => "deregistration_delay.timeout_seconds", "Value" => "60" };
+        let short =
+            doc! { "TargetGroupArn" => stage.made[0].front.target_group.clone(), "Attributes" => vec![attribute] };
+        stage.call("elasticloadbalancing", "ModifyTargetGroupAttributes", &short);
         stage
     }
 
@@ -231,4 +237,79 @@ impl Write for Buffer {
 fn fresh() -> usize {
     static NEXT: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
     NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
+/// What is there, seen from outside through the API.
+impl Stage {
+    /// Status and creator of every deployment, oldest first.
+    pub fn deployments(&self) -> Vec<(String, String)> {
+        let listed = self.call("codedeploy", "ListDeployments", &doc! {});
+        let mut ids = listed.texts("deployments");
+        ids.reverse();
+        let one = |id: String| {
+            let found = self.call("codedeploy", "GetDeployment", &doc! { "deploymentId" => id });
+            let info = found.get("deploymentInfo").clone();
+            let text = |name: &str| info.text(name).unwrap_or_default().to_owned();
+            (text("status"), text("creator"))
+        };
+        ids.into_iter().map(one).collect()
+    }
+
+    /// The world in a line: what users get from how many instances, the deployments, the Auto Scaling groups.
+    pub async fn picture(&self) -> String {
+        self.advance(900).await;
+        let groups = self.call("autoscaling", "DescribeAutoScalingGroups", &doc! {}).list("AutoScalingGroups").to_vec();
+        let group = self.call(
+            "codedeploy",
+            "GetDeploymentGroup",
+            &doc! { "applicationName" => "shop", "deploymentGroupName" => "shop-web" },
+        );
+        let named = group.get("deploymentGroupInfo").list("autoScalingGroups")[0].text("name").unwrap().to_owned();
+        let live = groups.iter().find(|group| group.text("AutoScalingGroupName") == Some(&named));
+        let mut instances: Vec<&str> =
+            live.unwrap().list("Instances").iter().filter_map(|instance| instance.text("InstanceId")).collect();
+        instances.sort_unstable();
+        let arn = self.made[0].front.target_group.clone();
+        let health = self.call("elasticloadbalancing", "DescribeTargetHealth", &doc! { "TargetGroupArn" => arn });
+        let mut healthy: Vec<&str> = Vec::new();
+        for target in health.list("TargetHealthDescriptions") {
+            match target.get("TargetHealth").text("State").unwrap() {
+                "healthy" => healthy.push(target.get("Target").text("Id").unwrap()),
+                "draining" => {}
+                state => panic!("a target is {state}"),
+            }
+        }
+        healthy.sort_unstable();
+        assert_eq!(healthy, instances, "exactly the named group's instances serve");
+        let deployments = self.deployments();
+        let said: Vec<String> = deployments.iter().map(|(status, creator)| format!("{status} by {creator}")).collect();
+        let release = self.served().await;
+        let count = deployments.len();
+        let s = if groups.len() == 1 { "" } else { "s" };
+        let (n, groups) = (healthy.len(), groups.len());
+        format!("live {release} on {n}, {count} deployments: {}; {groups} group{s}", said.join(", "))
+    }
+
+    /// The release that answers, 50 times in a row.
+    async fn served(&self) -> String {
+        let mut releases = Vec::new();
+        for _ in 0..50 {
+            let request =
+                http::Request::builder().uri("/").header("host", "localhost:8000").body(bytes::Bytes::new()).unwrap();
+            let answer = self.sandbox.handle(request).await.unwrap();
+            let release = answer.headers().get("x-release").and_then(|value| value.to_str().ok()).unwrap_or("nobody");
+            releases.push(release.to_owned());
+        }
+        releases.sort_unstable();
+        releases.dedup();
+        releases.join("+")
+    }
+
+    /// An operation, as the account's owner.
+    pub fn call(&self, service: &str, operation: &str, input: &Doc) -> Doc {
+        let site = Site { account: "111122223333".to_owned(), region: "ap-northeast-2".to_owned() };
+        let scope = Scope { site, caller: "arn:aws:iam::111122223333:user/owner".to_owned() };
+        let world = &self.sandbox.world;
+        world.call(&scope, service, operation, input).unwrap_or_else(|error| panic!("{operation}: {error:?}"))
+    }
 }

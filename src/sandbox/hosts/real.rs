@@ -48,8 +48,9 @@ impl RealHosts {
     /// [`supervise`](super::supervisor::supervise).
     ///
     /// # Errors
-    /// The directory cannot be made.
+    /// The directory cannot be made, or there is no such program.
     pub fn start(program: PathBuf, directory: PathBuf) -> io::Result<RealHosts> {
+        std::fs::metadata(&program)?;
         std::fs::create_dir_all(&directory)?;
         let directory = directory.canonicalize()?;
         Ok(RealHosts { program, directory, hosts: Mutex::default() })

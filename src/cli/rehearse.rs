@@ -1,0 +1,49 @@
+//! `shipit rehearse`: a whole deployment in a world made for the pipeline.
+
+use std::io::Write;
+use std::sync::atomic::Ordering;
+
+use super::Ended;
+use super::args::{Output, RehearseArgs};
+use super::around::Around;
+use super::project::Project;
+use crate::error::{Failure, Kind};
+use crate::rehearsal::{Rehearsal, rehearse};
+
+/// What a shell calls a Ctrl-C.
+const INTERRUPTED: u8 = 130;
+
+pub async fn run(args: &RehearseArgs, around: &mut Around) -> Ended {
+    let project = Project::open(&args.at, around)?;
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::new(Kind::Unexpected, "shipit does not find itself").because(error))?;
+    let rehearsal = Rehearsal {
+        pipeline: project.pipeline,
+        environment: project.environment,
+        typed: super::project::find(args.at.pipeline.as_deref(), &around.directory)?.1,
+        directory: around.directory.clone(),
+        program,
+        instances: args.instances,
+        speed: args.speed,
+        rate: args.rate,
+        faults: args.faults.clone(),
+        shows_driver: args.output != Output::Json,
+    };
+    // Whoever interrupts waits until the world is gone.
+    around.driving.store(true, Ordering::Relaxed);
+    let (mut err, shows) = (around.err.clone(), rehearsal.shows_driver);
+    let mut say = move |line: &str| {
+        if shows {
+            let _ = writeln!(err, "{line}");
+        }
+    };
+    let Some(document) = rehearse(&rehearsal, &mut say, &mut around.interrupt).await? else { return Ok(INTERRUPTED) };
+    let text = match args.output {
+        Output::Text | Output::Plain => document.text(around.out_style),
+        Output::Json => serde_json::to_string_pretty(&document)
+            .map(|text| text + "\n")
+            .map_err(|error| Failure::new(Kind::Unexpected, "cannot be written as JSON").because(error))?,
+    };
+    let _ = around.out.write_all(text.as_bytes());
+    Ok(document.exit_code)
+}

@@ -1,0 +1,297 @@
+//! How a rehearsal went, for people and for programs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::outside::{Live, Run};
+use super::traffic::{BASELINE, CANDIDATE, Tally};
+use crate::event::record::{Outcome, Record};
+use crate::report::Style;
+use crate::report::layout::Page;
+use crate::report::style::Tint;
+use crate::run::state::StepState;
+use crate::run::{RunStatus, StepStatus};
+
+/// How a rehearsal went. Times ending in `_s` are seconds; those within the run count from the first request, in world
+/// time.
+#[derive(Clone, Debug, Serialize)]
+pub struct Document {
+    /// The pipeline.
+    pub pipeline: String,
+    /// Its environment.
+    pub environment: String,
+    /// The run, unless it was refused before it began.
+    pub run: Option<String>,
+    /// `succeeded`, `no_change`, `rolled_back`, `paused`, `held`, `stuck`, `refused`.
+    pub outcome: String,
+    /// The driver's exit code.
+    pub exit_code: u8,
+    /// From the first request to the last, in the world.
+    pub world_s: f64,
+    /// From the first request to the last, on the wall.
+    pub wall_s: f64,
+    /// What each target serves.
+    pub live: BTreeMap<String, Live>,
+    /// What users met.
+    pub traffic: Traffic,
+    /// What was done.
+    pub steps: Vec<Step>,
+    /// What was judged.
+    pub verdicts: Vec<Verdict>,
+    /// How often a fault struck.
+    pub faults_hit: u64,
+    /// The driver's calls, by `service:Operation`.
+    pub aws_calls: BTreeMap<String, u64>,
+}
+
+/// What users met.
+#[derive(Clone, Debug, Serialize)]
+pub struct Traffic {
+    /// Sent.
+    pub requests: u64,
+    /// Not answered as they should be.
+    pub failed: u64,
+    /// Answers by release.
+    pub by_release: ByRelease,
+    /// Half of the answers were there within this time.
+    pub p50_ms: Option<f64>,
+    /// Nearly all answers were there within this time.
+    pub p99_ms: Option<f64>,
+    /// When the first request failed.
+    pub first_failed_world_s: Option<f64>,
+    /// When the last request failed.
+    pub last_failed_world_s: Option<f64>,
+    /// Failures by what was wrong.
+    pub failures: BTreeMap<String, u64>,
+}
+
+/// Answers by release, those that failed included.
+#[derive(Clone, Debug, Serialize)]
+pub struct ByRelease {
+    /// The one that was there before.
+    pub baseline: u64,
+    /// The one that was shipped.
+    pub candidate: u64,
+}
+
+/// A step of a lane; its way back is a step too.
+#[derive(Clone, Debug, Serialize)]
+pub struct Step {
+    /// The target.
+    pub lane: String,
+    /// The step.
+    pub step: String,
+    /// `pending`, `started`, `done`, `failed`.
+    pub status: &'static str,
+    /// When it began.
+    pub started_s: Option<f64>,
+    /// When it ended.
+    pub ended_s: Option<f64>,
+    /// What was found at its end.
+    pub reason: String,
+}
+
+/// A verdict.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// The condition.
+    pub condition: String,
+    /// `pass`, `fail` or `undecided`.
+    pub verdict: String,
+    /// The numbers.
+    pub why: String,
+    /// When.
+    pub at_s: f64,
+}
+
+/// What a document is made of.
+pub struct Parts<'a> {
+    /// The pipeline.
+    pub pipeline: &'a str,
+    /// Its environment.
+    pub environment: &'a str,
+    /// The driver's exit code.
+    pub exit_code: u8,
+    /// What the driver called the outcome, if it said anything.
+    pub said: Option<&'a str>,
+    /// The run, if one began.
+    pub run: Option<&'a Run>,
+    /// What each target serves.
+    pub live: BTreeMap<String, Live>,
+    /// What users met.
+    pub tally: &'a Tally,
+    /// How fast the world lived.
+    pub speed: f64,
+    /// How often a fault struck.
+    pub faults_hit: u64,
+    /// The driver's calls.
+    pub aws_calls: BTreeMap<String, u64>,
+}
+
+impl Document {
+    /// Puts it together.
+    pub fn new(parts: Parts<'_>) -> Document {
+        let (began, ended) = parts.tally.span.unwrap_or_default();
+        let world_s = seconds(began, ended);
+        Document {
+            pipeline: parts.pipeline.to_owned(),
+            environment: parts.environment.to_owned(),
+            run: parts.run.map(|run| run.state.run.to_string()),
+            outcome: outcome(parts.run, parts.said, parts.exit_code),
+            exit_code: parts.exit_code,
+            world_s,
+            wall_s: tenths(world_s / parts.speed),
+            live: parts.live,
+            traffic: traffic(parts.tally, began),
+            steps: parts.run.map(|run| steps(run, began)).unwrap_or_default(),
+            verdicts: parts.run.map(|run| verdicts(run, began)).unwrap_or_default(),
+            faults_hit: parts.faults_hit,
+            aws_calls: parts.aws_calls,
+        }
+    }
+
+    /// For people.
+    pub fn text(&self, style: Style) -> String {
+        let mut page = Page::new(style);
+        let (mark, tint) = match self.exit_code {
+            0 => ("✓", Tint::Good),
+            20 => ("↺", Tint::Caution),
+            _ => ("✗", Tint::Bad),
+        };
+        let outcome = self.outcome.replace('_', " ");
+        page.heading(tint, &format!("{mark} rehearsal of {} in {}: {outcome}", self.pipeline, self.environment));
+        for (target, live) in &self.live {
+            let release = live.release.as_deref().unwrap_or("a release that is not the rehearsal's");
+            page.field("live", &format!("{target}: {release}"));
+        }
+        page.field("traffic", &self.traffic.text());
+        for (what, count) in &self.traffic.failures {
+            page.field("", &format!("{count} × {what}"));
+        }
+        if let (Some(first), Some(last)) = (self.traffic.first_failed_world_s, self.traffic.last_failed_world_s) {
+            page.field("", &format!("the first after {}, the last after {}", length(first), length(last)));
+        }
+        for verdict in self.verdicts.iter().filter(|verdict| verdict.verdict == "fail") {
+            page.field("said no", &format!("{} after {}: {}", verdict.condition, length(verdict.at_s), verdict.why));
+        }
+        for step in self.steps.iter().filter(|step| step.status == "failed" || step.step == "restore") {
+            let took = step.started_s.zip(step.ended_s).map(|(from, to)| format!(" in {}", length(to - from)));
+            let took = took.unwrap_or_default();
+            page.field(step.status, &format!("{} {}{took}: {}", step.lane, step.step, step.reason));
+        }
+        if self.faults_hit > 0 {
+            page.field("faults", &format!("struck {} times", self.faults_hit));
+        }
+        let calls: u64 = self.aws_calls.values().sum();
+        page.field(
+            "took",
+            &format!("{} in the world, {:.0} s here; {calls} calls to AWS", length(self.world_s), self.wall_s),
+        );
+        page.finish()
+    }
+}
+
+impl Traffic {
+    fn text(&self) -> String {
+        let failed = match self.failed {
+            0 => "none failed".to_owned(),
+            count => format!("{count} failed"),
+        };
+        let times = match (self.p50_ms, self.p99_ms) {
+            (Some(p50), Some(p99)) => format!("; half within {p50:.0} ms, 99 % within {p99:.0} ms"),
+            _ => String::new(),
+        };
+        let ByRelease { baseline, candidate } = self.by_release;
+        format!("{} requests, {failed}; {BASELINE} {baseline}, {CANDIDATE} {candidate}{times}", self.requests)
+    }
+}
+
+fn traffic(tally: &Tally, began: Timestamp) -> Traffic {
+    Traffic {
+        requests: tally.requests,
+        failed: tally.failed,
+        by_release: ByRelease { baseline: tally.of(BASELINE), candidate: tally.of(CANDIDATE) },
+        p50_ms: tally.percentile_ms(50),
+        p99_ms: tally.percentile_ms(99),
+        first_failed_world_s: tally.failed_at.map(|(first, _)| seconds(began, first)),
+        last_failed_world_s: tally.failed_at.map(|(_, last)| seconds(began, last)),
+        failures: tally.failures.clone(),
+    }
+}
+
+fn outcome(run: Option<&Run>, said: Option<&str>, exit_code: u8) -> String {
+    let status = run.map(|run| run.state.status);
+    let text = match status {
+        Some(RunStatus::Ended(Outcome::Succeeded)) => "succeeded",
+        Some(RunStatus::Ended(Outcome::RolledBack)) => "rolled_back",
+        Some(RunStatus::Ended(Outcome::Held)) => "held",
+        Some(RunStatus::Ended(Outcome::Stuck)) => "stuck",
+        Some(RunStatus::Ended(Outcome::Refused)) => "refused",
+        // It is not over: whoever drives next goes on.
+        Some(
+            RunStatus::Planned | RunStatus::Running | RunStatus::Paused | RunStatus::Detached | RunStatus::RollingBack,
+        ) => "paused",
+        None if exit_code == 0 => said.unwrap_or("no_change"),
+        None => "refused",
+    };
+    text.to_owned()
+}
+
+fn steps(run: &Run, began: Timestamp) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (lane, state) in run.plan.lanes().zip(&run.state.lanes) {
+        let mut add = |id: &str, step: &StepState| {
+            steps.push(Step {
+                lane: lane.target.to_string(),
+                step: id.to_owned(),
+                status: match step.status {
+                    StepStatus::Pending => "pending",
+                    StepStatus::Started => "started",
+                    StepStatus::Done => "done",
+                    StepStatus::Failed => "failed",
+                },
+                started_s: step.started.map(|at| seconds(began, at)),
+                ended_s: step.ended.map(|at| seconds(began, at)),
+                reason: step.note.clone(),
+            });
+        };
+        lane.steps.iter().zip(&state.steps).for_each(|(step, state)| add(&step.id.0, state));
+        if let Some(restore) = &state.restore {
+            add("restore", restore);
+        }
+    }
+    steps
+}
+
+fn verdicts(run: &Run, began: Timestamp) -> Vec<Verdict> {
+    let verdict = |envelope: &crate::event::Envelope| match &envelope.record {
+        Record::Judged { condition, verdict, why, .. } => Some(Verdict {
+            condition: condition.clone(),
+            verdict: verdict.clone(),
+            why: why.clone(),
+            at_s: seconds(began, envelope.at),
+        }),
+        _ => None,
+    };
+    run.envelopes.iter().filter_map(verdict).collect()
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    tenths(to.duration_since(from).as_secs_f64())
+}
+
+fn tenths(number: f64) -> f64 {
+    (number * 10.0).round() / 10.0
+}
+
+/// `5m 03s`.
+fn length(seconds: f64) -> String {
+    let whole = Duration::try_from_secs_f64(seconds.round()).unwrap_or_default().as_secs();
+    match (whole / 60, whole % 60) {
+        (0, seconds) => format!("{seconds}s"),
+        (minutes, seconds) => format!("{minutes}m {seconds:02}s"),
+    }
+}

@@ -1,0 +1,52 @@
+//! An instance of the new fleet dies while a deployment is in a certain phase. The phase is read from the API.
+
+use std::time::Duration;
+
+use super::fault::Phase;
+use crate::sandbox::Sandbox;
+use crate::sandbox::doc::{Doc, doc};
+use crate::sandbox::ec2::kill_instance;
+use crate::sandbox::world::{Scope, Site};
+
+/// How often the API is asked, in wire time: a phase may be over within a few world seconds.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Waits for the phase of a blue/green deployment, then kills an instance of its new fleet. Gives the instance's id.
+pub async fn lose_instance(sandbox: Sandbox, site: Site, phase: Phase) -> String {
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        if let Some(instance) = victim(&sandbox, &site, phase) {
+            kill_instance(&sandbox.world, &site, &instance);
+            return instance;
+        }
+    }
+}
+
+fn victim(sandbox: &Sandbox, site: &Site, phase: Phase) -> Option<String> {
+    let scope = Scope::service(site, "rehearsal");
+    let ask = |operation: &str, input: &Doc| sandbox.world.call(&scope, "codedeploy", operation, input).ok();
+    let unfinished = ask("ListDeployments", &doc! { "includeOnlyStatuses" => vec!["InProgress", "Ready"] })?;
+    unfinished.texts("deployments").iter().find_map(|id| {
+        let found = ask("GetDeployment", &doc! { "deploymentId" => id })?;
+        let info = found.get("deploymentInfo");
+        if info.get("deploymentStyle").text("deploymentType") != Some("BLUE_GREEN") {
+            return None;
+        }
+        let green = |status: &[&str]| {
+            let mut filters = doc! { "ServerInstanceLabel" => vec!["Green"] };
+            if !status.is_empty() {
+                filters.set("TargetStatus", status.to_vec());
+            }
+            let listed = ask("ListDeploymentTargets", &doc! { "deploymentId" => id, "targetFilters" => filters })?;
+            listed.texts("targetIds").into_iter().next()
+        };
+        match phase {
+            Phase::Installing => green(&["InProgress"]),
+            Phase::Ready if info.text("status") == Some("Ready") => green(&[]),
+            Phase::Live if info.bool("instanceTerminationWaitTimeStarted") == Some(true) => green(&[]),
+            Phase::Ready | Phase::Live => None,
+        }
+    })
+}

@@ -1,0 +1,111 @@
+//! What came of it, seen from outside: through the API, not by what the driver said.
+
+use std::collections::BTreeMap;
+
+use aws_types::SdkConfig;
+use serde::Serialize;
+
+use crate::artifact::bundle::Bundle;
+use crate::aws::{Aws, Clients};
+use crate::error::{Failure, Kind, Result};
+use crate::event::Envelope;
+use crate::model::{Name, Pipeline, RunId};
+use crate::plan::Plan;
+use crate::run::State;
+use crate::store::{Bucket, Journal, Keys, lock};
+
+/// A person who looks at the account, beside the driver.
+pub struct Observer {
+    clients: Clients,
+    bucket: Bucket,
+    keys: Keys,
+}
+
+/// What a target serves, by its deployment group's last successful revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Live {
+    /// The release, if it is one of the rehearsal's.
+    pub release: Option<String>,
+    /// Where its bundle lies.
+    pub revision: String,
+}
+
+/// A run, as its journal tells.
+pub struct Run {
+    /// What was to be done.
+    pub plan: Plan,
+    /// What happened.
+    pub envelopes: Vec<Envelope>,
+    /// What came of it.
+    pub state: State,
+}
+
+impl Observer {
+    /// An observer with these credentials.
+    ///
+    /// # Errors
+    /// There is no such environment.
+    pub async fn new(config: &SdkConfig, pipeline: &Pipeline, environment: &Name) -> Result<Observer> {
+        let place = pipeline.environments.get(environment);
+        let place = place.ok_or_else(|| Failure::new(Kind::Usage, format!("there is no environment {environment}")))?;
+        let clients = Aws::new(config.clone()).at(&place.region, None, "rehearsal", None).await;
+        let bucket = Bucket::new(clients.s3().clone(), &pipeline.store.bucket);
+        let keys = Keys::new(&pipeline.store, &pipeline.pipeline, environment);
+        Ok(Observer { clients, bucket, keys })
+    }
+
+    /// What each target serves; bundles are known by their release.
+    ///
+    /// # Errors
+    /// What AWS says.
+    pub async fn live(&self, pipeline: &Pipeline, known: &[(&str, &Bundle)]) -> Result<BTreeMap<String, Live>> {
+        let mut live = BTreeMap::new();
+        for (name, target) in &pipeline.targets {
+            let seen = self.clients.observe_fleet(&target.fleet, &[]).await?;
+            let Some(baseline) = seen.baseline else { continue };
+            let is_of = |bundle: &Bundle| baseline.revision.key == self.keys.artifact(&bundle.sha256);
+            let release = known.iter().find(|(_, bundle)| is_of(bundle)).map(|(release, _)| (*release).to_owned());
+            let revision = format!("s3://{}/{}", baseline.revision.bucket, baseline.revision.key);
+            live.insert(name.to_string(), Live { release, revision });
+        }
+        Ok(live)
+    }
+
+    /// The run that owns the environment.
+    ///
+    /// # Errors
+    /// What S3 says.
+    pub async fn claimed(&self) -> Result<Option<RunId>> {
+        let seen = lock::read(&self.bucket, &self.keys).await?;
+        Ok(seen.lock.claim.map(|claim| claim.run))
+    }
+
+    /// The last run that began.
+    ///
+    /// # Errors
+    /// What S3 says.
+    pub async fn last_run(&self) -> Result<Option<Run>> {
+        let runs = self.bucket.folders(&self.keys.runs()).await?;
+        let mut runs: Vec<RunId> = runs.iter().filter_map(|name| RunId::parse(name).ok()).collect();
+        runs.sort_unstable();
+        for run in runs.iter().rev() {
+            let (_, envelopes) = Journal::open(&self.bucket, &self.keys, run).await?;
+            // A run of which nothing but the plan is there has not begun.
+            if !envelopes.is_empty() {
+                return self.folded(run, envelopes).await.map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn folded(&self, run: &RunId, envelopes: Vec<Envelope>) -> Result<Run> {
+        let object = self.bucket.get(&self.keys.plan(run)).await?;
+        let plan: Option<Plan> = object.and_then(|object| serde_json::from_slice(&object.bytes).ok());
+        let plan = plan.ok_or_else(|| Failure::new(Kind::Unexpected, format!("the plan of {run} cannot be read")))?;
+        let mut state = State::new(run.clone(), &plan);
+        for envelope in &envelopes {
+            state.apply(&plan, envelope.at, &envelope.record);
+        }
+        Ok(Run { plan, envelopes, state })
+    }
+}

@@ -1,0 +1,45 @@
+//! Wherever a driver is stopped for good, another one ends the run as if nothing had been.
+
+use super::cuts::{Blade, Cut};
+use super::stage::{PIPELINE, Stage};
+
+/// A world, a good release, and a driver that is stopped somewhere; then `resume`, or `deploy` again where no run had
+/// come to be.
+async fn ends_well_after(cut: Cut) -> String {
+    let stage = Stage::new(PIPELINE).await;
+    stage.release("two", "");
+    let said = stage.shipit_cut("deploy shop.yml --release two", &Blade::new(Some(cut))).await;
+    assert!(said.is_none(), "{cut:?} was not reached: {said:?}");
+    let mut said = stage.shipit("resume shop.yml").await;
+    if said.err.contains("no run is unfinished") && stage.deployments().len() == 1 {
+        said = stage.shipit("deploy shop.yml --release two").await;
+    }
+    assert_eq!(said.code, 0, "{cut:?}\n{}{}", said.err, said.out);
+    stage.picture().await
+}
+
+async fn every_cut(is_before: bool) {
+    let whole = Blade::new(None);
+    let stage = Stage::new(PIPELINE).await;
+    stage.release("two", "");
+    let said = stage.shipit_cut("deploy shop.yml --release two", &whole).await.unwrap();
+    assert_eq!(said.code, 0, "{}", said.err);
+    let wanted = stage.picture().await;
+    assert_eq!(wanted, "live two on 4, 2 deployments: Succeeded by user, Succeeded by user; 1 group");
+    let count = whole.names().len();
+    assert!(count > 15, "{:?}", whole.names());
+    for at in 0..count {
+        let cut = Cut { at, is_before };
+        assert_eq!(ends_well_after(cut).await, wanted, "{cut:?}: {}", whole.names()[at]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_dies_before_anything_it_does() {
+    every_cut(true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_dies_after_anything_it_does() {
+    every_cut(false).await;
+}
