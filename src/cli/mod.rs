@@ -41,7 +41,8 @@ pub async fn run(words: &[String], around: &mut Around) -> u8 {
         Ok(args) => args,
         Err(error) => return say_usage(&error, around),
     };
-    match dispatch(args, around).await {
+    // On the heap: the commands' futures are large, and a test's thread has a small stack.
+    match Box::pin(dispatch(args, around)).await {
         Ok(code) => code,
         Err(failure) => {
             say_failure(&failure, around);
