@@ -325,3 +325,41 @@ fn nothing_survives_whoever_held_the_supervisors_stdin() {
     assert!(!is_alive(&pid));
     fs::remove_dir_all(&directory).unwrap();
 }
+
+/// The example's files, as a release of this name.
+fn storefront(release: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/storefront");
+    let mut files = vec![("release.env".to_owned(), format!("RELEASE={release}\n"))];
+    for directory in [root.clone(), root.join("scripts")] {
+        for entry in fs::read_dir(directory).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+            let name = entry.path().strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            if name != "release.env" {
+                files.push((name, fs::read_to_string(entry.path()).unwrap()));
+            }
+        }
+    }
+    files
+}
+
+/// Status line and release of the host's /healthz.
+fn ask(stand: &Stand) -> (String, String) {
+    let Some(Backend::Tcp(address)) = stand.hosts.backend(HOST, 8080) else { panic!("a real host has an address") };
+    let mut connection = std::net::TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    write!(connection, "GET /healthz HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").unwrap();
+    let answer = std::io::read_to_string(connection).unwrap();
+    let release = answer.lines().find_map(|line| line.strip_prefix("X-Release: ")).unwrap_or_default().to_owned();
+    (answer.lines().next().unwrap_or_default().to_owned(), release)
+}
+
+#[tokio::test]
+async fn the_storefront_is_replaced_on_a_host() {
+    let stand = Stand::new();
+    for release in ["one", "two"] {
+        let files = storefront(release);
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        assert_eq!(stand.install(&files, "DISALLOW").await.1, None);
+        assert_eq!(ask(&stand), ("HTTP/1.1 200 OK".to_owned(), release.to_owned()));
+    }
+    stand.close().await;
+}
