@@ -196,7 +196,8 @@ async fn five_revisions_are_kept() {
     }
     let agent = stand.root().join("opt/codedeploy-agent/deployment-root");
     let listed = |path: &Path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
-    let group = listed(&agent).into_iter().find(|path| path.to_string_lossy().contains("-4")).expect("a group's id");
+    let is_id = |path: &PathBuf| path.file_name().is_some_and(|name| name.len() == 36);
+    let group = listed(&agent).into_iter().find(is_id).expect("a group's id");
     assert_eq!(listed(&group).len(), 5);
     let id = group.file_name().unwrap().to_string_lossy().into_owned();
     let last = fs::read_to_string(agent.join(format!("deployment-instructions/{id}_last_successful_install"))).unwrap();
