@@ -29,7 +29,7 @@ pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
     is_free(&project, &cloud).await?;
     let mut wanted = prepare::wanted(&project, &cloud, &args.release, &bundles);
     let by = caller.arn.clone();
-    let built = prepare::plan(&project, &cloud, around, &wanted, caller).await?;
+    let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, caller)).await?;
     if let Some(path) = &args.plan {
         is_still_true(&built.plan, &around.directory.join(path))?;
     }
@@ -47,7 +47,7 @@ pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
     let asked = if args.until_approval { Asked::UntilApproval } else { Asked::Forward };
     let order = Order { plan: built.plan, by, why: "deploy", parent: None, revisions: wanted.revisions };
     let (lease, loaded) = begin(&project, &cloud, around, order).await?;
-    drive(&project, &cloud, around, &args.drive, lease, loaded, ("deploy", asked)).await
+    Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("deploy", asked))).await
 }
 
 /// A run that is about to exist.

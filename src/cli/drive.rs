@@ -76,7 +76,7 @@ pub async fn drive(
         holder: around.holder.who.clone(),
     };
     around.driving.store(true, Ordering::Relaxed);
-    let (driven, state, head) = driver.drive().await;
+    let (driven, state, head) = Box::pin(driver.drive()).await;
     let driven = driven?;
     let code = exit_code(&driven, asked, &state);
     let is_driven = matches!(driven, Driven::Fenced);

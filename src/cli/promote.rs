@@ -85,7 +85,7 @@ pub async fn decide(
     match take(cloud, around, run, PATIENCE).await? {
         Taken::Ours(lease) => {
             let loaded = super::deploy::first_entry(cloud, around, &lease, load(cloud, run).await?).await?;
-            drive(project, cloud, around, &args.drive, *lease, loaded, asked).await
+            Box::pin(drive(project, cloud, around, &args.drive, *lease, loaded, asked)).await
         }
         Taken::Over => Ok(0),
         Taken::Driven(who) => {
