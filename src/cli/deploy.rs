@@ -33,11 +33,11 @@ pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
     if let Some(path) = &args.plan {
         is_still_true(&built.plan, &around.directory.join(path))?;
     }
-    let text = plan_text(&built.plan, &built.notes, None, around.err_style);
-    let _ = around.err.write_all(text.as_bytes());
     if built.plan.is_empty() {
         return no_change(around, &args.drive, "deploy", &built.plan);
     }
+    let text = plan_text(&built.plan, &built.notes, None, around.err_style);
+    let _ = writeln!(around.err, "{text}");
     for (artifact, bundle) in &bundles {
         let revision = upload::put(&cloud.bucket, &cloud.keys, bundle).await?;
         for (name, _) in project.pipeline.targets.iter().filter(|(_, target)| target.artifact == *artifact) {

@@ -52,14 +52,7 @@ pub async fn drive(
         sites.push(Site { clients });
     }
     let mut reporters = reporters(args, around)?;
-    if run.state.token == 0 {
-        // The first entry was written before there was a driver to tell of it.
-        let mut before = State::new(run.state.run.clone(), &run.plan);
-        for envelope in &run.envelopes {
-            reporters.on(&run.plan, &before, envelope);
-            before.apply(&run.plan, envelope.at, &envelope.record);
-        }
-    }
+    introduce(&mut reporters, &run);
     let driver = Driver {
         plan: Arc::clone(&run.plan),
         state: run.state,
@@ -84,6 +77,15 @@ pub async fn drive(
     let text = ending(&run.plan, &state, &project.invocation, is_driven, around.out_style);
     say(around, args, &result, &text)?;
     Ok(code)
+}
+
+/// A run that nobody has driven yet: what its first records say stands above all else, as in a replay.
+fn introduce(reporters: &mut Reporters, run: &Loaded) {
+    let mut before = State::new(run.state.run.clone(), &run.plan);
+    for envelope in run.envelopes.iter().filter(|_| run.state.token == 0) {
+        reporters.on(&run.plan, &before, envelope);
+        before.apply(&run.plan, envelope.at, &envelope.record);
+    }
 }
 
 /// Who is told, and where.

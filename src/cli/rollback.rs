@@ -35,11 +35,11 @@ pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
     let (wanted, parent) = goal(&project, &cloud, args.to.as_deref()).await?;
     let by = caller.arn.clone();
     let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, caller)).await?;
-    let text = plan_text(&built.plan, &built.notes, None, around.err_style);
-    let _ = around.err.write_all(text.as_bytes());
     if built.plan.is_empty() {
         return no_change(around, &args.drive, "rollback", &built.plan);
     }
+    let text = plan_text(&built.plan, &built.notes, None, around.err_style);
+    let _ = writeln!(around.err, "{text}");
     let order = Order { plan: built.plan, by, why: "rollback", parent: Some(parent), revisions: wanted.revisions };
     let (lease, loaded) = begin(&project, &cloud, around, order).await?;
     Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("rollback", Asked::Forward))).await

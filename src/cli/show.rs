@@ -11,9 +11,8 @@ use super::{Ended, runs};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
 use crate::model::pipeline::Target;
-use crate::model::{Name, RunId};
+use crate::model::{Name, Revision, RunId};
 use crate::report::status::{Driver, RunView, TargetStatus};
-use crate::report::words;
 use crate::report::{HistoryRow, StatusView, ending, history_text, lines, status_text};
 use crate::run::State;
 use crate::store::head::{self, Head, RunSummary};
@@ -85,7 +84,7 @@ async fn live(cloud: &Cloud, head: &Head, name: &Name, target: &Target) -> (Targ
             let revision = revision.flatten();
             let known = known.filter(|live| revision.as_ref().is_some_and(|it| it.key == live.revision.key));
             status.since = known.map(|live| live.since);
-            status.live = known.map(|live| live.release.clone()).or_else(|| revision.as_ref().map(words::bundle));
+            status.live = known.map(|live| live.release.clone()).or_else(|| revision.as_ref().map(Revision::label));
             status.deployment = deployment;
             (status, None)
         }

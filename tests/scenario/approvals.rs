@@ -22,7 +22,7 @@ async fn a_person_promotes() {
     stage.advance(1800).await;
     let status = stage.shipit("status shop.yml").await;
     assert!(status.out.contains("for a person to promote until"), "{}", status.out);
-    assert!(status.out.contains("bundle 05525cee71ce serves all"), "{}", status.out);
+    assert!(status.out.contains("bundle 05525cee serves all"), "{}", status.out);
     let said = stage.shipit("promote shop.yml").await;
     assert_eq!(said.code, 0, "{}\n{}", said.err, said.out);
     let picture = stage.picture().await;
