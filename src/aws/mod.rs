@@ -89,6 +89,15 @@ impl Aws {
         Aws { config, calls: Calls::default() }
     }
 
+    /// The same for what a command does once, and no loop does again: up to ten attempts per call, within the same 50 s.
+    /// AWS that throttles a third of all calls must not stop a deploy before it has begun.
+    #[must_use]
+    pub fn patient(&self) -> Aws {
+        let retries = RetryConfig::standard().with_max_attempts(10).with_max_backoff(Duration::from_secs(10));
+        let config = self.config.to_builder().retry_config(retries).build();
+        Aws { config, calls: self.calls.clone() }
+    }
+
     /// The region that the environment or the profile of whoever started shipit names.
     pub fn own_region(&self) -> Option<&str> {
         self.config.region().map(AsRef::as_ref)

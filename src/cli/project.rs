@@ -52,7 +52,7 @@ impl Project {
     /// The way to the store and the account.
     pub async fn cloud(&self, around: &Around, session: &str) -> Cloud {
         let aws = Aws::new(around.config.clone());
-        let clients = aws.at(&self.place.region, self.place.role.as_deref(), session, None).await;
+        let clients = aws.patient().at(&self.place.region, self.place.role.as_deref(), session, None).await;
         let bucket = Bucket::new(clients.s3().clone(), &self.pipeline.store.bucket);
         let keys = Keys::new(&self.pipeline.store, &self.pipeline.pipeline, &self.environment);
         Cloud { aws, clients, bucket, keys }

@@ -31,11 +31,9 @@ pub async fn run(args: &RehearseArgs, around: &mut Around) -> Ended {
     };
     // Whoever interrupts waits until the world is gone.
     around.driving.store(true, Ordering::Relaxed);
-    let (mut err, shows) = (around.err.clone(), rehearsal.shows_driver);
+    let mut err = around.err.clone();
     let mut say = move |line: &str| {
-        if shows {
-            let _ = writeln!(err, "{line}");
-        }
+        let _ = writeln!(err, "{line}");
     };
     let Some(document) = rehearse(&rehearsal, &mut say, &mut around.interrupt).await? else { return Ok(INTERRUPTED) };
     let text = match args.output {
