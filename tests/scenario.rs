@@ -11,3 +11,5 @@ mod deaths;
 mod releases;
 #[path = "scenario/stage.rs"]
 mod stage;
+#[path = "scenario/weather.rs"]
+mod weather;

@@ -37,7 +37,7 @@ impl Verdict {
 }
 
 /// After how many seconds without news a fact says nothing any more.
-const STALE_SECONDS: i64 = 300;
+const STALE_SECONDS: i64 = 420;
 
 /// Bad readings of target health in a row that are a failure; one may be a health check in between.
 const LOW_READINGS: u32 = 2;

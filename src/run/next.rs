@@ -196,7 +196,7 @@ impl Deciding<'_> {
                 }
                 let count = (usize::try_from(seconds).unwrap_or(0), usize::try_from(watched.as_seconds()).unwrap_or(0));
                 let why = self.why_it_bakes(lane, place);
-                let every = (watched.as_seconds() / 10).max(60);
+                let every = (watched.as_seconds() / 5).max(60);
                 if seconds >= step_state.watched + every {
                     let (target, step) = (lane.target.clone(), step.id.clone());
                     self.emit(Record::Watched { target, step, seconds });

@@ -94,10 +94,10 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
         for condition in &watch.conditions {
             match condition {
                 Condition::Targets { .. } => {
-                    let pace = if view.lows > 0 { 15 } else { (age / 6).clamp(30, 180) };
+                    let pace = if view.lows > 0 { 15 } else { (age / 4).clamp(30, 300) };
                     reads.extend(health_reads(lane, pace));
                 }
-                Condition::Alarm { name } => reads.push(Wanted(Read::Alarm(name.clone()), (age / 8).clamp(30, 100))),
+                Condition::Alarm { name } => reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 150))),
                 Condition::Http { request, .. } => {
                     if let Some(place) = conditions(lane).position(|other| other == condition) {
                         reads.push(Wanted(Read::Probe(place), request.every.as_seconds()));
@@ -133,14 +133,14 @@ fn health_reads(lane: &Lane, pace: u64) -> impl Iterator<Item = Wanted> + '_ {
 /// How often a deployment is asked for: soon after a call, then less and less, and rarely while a person is waited for.
 fn deployment_pace(step: &Step, state: &StepState, age: u64, now: Timestamp) -> u64 {
     if state.last_call.as_ref().is_some_and(|(_, at)| seconds_since(Some(*at), now) < 20) {
-        return 5;
+        return 10;
     }
     match &step.what {
-        What::Act(Action::Create) => (age / 4).clamp(10, 60),
-        What::Act(Action::Reroute) => (age / 6).clamp(20, 180),
-        What::Act(Action::Finish) => (age / 4).clamp(5, 30),
+        What::Act(Action::Create) => (age / 3).clamp(15, 60),
+        What::Act(Action::Reroute) => (age / 5).clamp(30, 180),
+        What::Act(Action::Finish) => (age / 4).clamp(10, 30),
         What::Act(Action::Compare | Action::Restore) => 30,
-        What::Hold(Hold::Bake { .. }) => 90,
+        What::Hold(Hold::Bake { .. }) => (age / 3).clamp(60, 300),
         What::Hold(Hold::Approval { .. }) => 120,
     }
 }

@@ -34,6 +34,38 @@ async fn every_cut(is_before: bool) {
     }
 }
 
+/// The same on the way back: a bad release, a driver that dies somewhere after the run has begun.
+#[tokio::test(start_paused = true)]
+async fn a_driver_dies_on_the_way_back() {
+    let whole = Blade::new(None);
+    let stage = bad_release().await;
+    let said = stage.shipit_cut("deploy shop.yml --release two", &whole).await.unwrap();
+    assert_eq!(said.code, 20, "{}", said.err);
+    let wanted = stage.picture().await;
+    assert!(wanted.starts_with("live baseline on 4") && wanted.ends_with("1 group"), "{wanted}");
+    let names = whole.names();
+    let stop = names.iter().position(|name| name == "StopDeployment").unwrap();
+    for at in stop - 1..names.len() {
+        for is_before in [true, false] {
+            let cut = Cut { at, is_before };
+            let stage = bad_release().await;
+            let said = stage.shipit_cut("deploy shop.yml --release two", &Blade::new(Some(cut))).await;
+            assert!(said.is_none(), "{cut:?} was not reached");
+            let said = stage.shipit("resume shop.yml").await;
+            let is_over = said.err.contains("no run is unfinished");
+            assert!(said.code == 20 || is_over && said.code == 0, "{cut:?} {}\n{}{}", names[at], said.err, said.out);
+            assert_eq!(stage.picture().await, wanted, "{cut:?} {}", names[at]);
+        }
+    }
+}
+
+async fn bad_release() -> Stage {
+    let stage = Stage::new(PIPELINE).await;
+    stage.traffic(20);
+    stage.release("two", "errors: 100\n");
+    stage
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_driver_dies_before_anything_it_does() {
     every_cut(true).await;
