@@ -1,6 +1,8 @@
 //! Whole runs in virtual time, against the sandbox in this process: shipit's own command line, the real SDK, signatures on.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "scenario/approvals.rs"]
+mod approvals;
 #[path = "scenario/cuts.rs"]
 mod cuts;
 #[path = "scenario/deaths.rs"]

@@ -89,14 +89,17 @@ impl Clients {
         Ok(groups)
     }
 
-    /// Deletes an Auto Scaling group and terminates its instances.
+    /// Deletes an Auto Scaling group and terminates its instances; a group that is gone already is no error.
     ///
     /// # Errors
     /// The call's.
     pub async fn delete_group(&self, name: &str) -> Result<()> {
         let call = self.autoscaling.delete_auto_scaling_group().auto_scaling_group_name(name).force_delete(true);
-        call.send().await.map_err(failed(DELETE))?;
-        Ok(())
+        match call.send().await.map_err(failed(DELETE)) {
+            // Auto Scaling has no code of its own for this.
+            Err(error) if error.message.contains("not found") => Ok(()),
+            other => other.map(|_| ()),
+        }
     }
 
     async fn policies(&self, group: &str) -> Result<Vec<String>> {

@@ -7,6 +7,7 @@
 
 mod autoscaling;
 mod bundles;
+mod class;
 mod cloudwatch;
 mod codedeploy;
 mod deploy;
@@ -155,3 +156,6 @@ fn session_name(text: &str) -> String {
     let name: String = text.chars().map(|c| if fits(c) { c } else { '-' }).take(64).collect();
     if name.len() < 2 { "shipit".to_owned() } else { name }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,15 +29,15 @@ pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
     is_free(&project, &cloud).await?;
     let mut wanted = prepare::wanted(&project, &cloud, &args.release, &bundles);
     let by = caller.arn.clone();
-    let built = prepare::plan(&project, &cloud, around, &wanted, caller).await?;
+    let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, caller)).await?;
     if let Some(path) = &args.plan {
         is_still_true(&built.plan, &around.directory.join(path))?;
     }
-    let text = plan_text(&built.plan, &built.notes, None, around.err_style);
-    let _ = around.err.write_all(text.as_bytes());
     if built.plan.is_empty() {
         return no_change(around, &args.drive, "deploy", &built.plan);
     }
+    let text = plan_text(&built.plan, &built.notes, None, around.err_style);
+    let _ = writeln!(around.err, "{text}");
     for (artifact, bundle) in &bundles {
         let revision = upload::put(&cloud.bucket, &cloud.keys, bundle).await?;
         for (name, _) in project.pipeline.targets.iter().filter(|(_, target)| target.artifact == *artifact) {
@@ -47,7 +47,7 @@ pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
     let asked = if args.until_approval { Asked::UntilApproval } else { Asked::Forward };
     let order = Order { plan: built.plan, by, why: "deploy", parent: None, revisions: wanted.revisions };
     let (lease, loaded) = begin(&project, &cloud, around, order).await?;
-    drive(&project, &cloud, around, &args.drive, lease, loaded, ("deploy", asked)).await
+    Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("deploy", asked))).await
 }
 
 /// A run that is about to exist.
@@ -96,6 +96,39 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
     let loaded = runs::load(&cloud.bucket, &cloud.keys, &run).await?;
     let loaded = loaded.ok_or_else(|| Failure::new(Kind::Unexpected, format!("the plan of {run} vanished")))?;
     Ok((lease, loaded))
+}
+
+/// Writes the first entry of a run whose driver was killed between the claim and that. Its bundles were up before.
+///
+/// # Errors
+/// A bundle is gone; the store cannot be used.
+pub async fn first_entry(cloud: &Cloud, around: &Around, lease: &Lease, run: runs::Loaded) -> Result<runs::Loaded> {
+    if !run.envelopes.is_empty() {
+        return Ok(run);
+    }
+    let id = run.state.run.clone();
+    let mut revisions = BTreeMap::new();
+    for lane in run.plan.lanes() {
+        let bundle = run.plan.release.bundles.iter().find(|bundle| Some(&*bundle.sha256) == lane.revision.sha256());
+        let found = match bundle {
+            Some(bundle) => upload::find(&cloud.bucket, &lane.revision.key, &bundle.sha256, bundle.size).await?,
+            None => Some(lane.revision.clone()),
+        };
+        let found = found.ok_or_else(|| {
+            Failure::new(Kind::Unexpected, format!("the bundle of {} is gone: {}", lane.target, lane.revision.key))
+        })?;
+        revisions.insert(lane.target.clone(), found);
+    }
+    let claim = lock::read(&cloud.bucket, &cloud.keys).await?.lock.claim;
+    let (by, why) = claim.map_or_else(Default::default, |claim| (claim.by, claim.why));
+    let json = super::plan::to_json(&run.plan)?;
+    let plan = hex(&<sha2::Sha256 as sha2::Digest>::digest(json.as_bytes()));
+    let first = Record::RunPlanned { by, why, parent: None, revisions, plan };
+    let mut journal = run.journal;
+    match journal.append(around.clock.now(), lease.token(), std::slice::from_ref(&first)).await? {
+        Append::Done(_) => super::resume::load(cloud, &id).await,
+        Append::Fenced => Err(Failure::new(Kind::NotFinished, format!("another driver has taken over {id}"))),
+    }
 }
 
 /// Nobody else's unfinished run owns the environment. A claim whose run has ended is given back: its driver was killed

@@ -14,7 +14,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::event::record::{Outcome, Side};
 use crate::plan::Plan;
 use crate::probe::Prober;
-use crate::report::{Events, Plain, Reporters, ResultDocument, Terminal, ending, plan_text};
+use crate::report::{Events, Plain, Reporter, Reporters, ResultDocument, Terminal, ending, plan_text};
 use crate::run::State;
 use crate::store::Lease;
 
@@ -51,7 +51,8 @@ pub async fn drive(
         let clients = cloud.aws.at(&site.region, site.role.as_deref(), &session, Some(shared)).await;
         sites.push(Site { clients });
     }
-    let reporters = reporters(args, around)?;
+    let mut reporters = reporters(args, around)?;
+    introduce(&mut reporters, &run);
     let driver = Driver {
         plan: Arc::clone(&run.plan),
         state: run.state,
@@ -68,7 +69,7 @@ pub async fn drive(
         holder: around.holder.who.clone(),
     };
     around.driving.store(true, Ordering::Relaxed);
-    let (driven, state, head) = driver.drive().await;
+    let (driven, state, head) = Box::pin(driver.drive()).await;
     let driven = driven?;
     let code = exit_code(&driven, asked, &state);
     let is_driven = matches!(driven, Driven::Fenced);
@@ -76,6 +77,15 @@ pub async fn drive(
     let text = ending(&run.plan, &state, &project.invocation, is_driven, around.out_style);
     say(around, args, &result, &text)?;
     Ok(code)
+}
+
+/// A run that nobody has driven yet: what its first records say stands above all else, as in a replay.
+fn introduce(reporters: &mut Reporters, run: &Loaded) {
+    let mut before = State::new(run.state.run.clone(), &run.plan);
+    for envelope in run.envelopes.iter().filter(|_| run.state.token == 0) {
+        reporters.on(&run.plan, &before, envelope);
+        before.apply(&run.plan, envelope.at, &envelope.record);
+    }
 }
 
 /// Who is told, and where.

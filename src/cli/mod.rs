@@ -41,7 +41,8 @@ pub async fn run(words: &[String], around: &mut Around) -> u8 {
         Ok(args) => args,
         Err(error) => return say_usage(&error, around),
     };
-    match dispatch(args, around).await {
+    // Boxed: a command's future is large, and threads of tests and workers have small stacks.
+    match Box::pin(dispatch(args, around)).await {
         Ok(code) => code,
         Err(failure) => {
             say_failure(&failure, around);

@@ -24,8 +24,8 @@ pub async fn run(args: &ResumeArgs, around: &mut Around) -> Ended {
     };
     match take(&cloud, around, &run, LAPSE + Duration::from_secs(10)).await? {
         Taken::Ours(lease) => {
-            let loaded = load(&cloud, &run).await?;
-            drive(&project, &cloud, around, &args.drive, *lease, loaded, ("resume", Asked::Forward)).await
+            let loaded = super::deploy::first_entry(&cloud, around, &lease, load(&cloud, &run).await?).await?;
+            Box::pin(drive(&project, &cloud, around, &args.drive, *lease, loaded, ("resume", Asked::Forward))).await
         }
         Taken::Over => Ok(0),
         Taken::Driven(who) if args.if_abandoned => {

@@ -34,15 +34,15 @@ pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
     is_free(&project, &cloud).await?;
     let (wanted, parent) = goal(&project, &cloud, args.to.as_deref()).await?;
     let by = caller.arn.clone();
-    let built = prepare::plan(&project, &cloud, around, &wanted, caller).await?;
-    let text = plan_text(&built.plan, &built.notes, None, around.err_style);
-    let _ = around.err.write_all(text.as_bytes());
+    let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, caller)).await?;
     if built.plan.is_empty() {
         return no_change(around, &args.drive, "rollback", &built.plan);
     }
+    let text = plan_text(&built.plan, &built.notes, None, around.err_style);
+    let _ = writeln!(around.err, "{text}");
     let order = Order { plan: built.plan, by, why: "rollback", parent: Some(parent), revisions: wanted.revisions };
     let (lease, loaded) = begin(&project, &cloud, around, order).await?;
-    drive(&project, &cloud, around, &args.drive, lease, loaded, ("rollback", Asked::Forward)).await
+    Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("rollback", Asked::Forward))).await
 }
 
 /// What to go back to: the release that was live before the last run that succeeded, or a named one.

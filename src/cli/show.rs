@@ -2,17 +2,20 @@
 
 use std::io::Write;
 
+use futures_util::future::join_all;
+
 use super::args::{Output, ReadArgs, ShowArgs};
 use super::around::Around;
 use super::project::{Cloud, Project};
 use super::{Ended, runs};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
-use crate::model::RunId;
+use crate::model::pipeline::Target;
+use crate::model::{Name, Revision, RunId};
 use crate::report::status::{Driver, RunView, TargetStatus};
 use crate::report::{HistoryRow, StatusView, ending, history_text, lines, status_text};
 use crate::run::State;
-use crate::store::head::{self, RunSummary};
+use crate::store::head::{self, Head, RunSummary};
 use crate::store::lock;
 use crate::time::wall_now;
 
@@ -25,18 +28,9 @@ pub async fn status(args: &ReadArgs, around: &mut Around) -> Ended {
     let cloud = project.cloud(around, "shipit-status").await;
     let (head, seen) =
         tokio::try_join!(head::read(&cloud.bucket, &cloud.keys), lock::read(&cloud.bucket, &cloud.keys))?;
-    let targets = project.pipeline.targets.keys().map(|target| {
-        let live = head.0.live.get(target);
-        TargetStatus {
-            target: target.clone(),
-            live: live.map(|live| live.release.clone()),
-            deployment: None,
-            since: live.map(|live| live.since),
-            group: None,
-            healthy: None,
-            active: None,
-        }
-    });
+    let found =
+        join_all(project.pipeline.targets.iter().map(|(name, target)| live(&cloud, &head.0, name, target))).await;
+    let (targets, notes): (Vec<TargetStatus>, Vec<Option<String>>) = found.into_iter().unzip();
     let driver = driver(&seen.lock);
     let run = match &seen.lock.claim {
         Some(claim) => runs::load(&cloud.bucket, &cloud.keys, &claim.run).await?.filter(|run| !run.state.has_ended()),
@@ -47,9 +41,9 @@ pub async fn status(args: &ReadArgs, around: &mut Around) -> Ended {
         at: around.clock.now(),
         pipeline: project.pipeline.pipeline.clone(),
         environment: project.environment.clone(),
-        targets: targets.collect(),
+        targets,
         run: run.map(|run| RunView::of(&run.plan, &run.state, driver, &project.invocation)),
-        notes: Vec::new(),
+        notes: notes.into_iter().flatten().collect(),
     };
     let text = match args.output {
         Output::Json => json(&view)?,
@@ -64,6 +58,37 @@ fn driver(lock: &lock::Lock) -> Option<Driver> {
     let held = lock.lease.as_ref().filter(|held| !held.holder.is_surely_gone())?;
     let seen_seconds_ago = u64::try_from(wall_now().duration_since(held.beat).as_secs()).unwrap_or(0);
     Some(Driver { holder: held.holder.who.clone(), seen_seconds_ago })
+}
+
+/// What AWS says is live on a target, called by its release where shipit brought it.
+async fn live(cloud: &Cloud, head: &Head, name: &Name, target: &Target) -> (TargetStatus, Option<String>) {
+    let known = head.live.get(name);
+    let mut status = TargetStatus {
+        target: name.clone(),
+        live: None,
+        deployment: None,
+        since: None,
+        group: None,
+        healthy: None,
+        active: None,
+    };
+    let fleet = &target.fleet;
+    match cloud.clients.live(&fleet.application, &fleet.deployment_group).await {
+        Err(error) => {
+            status.live = known.map(|live| live.release.clone());
+            (status, Some(format!("{name}: {error}")))
+        }
+        Ok((groups, last)) => {
+            status.group = groups.into_iter().next();
+            let (deployment, revision) = last.unzip();
+            let revision = revision.flatten();
+            let known = known.filter(|live| revision.as_ref().is_some_and(|it| it.key == live.revision.key));
+            status.since = known.map(|live| live.since);
+            status.live = known.map(|live| live.release.clone()).or_else(|| revision.as_ref().map(Revision::label));
+            status.deployment = deployment;
+            (status, None)
+        }
+    }
 }
 
 /// `shipit history`.

@@ -148,7 +148,7 @@ impl Driver {
             expired: None,
             interrupt,
         };
-        let result = driving.run().await;
+        let result = Box::pin(driving.run()).await;
         driving.acts.abort_all();
         let is_over = matches!(result, Ok(Driven::Ended(_)));
         if is_over {
@@ -200,7 +200,7 @@ impl Driving {
             let turn = tokio::select! {
                 biased;
                 _ = interrupt.changed() => continue,
-                turn = self.turn() => turn?,
+                turn = Box::pin(self.turn()) => turn?,
             };
             match turn {
                 Some(driven) => return Ok(driven),

@@ -232,6 +232,13 @@ pub struct Baseline {
     pub bundle_exists: bool,
 }
 
+impl Baseline {
+    /// What people call it: its release, or else its bundle.
+    pub fn label(&self) -> String {
+        self.release.clone().unwrap_or_else(|| self.revision.label())
+    }
+}
+
 /// A deployment under way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveDeployment {

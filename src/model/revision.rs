@@ -23,6 +23,14 @@ impl Revision {
         let name = self.key.rsplit('/').next()?.strip_suffix(".zip")?;
         (name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(name)
     }
+
+    /// What a bundle without a release is called: the start of its hash, or its place.
+    pub fn label(&self) -> String {
+        match self.sha256().and_then(|hash| hash.get(..8)) {
+            Some(start) => format!("bundle {start}"),
+            None => format!("s3://{}/{}", self.bucket, self.key),
+        }
+    }
 }
 
 /// The label of a release and the bundles that go together.

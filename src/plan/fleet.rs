@@ -156,7 +156,8 @@ impl Subject<'_> {
     }
 }
 
-/// Where probes go: the first listener that forwards plain HTTP to one of the fleet's target groups, as `http://host:port`.
+/// Where probes go: the first listener that forwards plain HTTP to one of the fleet's target groups, as
+/// `http://host:port`.
 pub fn origin(fleet: &Fleet) -> Option<String> {
     let ours = |arn: &String| fleet.target_groups.iter().any(|group| group.arn == *arn);
     let mut origins: Vec<(u16, &str)> = Vec::new();

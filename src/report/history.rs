@@ -4,12 +4,15 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Page, Row, Table};
-use super::style::Style;
+use super::style::{Style, Tint};
 use super::words::{self, between, short};
 use crate::event::record::Outcome;
-use crate::model::{Period, RunId};
+use crate::model::{Period, RunId, harmless};
 use crate::plan::{Intent, Plan};
 use crate::run::{RunStatus, State};
+
+/// Characters of a cause that the table shows; `show` has all.
+const CAUSE: usize = 150;
 
 /// One run; a list of them is the document of `--output json`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,7 +58,7 @@ impl HistoryRow {
 pub fn history_text(rows: &[HistoryRow], now: Timestamp, style: Style) -> String {
     let mut page = Page::new(style);
     if rows.is_empty() {
-        page.field("", "no run yet");
+        page.heading(Tint::Quiet, "no run yet");
         return page.finish();
     }
     let mut table = Table { headers: vec!["run", "began", "release", "outcome", "took", "by"], rows: Vec::new() };
@@ -72,7 +75,8 @@ pub fn history_text(rows: &[HistoryRow], now: Timestamp, style: Style) -> String
             row.by.as_deref().map(who).unwrap_or_default(),
         ]));
         let parent = row.parent.as_ref().map(|run| format!("after run {run}"));
-        let why: Vec<String> = row.cause.iter().cloned().chain(parent).collect();
+        let cause = row.cause.as_ref().map(|cause| harmless(cause, CAUSE));
+        let why: Vec<String> = cause.into_iter().chain(parent).collect();
         if !why.is_empty() {
             table.rows.push(Row::Remark(why.join("; ")));
         }

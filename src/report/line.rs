@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::style::{Mark, Style};
 use super::words;
-use crate::event::record::{Envelope, Outcome, Record};
+use crate::event::record::{Cause, Envelope, Outcome, Record, Side};
 use crate::model::{Name, Period};
 use crate::plan::{Action, Intent, Plan, Step, StepId, What};
 use crate::run::{State, StepState, StepStatus};
@@ -48,18 +48,17 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
             let after = parent.as_ref().map(|run| format!(", after run {run}")).unwrap_or_default();
             whole(Mark::Fact, format!("run {}: {}, asked for by {by}{after}", envelope.run, intent(plan)))
         }
-        Record::DriverStarted { token, holder } => {
-            let again = if *token > 1 { format!(", driver {token} of this run") } else { String::new() };
-            whole(Mark::Fact, format!("driven by {holder}{again}"))
+        Record::DriverStarted { holder, .. } => {
+            // Tokens grow with every run of the environment; another driver of this run has one before it.
+            let on = if before.token == 0 { "" } else { " on" };
+            whole(Mark::Fact, format!("driven{on} by {holder}"))
         }
         Record::DecisionAccepted { name, by } => whole(Mark::Fact, format!("decision {name} by {by} is taken up")),
         Record::DecisionIgnored { name, why } => whole(Mark::Fact, format!("decision {name} has no effect: {why}")),
         Record::RollBackBegan { cause, targets } => {
             let targets: Vec<&str> = targets.iter().map(Name::as_str).collect();
-            let back = if targets.is_empty() { "nothing to restore" } else { "rolling back" };
-            let gap = if targets.is_empty() { "" } else { " " };
-            let what = format!("{back}{gap}{}: {} ({})", targets.join(", "), cause.what, words::side(cause.side));
-            whole(Mark::Back, what)
+            let gap = if targets.is_empty() { "nothing to restore" } else { "rolling back " };
+            whole(Mark::Back, format!("{gap}{}: {}", targets.join(", "), why_back(plan, before, cause)))
         }
         Record::Detached { why } => whole(Mark::Paused, format!("detached: {why}; any machine can resume the run")),
         Record::RunEnded { outcome, live } => whole(outcome_mark(*outcome), ended(before, at, *outcome, live)),
@@ -154,6 +153,22 @@ fn intent(plan: &Plan) -> String {
     match plan.intent {
         Intent::Deploy => format!("release {label} of {pipeline} goes to {environment}"),
         Intent::Rollback => format!("{pipeline} in {environment} goes back to release {label}"),
+    }
+}
+
+/// A step that just failed has said why already.
+fn why_back(plan: &Plan, before: &State, cause: &Cause) -> String {
+    for (lane, lane_state) in plan.lanes().zip(&before.lanes) {
+        let said = |step: &StepState| step.status == StepStatus::Failed && step.note == cause.what;
+        if let Some(step) = lane_state.steps.iter().position(said).and_then(|place| lane.steps.get(place)) {
+            return format!("{} of {} failed", step.id, lane.target);
+        }
+    }
+    match cause.side {
+        Side::Person => cause.what.clone(),
+        Side::Condition | Side::CodeDeploy | Side::Limit | Side::Refused | Side::Busy => {
+            format!("{} ({})", cause.what, words::side(cause.side))
+        }
     }
 }
 

@@ -32,7 +32,6 @@ pub fn plan_text(plan: &Plan, notes: &[String], next: Option<&Invocation>, style
             lane_text(&mut page, plan, lane);
         }
     }
-    page.blank();
     totals(&mut page, plan);
     for note in notes {
         page.note("note", note);
@@ -139,6 +138,7 @@ fn totals(page: &mut Page, plan: &Plan) {
     if plan.is_empty() {
         return;
     }
+    page.blank();
     let people = plan.lanes().flat_map(|lane| &lane.steps).any(is_approval);
     let person = if people { ", and a person's time to promote" } else { "" };
     let usually = short(along(plan, |step| if is_approval(step) { Period::default() } else { step.expected }));

@@ -40,7 +40,7 @@ pub struct StatusView {
 pub struct TargetStatus {
     /// The target.
     pub target: Name,
-    /// The release or bundle that serves, if one was ever deployed.
+    /// The release or bundle that serves, as far as can be seen.
     pub live: Option<String>,
     /// The deployment that brought it.
     pub deployment: Option<String>,
@@ -168,7 +168,7 @@ pub fn status_text(view: &StatusView, style: Style) -> String {
 }
 
 fn target_text(target: &TargetStatus, now: Timestamp) -> String {
-    let live = target.live.as_deref().unwrap_or("nothing was ever deployed");
+    let live = target.live.as_deref().unwrap_or("nothing deployed, as far as can be seen");
     let group = target.group.as_ref().map(|group| format!(" on {group}")).unwrap_or_default();
     let since = target.since.map(|since| format!(" for {}", short(between(since, now)))).unwrap_or_default();
     let healthy = target.healthy.map(|(some, all)| format!(", {some} of {all} healthy")).unwrap_or_default();

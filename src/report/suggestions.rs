@@ -2,7 +2,7 @@
 
 use super::commands::{Invocation, Suggestion, quoted};
 use super::words;
-use crate::event::record::Outcome;
+use crate::event::record::{Outcome, Side};
 use crate::plan::{Intent, Plan};
 use crate::run::{RunStatus, State, StepStatus};
 
@@ -16,7 +16,8 @@ pub fn suggestions(plan: &Plan, state: &State, invocation: &Invocation, is_drive
     let keeps = old.as_deref().unwrap_or("the baseline");
     let show = Suggestion::new(invocation.show(&state.run), "the whole story");
     let status = invocation.suggest("status", "what is live now");
-    let again = invocation.suggest(&verb(plan), "again, once the cause is gone");
+    let is_aborted = state.cause.as_ref().is_some_and(|cause| cause.side == Side::Person);
+    let again = invocation.suggest(&verb(plan), if is_aborted { "again" } else { "again, once the cause is gone" });
     let abort = invocation.suggest("abort", format!("rolls back to {keeps}"));
     let is_going_back = state.cause.is_some();
     match state.status {

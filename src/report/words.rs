@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use crate::event::record::{Outcome, Side};
-use crate::model::{Period, Revision};
+use crate::model::Period;
+use crate::model::observed::Baseline;
 use crate::plan::{Action, FleetBaseline, Hold, Intent, Lane, Step, WayBack, What};
 use crate::run::RunStatus;
 
@@ -48,18 +49,9 @@ pub fn bytes(size: u64) -> String {
     }
 }
 
-/// What was live before: the release's label, or else the bundle; none before the first deployment.
+/// What was live before; none before the first deployment.
 pub fn baseline(fleet: &FleetBaseline) -> Option<String> {
-    let live = fleet.live.as_ref()?;
-    Some(live.release.clone().unwrap_or_else(|| bundle(&live.revision)))
-}
-
-/// A bundle without a label: the start of its hash, or its place.
-pub fn bundle(revision: &Revision) -> String {
-    match revision.sha256().and_then(|hash| hash.get(..12)) {
-        Some(start) => format!("bundle {start}"),
-        None => format!("s3://{}/{}", revision.bucket, revision.key),
-    }
+    fleet.live.as_ref().map(Baseline::label)
 }
 
 /// What a step does, before it is done.

@@ -216,7 +216,9 @@ impl Deciding<'_> {
                 Verdict::Pass(_) | Verdict::Fail(_) => None,
             },
         );
-        undecided.unwrap_or_else(|| "watching".to_owned())
+        let is_watched = active_watches(lane, &self.state.lanes[place]).next().is_some();
+        let well = if is_watched { "seconds watched, nothing failed" } else { "seconds that blue is kept" };
+        undecided.unwrap_or_else(|| well.to_owned())
     }
 
     /// Turns what a step needs into records, a call, or a line on the screen.
@@ -353,7 +355,7 @@ impl Deciding<'_> {
     fn end(&mut self, outcome: Outcome) {
         let name = |lane: &Lane| {
             let baseline = lane.baseline.live.as_ref();
-            let before = baseline.map(|live| live.release.clone().unwrap_or_else(|| live.revision.key.clone()));
+            let before = baseline.map(crate::model::observed::Baseline::label);
             match outcome {
                 Outcome::Succeeded => self.plan.release.label.clone(),
                 Outcome::RolledBack | Outcome::Refused => before.unwrap_or_else(|| "nothing".to_owned()),
@@ -375,7 +377,9 @@ impl Deciding<'_> {
             let state = &self.state.lanes[place];
             let Some(cursor) = state.cursor() else { continue };
             let What::Hold(Hold::Approval { within }) = &lane.steps[cursor].what else { return };
-            if self.view.lanes[place].is_calling {
+            // Not before it was seen that the deployment still waits, too.
+            let deployment = state.deployment.as_ref().and_then(|id| self.view.lanes[place].deployment(id));
+            if self.view.lanes[place].is_calling || deployment.is_none_or(|deployment| deployment.status.has_ended()) {
                 return;
             }
             let within = SignedDuration::try_from(within.duration()).unwrap_or(SignedDuration::MAX);
@@ -401,9 +405,7 @@ fn ended_behind_our_back(step: &Step, state: &LaneState, view: &LaneView, now: T
     let since = view.ended.get(id).map_or(0, |at| now.duration_since(*at).as_secs());
     match view.targets.get(id) {
         Some(fact) if Some(&fact.at) >= view.ended.get(id) => {
-            let mut cause = why_it_ended(deployment);
-            cause.details.extend(super::explain::hosts(&fact.value));
-            Some(Advance::Broken(cause))
+            Some(Advance::Broken(super::explain::lead(why_it_ended(deployment), &fact.value)))
         }
         Some(_) | None if since >= 30 => Some(Advance::Broken(why_it_ended(deployment))),
         Some(_) | None => Some(Advance::Wait(format!("asking the hosts of {id} why {} ended", step.id), None)),

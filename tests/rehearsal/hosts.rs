@@ -196,7 +196,8 @@ async fn five_revisions_are_kept() {
     }
     let agent = stand.root().join("opt/codedeploy-agent/deployment-root");
     let listed = |path: &Path| fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
-    let group = listed(&agent).into_iter().find(|path| path.to_string_lossy().contains("-4")).expect("a group's id");
+    let is_id = |path: &PathBuf| path.file_name().is_some_and(|name| name.len() == 36);
+    let group = listed(&agent).into_iter().find(is_id).expect("a group's id");
     assert_eq!(listed(&group).len(), 5);
     let id = group.file_name().unwrap().to_string_lossy().into_owned();
     let last = fs::read_to_string(agent.join(format!("deployment-instructions/{id}_last_successful_install"))).unwrap();
@@ -324,4 +325,42 @@ fn nothing_survives_whoever_held_the_supervisors_stdin() {
     assert_eq!(supervisor.wait().unwrap().code(), Some(0));
     assert!(!is_alive(&pid));
     fs::remove_dir_all(&directory).unwrap();
+}
+
+/// The example's files, as a release of this name.
+fn storefront(release: &str) -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/storefront");
+    let mut files = vec![("release.env".to_owned(), format!("RELEASE={release}\n"))];
+    for directory in [root.clone(), root.join("scripts")] {
+        for entry in fs::read_dir(directory).unwrap().map(Result::unwrap).filter(|entry| entry.path().is_file()) {
+            let name = entry.path().strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+            if name != "release.env" {
+                files.push((name, fs::read_to_string(entry.path()).unwrap()));
+            }
+        }
+    }
+    files
+}
+
+/// Status line and release of the host's /healthz.
+fn ask(stand: &Stand) -> (String, String) {
+    let Some(Backend::Tcp(address)) = stand.hosts.backend(HOST, 8080) else { panic!("a real host has an address") };
+    let mut connection = std::net::TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    write!(connection, "GET /healthz HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").unwrap();
+    let answer = std::io::read_to_string(connection).unwrap();
+    let release = answer.lines().find_map(|line| line.strip_prefix("X-Release: ")).unwrap_or_default().to_owned();
+    (answer.lines().next().unwrap_or_default().to_owned(), release)
+}
+
+#[tokio::test]
+async fn the_storefront_is_replaced_on_a_host() {
+    let stand = Stand::new();
+    for release in ["one", "two"] {
+        let files = storefront(release);
+        let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        assert_eq!(stand.install(&files, "DISALLOW").await.1, None);
+        assert_eq!(ask(&stand), ("HTTP/1.1 200 OK".to_owned(), release.to_owned()));
+    }
+    stand.close().await;
 }

@@ -98,7 +98,7 @@ impl Stage {
         tokio::select! {
             biased;
             () = blade.stopped.notified() => None,
-            code = cli::run(&words, &mut around) => Some(caught.said(code)),
+            code = Box::pin(cli::run(&words, &mut around)) => Some(caught.said(code)),
         }
     }
 }

@@ -117,7 +117,7 @@ impl Stage {
         let ports = (0..parsed.targets.len()).map(|place| 8000 + u16::try_from(place).unwrap()).collect();
         let wish = Wish { pipeline: &parsed, environment: &environment, instances, ports, baseline: &baseline, config };
         let config = stage.config(&owner.access_key_id, &owner.secret, Arc::new(Open)).1;
-        stage.made = provision(&config, clock, &wish).await.unwrap_or_else(|failure| panic!("{failure:?}"));
+        stage.made = Box::pin(provision(&config, clock, &wish)).await.unwrap_or_else(|failure| panic!("{failure:?}"));
         let attribute = doc! { "Key" => "deregistration_delay.timeout_seconds", "Value" => "60" };
         let short =
             doc! { "TargetGroupArn" => stage.made[0].front.target_group.clone(), "Attributes" => vec![attribute] };
@@ -186,7 +186,7 @@ impl Stage {
     pub async fn shipit(&self, line: &str) -> Said {
         let (mut around, caught, _stop) = self.around(Arc::new(Open));
         let words: Vec<String> = std::iter::once("shipit").chain(line.split(' ')).map(str::to_owned).collect();
-        let code = cli::run(&words, &mut around).await;
+        let code = Box::pin(cli::run(&words, &mut around)).await;
         caught.said(code)
     }
 

@@ -3,6 +3,7 @@
 use super::Subject;
 use super::fix::quoted;
 use crate::model::observed::ScalingGroup;
+use crate::plan::timing::floor;
 use crate::plan::{Intent, fleet};
 
 /// One line each, beginning with the target.
@@ -44,6 +45,14 @@ fn about_the_fleet(subject: &Subject, group: &ScalingGroup) -> Vec<String> {
     }
     let (healthy, serving) =
         (fleet::healthy(fleet, group).len(), group.instances.iter().filter(|it| it.is_in_service()).count());
+    if let Some(floor) =
+        fleet.min_healthy.as_ref().and_then(|min| floor(serving, min)).filter(|floor| *floor >= serving)
+    {
+        let config = &fleet.group.config;
+        notes.push(format!(
+            "{config} wants {floor} hosts healthy at any time, and there are {serving}: CodeDeploy may refuse"
+        ));
+    }
     if healthy < serving {
         notes.push(format!("only {healthy} of {serving} instances in service are healthy in their target groups now"));
     }

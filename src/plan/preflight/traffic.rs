@@ -1,5 +1,6 @@
 //! Target groups and load balancers.
 
+use super::fix::quoted;
 use super::{Refusal, Subject};
 
 pub(super) fn no_classic_balancer(subject: &Subject) -> Option<Refusal> {
@@ -94,14 +95,24 @@ pub(super) fn nobody_else_is_registered(subject: &Subject) -> Option<Refusal> {
                 "target group `{name}` holds {count} targets that are not in the Auto Scaling group ({first}{})",
                 if count > 1 { ", …" } else { "" }
             );
-            let ids: Vec<String> = others.iter().map(|id| format!("Id={}", super::fix::quoted(id))).collect();
-            return Some(subject.refuse(what).fix(format!(
-                "aws elbv2 deregister-targets --region {} --target-group-arn {} --targets {}",
-                super::fix::quoted(&subject.environment.region),
-                super::fix::quoted(&group.arn),
-                ids.join(" ")
-            )));
+            let some_serve = group.targets.iter().any(|target| ours(&target.id) && target.state == "healthy");
+            return Some(subject.refuse(what).fix(if some_serve {
+                change_targets(subject, "deregister-targets", &group.arn, &others)
+            } else {
+                let instances = subject.fleet.scaling_groups.iter().flat_map(|group| &group.instances);
+                let ours: Vec<&str> = instances.map(|instance| instance.id.as_str()).collect();
+                format!(
+                    "they serve alone: do not take them out before the live release is back in\n{}",
+                    change_targets(subject, "register-targets", &group.arn, &ours)
+                )
+            }));
         }
     }
     None
+}
+
+fn change_targets(subject: &Subject, command: &str, group: &str, ids: &[&str]) -> String {
+    let ids: Vec<String> = ids.iter().map(|id| format!("Id={}", quoted(id))).collect();
+    let region = quoted(&subject.environment.region);
+    format!("aws elbv2 {command} --region {region} --target-group-arn {} --targets {}", quoted(group), ids.join(" "))
 }

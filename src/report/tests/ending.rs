@@ -53,31 +53,17 @@ fn rolled_back_leads_with_the_cause() {
 
 #[test]
 fn rolled_back_before_users_met_it() {
-    let (web, step) = (name("web"), "create".into());
-    let details = ["i-01 AfterInstall: ScriptFailed", "  scripts/install.sh: exit 1", "  ::error::\u{1b}[2Jgone"];
-    let cause = cause(Side::CodeDeploy, "HEALTH_CONSTRAINTS: AfterInstall failed on i-01", &details);
-    let story = Story::new()
-        .then(0, Record::StepStarted { target: web.clone(), step })
-        .then(
-            3,
-            Record::DeploymentSeen { target: web.clone(), step: "create".into(), deployment: "d-BBBBBBBBB".to_owned() },
-        )
-        .then(90, Record::StepFailed { target: web.clone(), step: "create".into(), cause: cause.clone() })
-        .then(90, Record::RollBackBegan { cause, targets: vec![web.clone()] })
-        .then(95, Record::Restored { target: web, note: "blue was never touched".to_owned() })
-        .then(95, ended(Outcome::RolledBack));
-    insta::assert_snapshot!(text(&story), @r"
-    ↺ rolled back after 1m35s: HEALTH_CONSTRAINTS: AfterInstall failed on i-01
-      where     web, step create, deployment d-BBBBBBBBB: CodeDeploy stopped it
+    insta::assert_snapshot!(text(&Story::failed_early()), @r"
+    ↺ rolled back after 1m35s: i-01: AfterInstall install.sh: exit 1
+      where     web, step create, deployment d-B: CodeDeploy stopped it
       traffic   web: r1 serves all of it; r2 never got any
       next      shipit show 20261121-093406-kfzw storefront -e production
                   # the whole story
                 shipit deploy storefront -e production
                   # again, once the cause is gone
 
-      i-01 AfterInstall: ScriptFailed
-        scripts/install.sh: exit 1
-        : :error::gone
+      i-01: AfterInstall install.sh: exit 1
+          : :error::gone
     ");
 }
 
@@ -122,6 +108,24 @@ fn taken_over_by_another_driver() {
     let text = ending(&plan, &Story::ready().state(&plan), &invocation(), true, Style::PLAIN);
     assert!(text.starts_with("‖ run 20261121-093406-kfzw is driven on by another process\n"), "{text}");
     assert!(text.contains("shipit abort storefront -e production") && !text.contains("resume"), "{text}");
+}
+
+#[test]
+fn aborted_by_a_person() {
+    let aborted = cause(Side::Person, "aborted by kim", &[]);
+    let story = Story::paused()
+        .then(300, Record::RollBackBegan { cause: aborted, targets: vec![name("web")] })
+        .then(360, Record::Restored { target: name("web"), note: String::new() })
+        .then(360, ended(Outcome::RolledBack));
+    insta::assert_snapshot!(text(&story), @r"
+    ↺ rolled back after 6m: aborted by kim
+      where     web, step approval: a person stopped it
+      traffic   web: r1 serves all of it; r2 never got any
+      next      shipit show 20261121-093406-kfzw storefront -e production
+                  # the whole story
+                shipit deploy storefront -e production
+                  # again
+    ");
 }
 
 #[test]

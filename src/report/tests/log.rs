@@ -88,6 +88,20 @@ fn a_run_that_is_rolled_back() {
 }
 
 #[test]
+fn a_run_that_fails_early() {
+    insta::assert_snapshot!(log(&Story::failed_early()), @r"
+    09:34:06Z  • run 20261121-093406-kfzw: release r2 of storefront goes to production, asked for by arn:aws:iam::111122223333:user/kim
+    09:34:06Z  • driven by kim@laptop
+    09:34:06Z  ▸ web create  4 instances get the release (usually 6m, at most 30m)
+    09:34:09Z  • web create  deployment d-B
+    09:35:36Z  ✗ web create  failed: i-01: AfterInstall install.sh: exit 1 (CodeDeploy stopped it)
+    09:35:36Z  ↺ rolling back web: create of web failed
+    09:35:41Z  ✓ web restore  blue was never touched (5s)
+    09:35:41Z  ↺ rolled back after 1m35s; live: web r1
+    ");
+}
+
+#[test]
 fn what_else_is_said() {
     let (web, step) = (name("web"), "create".into());
     let call = |attempt, second, trouble: Option<&str>| {
@@ -138,7 +152,7 @@ fn what_else_is_said() {
     09:34:09Z  ! web create  CreateDeployment: no answer within 60 s; it is tried again
     09:34:10Z  • web create  CreateDeployment went through after it had failed 3 times
     09:34:11Z  ‖ detached: SIGTERM; any machine can resume the run
-    09:35:06Z  • driven by ci@runner-7, driver 2 of this run
+    09:35:06Z  • driven on by ci@runner-7
     09:35:06Z  ▸ web create  begins again
     09:35:07Z  • web  http /healthz is undecided: no answer yet
     09:35:09Z  ‖ web approval  waits for a person to promote; after 2026-11-21 17:34:06Z it rolls back

@@ -215,6 +215,23 @@ impl Story {
         self.0.iter().any(|(_, record)| matches!(record, Record::StepStarted { step, .. } if step.0 == "approval"))
     }
 
+    /// A hook failed on a new instance, before users met the release.
+    pub fn failed_early() -> Story {
+        let (web, step) = (name("web"), StepId::from("create"));
+        let details = ["i-01: AfterInstall install.sh: exit 1", "    ::error::\u{1b}[2Jgone"].map(str::to_owned);
+        let what = "i-01: AfterInstall install.sh: exit 1".to_owned();
+        let cause = Cause { side: Side::CodeDeploy, what, details: details.to_vec() };
+        let live = BTreeMap::from([(name("web"), "r1".to_owned())]);
+        let seen = Record::DeploymentSeen { target: web.clone(), step: step.clone(), deployment: "d-B".to_owned() };
+        Story::new()
+            .then(0, Record::StepStarted { target: web.clone(), step: step.clone() })
+            .then(3, seen)
+            .then(90, Record::StepFailed { target: web.clone(), step, cause: cause.clone() })
+            .then(90, Record::RollBackBegan { cause, targets: vec![web.clone()] })
+            .then(95, Record::Restored { target: web, note: "blue was never touched".to_owned() })
+            .then(95, Record::RunEnded { outcome: Outcome::RolledBack, live })
+    }
+
     /// The records as the journal gives them back.
     pub fn envelopes(&self) -> Vec<Envelope> {
         let envelope = |(seq, (second, record)): (usize, &(i64, Record))| Envelope {

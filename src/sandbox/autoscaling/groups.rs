@@ -144,8 +144,7 @@ pub(super) fn delete(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     let store = &mut state.site(&scope.site).autoscaling;
     let group = store.group(name)?;
     if group.instances.is_empty() {
-        let gone = store.groups.remove(name);
-        gone.iter().for_each(|group| group.wake.notify_one());
+        store.groups.remove(name);
         return Ok(Doc::Null);
     }
     if input.bool("ForceDelete") != Some(true) {

@@ -41,7 +41,7 @@ pub(super) struct Group {
     pub deleting: bool,
     /// Why the capacity was last changed; the activities that follow quote it.
     pub request: Option<String>,
-    /// Wakes the keeper.
+    /// Wakes the keeper, also when the group ends.
     pub wake: Arc<Notify>,
 }
 
@@ -161,6 +161,12 @@ pub(super) struct Activity {
     pub message: Option<String>,
     pub progress: i64,
     pub zone: String,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.wake.notify_one();
+    }
 }
 
 impl Group {

@@ -125,6 +125,29 @@ async fn a_hook_makes_instances_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn codedeploys_own_hook_lets_instances_through_where_nothing_was_deployed() {
+    let stage = Stage::new();
+    stage.group("web", 0, vec![]);
+    let deploy = |operation: &str, input: Doc| stage.try_call("codedeploy", operation, input).unwrap();
+    deploy("CreateApplication", doc! { "applicationName" => "shop", "computePlatform" => "Server" });
+    deploy(
+        "CreateDeploymentGroup",
+        doc! {
+            "applicationName" => "shop",
+            "deploymentGroupName" => "web",
+            "serviceRoleArn" => "arn:aws:iam::111122223333:role/codedeploy",
+            "autoScalingGroups" => vec!["web"],
+        },
+    );
+    let hooks = stage.asg("DescribeLifecycleHooks", named("web"));
+    let hook = hooks.list("LifecycleHooks")[0].text("LifecycleHookName").unwrap();
+    assert!(hook.starts_with("CodeDeploy-managed-automatic-launch-deployment-hook-web-"), "{hook}");
+    stage.asg("SetDesiredCapacity", with("web", "DesiredCapacity", 1));
+    stage.pass(32).await;
+    assert_eq!(stage.states("web"), ["InService"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn deleting_a_hook_ends_its_waits() {
     let stage = Stage::new();
     stage.group("web", 1, vec![]);
@@ -172,6 +195,39 @@ async fn dead_and_sick_instances_are_replaced() {
     stage.pass(400).await;
     assert!(!stage.members("web").contains(&before[1]));
     assert_eq!(stage.states("web"), ["InService", "InService"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_dies_while_it_boots_is_replaced() {
+    let stage = Stage::new();
+    let target_group = stage.target_group("web");
+    stage.front(8080, &target_group);
+    stage.group("web", 1, vec![&target_group]);
+    stage.pass(10).await;
+    let first = stage.members("web")[0].clone();
+    ec2::kill_instance(&stage.world, &stage.scope.site, &first);
+    stage.pass(120).await;
+    assert!(!stage.cast.answers.lock().unwrap().contains_key(&first));
+    assert!(!stage.members("web").contains(&first));
+    assert_eq!((stage.states("web"), stage.health(&target_group)), (vec!["InService".into()], vec!["healthy".into()]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn equal_seeds_give_equal_histories() {
+    async fn history() -> String {
+        let stage = Stage::new();
+        let target_group = stage.target_group("web");
+        stage.front(8080, &target_group);
+        stage.group("web", 3, vec![&target_group]);
+        stage.pass(100).await;
+        let first = stage.members("web")[0].clone();
+        ec2::kill_instance(&stage.world, &stage.scope.site, &first);
+        stage.asg("SetDesiredCapacity", with("web", "DesiredCapacity", 5));
+        stage.pass(500).await;
+        let activities = stage.asg("DescribeScalingActivities", doc! {});
+        format!("{activities:?} {:?} {:?}", stage.described("web"), stage.health(&target_group))
+    }
+    assert_eq!(history().await, history().await);
 }
 
 #[tokio::test(start_paused = true)]

@@ -184,7 +184,6 @@ async fn an_answer_begun_before_a_deregistration_is_finished() {
 
 #[tokio::test]
 async fn real_targets_are_checked() {
-    let stage = Stage::with(true);
     let well = server(|_| text("fine")).await;
     let sick = server(|_| vec![b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n".to_vec()]).await;
     let request = |path: &str| http::Request::get(path).header("host", "x").body(Bytes::new()).unwrap();
@@ -192,5 +191,4 @@ async fn real_targets_are_checked() {
     assert_eq!(balancer::status_of(sick, request("/healthz")).await.map(|status| status.as_u16()), Some(500));
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     assert_eq!(balancer::status_of(gone, request("/healthz")).await, None);
-    drop(stage);
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedSender};
 use tokio::task::AbortHandle;
 
 use super::supervisor::{Order, Report, Run, Said};
@@ -21,10 +21,13 @@ pub struct Processes {
     child: Mutex<Option<Child>>,
 }
 
+/// How many reports of a job may wait to be read.
+const REPORTS: usize = 256;
+
 #[derive(Default)]
 struct Jobs {
     last: u64,
-    running: BTreeMap<u64, UnboundedSender<Said>>,
+    running: BTreeMap<u64, Sender<Said>>,
 }
 
 /// A program that was started.
@@ -32,7 +35,7 @@ pub struct Job {
     id: u64,
     orders: UnboundedSender<Order>,
     jobs: Arc<Mutex<Jobs>>,
-    reports: UnboundedReceiver<Said>,
+    reports: Receiver<Said>,
 }
 
 impl Processes {
@@ -68,10 +71,10 @@ impl Processes {
         tokio::spawn(async move {
             let mut lines = BufReader::new(stdout).lines();
             while let Ok(Some(line)) = lines.next_line().await {
-                if let Ok(Report { job, said }) = serde_json::from_str(&line)
-                    && let Some(listener) = lock(&known).running.get(&job)
-                {
-                    let _gone = listener.send(said);
+                let Ok(Report { job, said }) = serde_json::from_str(&line) else { continue };
+                let listener = lock(&known).running.get(&job).cloned();
+                if let Some(listener) = listener {
+                    let _gone = listener.send(said).await; // a script that writes faster than it is read has to wait
                 }
             }
             lock(&known).running.clear(); // whoever still listens learns that nothing will come
@@ -81,7 +84,7 @@ impl Processes {
 
     /// Starts a program. That it could not be started is the job's first report.
     pub fn run(&self, command: Vec<String>, env: BTreeMap<String, String>, directory: String) -> Job {
-        let (sender, reports) = mpsc::unbounded_channel();
+        let (sender, reports) = mpsc::channel(REPORTS);
         let mut jobs = lock(&self.jobs);
         jobs.last += 1;
         let id = jobs.last;

@@ -2,7 +2,8 @@
 //!
 //! The directory holds `root`, the instance's `/`: AppSpec destinations are mapped below it, the agent keeps its files
 //! in it, and hooks find it in `HOST_ROOT`. Each instance has a loopback address of its own, `HOST_IP` for its hooks, so that
-//! all of them can listen on the same port. Each has an init process, the [supervisor](super::supervisor), by which every
+//! all of them can listen on the same port. Hooks are ordinary processes of this machine: only what they do below `HOST_ROOT` is
+//! the instance's alone. Each has an init process, the [supervisor](super::supervisor), by which every
 //! process of the instance can be found and killed.
 
 use std::collections::BTreeMap;
@@ -48,8 +49,9 @@ impl RealHosts {
     /// [`supervise`](super::supervisor::supervise).
     ///
     /// # Errors
-    /// The directory cannot be made.
+    /// The directory cannot be made, or there is no such program.
     pub fn start(program: PathBuf, directory: PathBuf) -> io::Result<RealHosts> {
+        std::fs::metadata(&program)?;
         std::fs::create_dir_all(&directory)?;
         let directory = directory.canonicalize()?;
         Ok(RealHosts { program, directory, hosts: Mutex::default() })
@@ -97,6 +99,15 @@ impl RealHosts {
             if !taken.contains(&address) {
                 return address;
             }
+        }
+    }
+}
+
+impl Drop for RealHosts {
+    fn drop(&mut self) {
+        for host in lock(&self.hosts).values() {
+            host.agent.abort();
+            host.shell.processes.close();
         }
     }
 }

@@ -82,14 +82,14 @@ fn run(world: &World, ask: &Ask) -> Reply {
     }
 }
 
-/// Reads an object as a host with an instance profile would.
+/// Reads an object and its ETag as a host with an instance profile would.
 ///
 /// # Errors
 /// The service's error code and message.
-pub fn fetch(world: &World, bucket: &str, key: &str, version: Option<&str>) -> Result<Bytes, ApiError> {
+pub fn fetch(world: &World, bucket: &str, key: &str, version: Option<&str>) -> Result<(Bytes, String), ApiError> {
     let mut state = world.lock();
     let (_, object) = state.s3.bucket(bucket)?.version(key, version, "GET")?;
-    Ok(object.body.clone())
+    Ok((object.body.clone(), object.etag.clone()))
 }
 
 /// An answer with an XML body.

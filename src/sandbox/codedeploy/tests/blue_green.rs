@@ -114,3 +114,18 @@ async fn the_wait_to_terminate_ends_by_itself_and_blue_can_be_kept() {
     assert_eq!(play.group_fleets()[0].0, format!("CodeDeploy_web_{id}"));
     assert_eq!(play.traffic(), ["v3 healthy"; 3]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn equal_worlds_have_equal_deployments() {
+    let mut traces = Vec::new();
+    for _ in 0..2 {
+        let play = Play::blue_green(0, 5).await;
+        let id = play.deploy("v2", Play::guarded());
+        play.pass(1200).await;
+        let ids = play.codedeploy("ListDeploymentTargets", doc! { "deploymentId" => &id }).texts("targetIds");
+        let input = doc! { "deploymentId" => &id, "targetIds" => ids };
+        let targets = play.codedeploy("BatchGetDeploymentTargets", input);
+        traces.push(format!("{:?} {targets:?}", play.deployment(&id)));
+    }
+    assert_eq!(traces[0], traces[1]);
+}

@@ -186,3 +186,36 @@ async fn stragglers_are_brought_up_to_date() {
     assert_eq!(play.status(&related[0]), "Succeeded");
     assert_eq!(play.traffic(), ["v2 healthy"; 4]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_launch_that_ends_after_the_deployment_is_brought_up_to_date_too() {
+    let play = baseline().await;
+    play.bundle("v1", "takes: 100s");
+    let id = play.deploy("v2", doc! {});
+    play.pass(200).await;
+    play.asg("SetDesiredCapacity", doc! { "AutoScalingGroupName" => "web", "DesiredCapacity" => 4 });
+    play.pass(250).await;
+    assert_eq!(play.status(&id), "Succeeded");
+    assert!(play.deployment(&id).get("relatedDeployments").is_null(), "the launch is still at work");
+    play.pass(500).await;
+    let newest = play.codedeploy("ListDeployments", doc! {}).texts("deployments")[0].clone();
+    assert_eq!(play.deployment(&newest).text("creator"), Some("CodeDeployAutoUpdate"));
+    assert_eq!(play.status(&newest), "Succeeded");
+    assert_eq!(play.traffic(), ["v2 healthy"; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn instances_are_named_by_tags_too() {
+    let play = Play::new().await;
+    let filter = |kind: &str, key: &str, value: &str| doc! { "Key" => key, "Value" => value, "Type" => kind };
+    play.update(
+        doc! { "autoScalingGroups" => Vec::<&str>::new(), "ec2TagFilters" => vec![filter("KEY_ONLY", "team", "")] },
+    );
+    let id = play.deploy("v1", doc! {});
+    play.pass(900).await;
+    assert_eq!(play.lifecycles(&id), [DONE, DONE, DONE]);
+    play.update(doc! { "ec2TagFilters" => vec![filter("KEY_AND_VALUE", "team", "other")] });
+    let id = play.deploy("v1", doc! {});
+    play.pass(10).await;
+    assert_eq!(play.why(&id).0, "NO_INSTANCES");
+}

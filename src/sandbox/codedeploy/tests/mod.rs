@@ -1,6 +1,7 @@
 //! Whole deployments in virtual time: a load balancer, an Auto Scaling group of model hosts, bundles in S3.
 
 mod agent;
+mod alarms;
 mod blue_green;
 mod failures;
 mod in_place;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::super::doc::Doc;
 use super::super::super::world::{State, World};
 use super::super::create::{Order, of_group, place};
 use super::super::deployment::{Creator, Deployment, Job, Reason, Status, Stop};
@@ -128,40 +129,48 @@ fn order_rollback(work: &Work, state: &mut State) -> Option<Order> {
     let (revision, last) = (group.target_revision.clone()?, group.last_successful.clone()?);
     // The alarm that stopped the deployment is still red; it must not stop the way back.
     (terms.alarms, terms.auto_rollback, terms.description) = (Alarms::default(), AutoRollback::default(), None);
-    terms.shown.set("overrideAlarmConfiguration", super::super::super::doc::Doc::Null);
+    terms.shown.set("overrideAlarmConfiguration", Doc::Null);
+    terms.shown.set("autoRollbackConfiguration", Doc::Null);
     terms.file_exists = store.deployments.get(&last).and_then(|last| last.terms.file_exists.clone());
     terms.only_outdated = false;
     Some(Order { application, group_id, job, creator: Creator::Rollback, revision, terms, triggering })
 }
 
-/// Instances that were launched while the deployment ran got the old revision; they are brought up to date.
+/// Instances that were launched while a deployment ran got the old revision; they are brought up to date when both have
+/// ended, by whichever ends last.
 fn update_stragglers(work: &Work) {
-    let Ok((creator, revision)) = work.edit(|it| (it.creator, it.revision.clone())) else { return };
-    let Ok((fleets, known, wanted)) =
-        work.group(|group| (group.fleets.clone(), group.instances.clone(), group.updates_outdated()))
-    else {
+    let Ok((creator, job)) = work.edit(|it| (it.creator, it.job.clone())) else { return };
+    let Ok((fleets, known, wanted, target)) = work.group(|group| {
+        (group.fleets.clone(), group.instances.clone(), group.updates_outdated(), group.target_revision.clone())
+    }) else {
         return;
     };
-    if creator != Creator::User || !wanted {
+    let Some(target) = target.filter(|_| wanted && matches!(creator, Creator::User | Creator::Autoscaling)) else {
         return;
+    };
+    let mut members: Vec<String> =
+        fleets.iter().flat_map(|fleet| work.in_service(&fleet.name).unwrap_or_default()).collect();
+    if let Job::Launch(hook) = job {
+        members.push(hook.instance); // about to be in service
     }
-    let serving = fleets.iter().flat_map(|fleet| work.in_service(&fleet.name).unwrap_or_default());
-    let behind: Vec<String> =
-        serving.filter(|id| known.get(id).is_some_and(|it| !revisions::same(&it.revision, &revision))).collect();
-    if behind.is_empty() {
-        return;
-    }
+    members.retain(|id| known.get(id).is_some_and(|it| it.healthy && !revisions::same(&it.revision, &target)));
     let Ok(world) = work.world() else { return };
-    if let Some(id) = order_update(work, &world, behind) {
+    if !members.is_empty()
+        && let Some(id) = order_update(work, &world, target, members)
+    {
         super::start(&world, &work.site, &id);
     }
 }
 
-fn order_update(work: &Work, world: &Arc<World>, behind: Vec<String>) -> Option<String> {
+/// `None` if another deployment has the group's slot: it will look for stragglers itself.
+fn order_update(work: &Work, world: &Arc<World>, revision: Doc, behind: Vec<String>) -> Option<String> {
     let mut state = world.lock();
     let store = &mut state.site(&work.site).codedeploy;
     let it = store.deployments.get(&work.id)?;
-    let (application, group_id, revision) = (it.application.clone(), it.group_id.clone(), it.revision.clone());
+    let (application, group_id) = (it.application.clone(), it.group_id.clone());
+    if store.active(&group_id).is_some() {
+        return None;
+    }
     let file_exists = it.terms.file_exists.clone();
     let mut terms = of_group(store.group_by_id(&group_id)?);
     terms.style.blue_green = false;

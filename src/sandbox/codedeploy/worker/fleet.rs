@@ -1,5 +1,7 @@
 //! The Auto Scaling groups of a deployment: who is in service, the copy, the end of the old one.
 
+use std::collections::BTreeMap;
+
 use super::super::super::doc::{Doc, doc};
 use super::super::errors::NO_BLUE;
 use super::work::{End, Work};
@@ -53,6 +55,7 @@ impl Work {
         self.call("autoscaling", "CreateAutoScalingGroup", &self.draft(blue, &green))?;
         self.edit(|it| it.fleets = Some((name.to_owned(), green.clone())))?;
         self.copy_policies(name, &green)?;
+        self.copy_notices(blue, &green)?;
         let grow = doc! {
             "AutoScalingGroupName" => &green, "MinSize" => blue.int("MinSize").unwrap_or(0).min(cap(size)),
             "DesiredCapacity" => size,
@@ -107,6 +110,26 @@ impl Work {
                 let copy = renamed(action, green, &["ScheduledActionARN", "Time"]);
                 self.call("autoscaling", "PutScheduledUpdateGroupAction", &copy)?;
             }
+        }
+        Ok(())
+    }
+
+    fn copy_notices(&self, blue: &Doc, green: &str) -> Result<(), End> {
+        let asked = doc! { "AutoScalingGroupNames" => vec![blue.text("AutoScalingGroupName")] };
+        let known = self.call("autoscaling", "DescribeNotificationConfigurations", &asked)?;
+        let mut topics: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for notice in known.list("NotificationConfigurations") {
+            let kinds = topics.entry(notice.text("TopicARN").unwrap_or_default()).or_default();
+            kinds.extend(notice.text("NotificationType"));
+        }
+        for (topic, kinds) in topics {
+            let copy = doc! { "AutoScalingGroupName" => green, "TopicARN" => topic, "NotificationTypes" => kinds };
+            self.call("autoscaling", "PutNotificationConfiguration", &copy)?;
+        }
+        let metrics: Vec<&str> = blue.list("EnabledMetrics").iter().filter_map(|it| it.text("Metric")).collect();
+        if !metrics.is_empty() {
+            let copy = doc! { "AutoScalingGroupName" => green, "Granularity" => "1Minute", "Metrics" => metrics };
+            self.call("autoscaling", "EnableMetricsCollection", &copy)?;
         }
         Ok(())
     }

@@ -6,6 +6,7 @@ use super::super::events::{ALLOW, BLOCK, INSTALL};
 use super::super::quorum::Quorum;
 use super::super::revisions;
 use super::blue_green::impossible;
+use super::tagged;
 use super::work::{End, Work};
 
 /// Installs on these instances, or on all of the group's that are in service.
@@ -44,6 +45,8 @@ fn of_group(work: &Work) -> Result<Vec<String>, End> {
     for fleet in fleets {
         all.extend(work.in_service(&fleet.name)?);
     }
+    let tagged = tagged::instances(work)?;
+    all.extend(tagged.into_iter().filter(|id| !all.contains(id)).collect::<Vec<String>>());
     Ok(all)
 }
 

@@ -3,7 +3,7 @@
 //! # Map
 //! - [`work`]: what all parts share: the deployment's books, calls to other services, waits that a stop interrupts
 //! - [`roll`]: events on instances, a roll over many instances
-//! - [`traffic`]: registration, health, drains; [`fleet`]: the group and its copy
+//! - [`traffic`]: registration, health, drains; [`fleet`]: the group and its copy; [`tagged`]: instances by tags
 //! - [`blue_green`], [`in_place`], [`route_back`], [`launch`]: what a deployment does; [`finish`]: how it ends and what follows
 //! - [`alarms`]: the watch that can stop it
 
@@ -15,6 +15,7 @@ mod in_place;
 mod launch;
 mod roll;
 mod route_back;
+mod tagged;
 mod traffic;
 mod work;
 

@@ -1,6 +1,7 @@
 //! The front through the real SDK, in-process and in virtual time.
 
 mod faults;
+mod fleet;
 mod services;
 mod signatures;
 

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use zip::ZipArchive;
 
 use super::super::super::codedeploy::commands::Revision;
-use super::super::super::world::{ApiError, World};
+use super::super::super::s3;
+use super::super::super::world::World;
 use super::appspec;
 
 /// A bundle may unpack to this much; more would fill the disk of whoever rehearses it.
@@ -44,19 +45,14 @@ pub enum Entry {
 /// # Errors
 /// What S3 says, or the agent's text.
 pub fn fetch(world: &World, revision: &Revision) -> Result<Bytes, String> {
-    let mut state = world.lock();
-    let bucket = state.s3.bucket(&revision.bucket).map_err(said)?;
-    let (_, object) = bucket.version(&revision.key, revision.version.as_deref(), "GET").map_err(said)?;
-    if let Some(wanted) =
-        revision.etag.as_deref().map(|etag| etag.trim_matches('"')).filter(|etag| *etag != object.etag)
-    {
-        return Err(format!("Expected deployment artifact bundle etag {wanted} but was actually {}", object.etag));
+    let found = s3::fetch(world, &revision.bucket, &revision.key, revision.version.as_deref());
+    let (bytes, actual) = found.map_err(|refused| refused.message)?;
+    match revision.etag.as_deref().map(|etag| etag.trim_matches('"')) {
+        Some(wanted) if wanted != actual => {
+            Err(format!("Expected deployment artifact bundle etag {wanted} but was actually {actual}"))
+        }
+        _ => Ok(bytes),
     }
-    Ok(object.body.clone())
-}
-
-fn said(refused: impl Into<ApiError>) -> String {
-    refused.into().message
 }
 
 /// Gives every entry of a zip archive to `take`, in order. A single directory at the top that holds an AppSpec is

@@ -1,7 +1,7 @@
 //! Install: what the last Install of the group put there goes first, then everything is planned, then copied. A plan that
 //! clashes therefore leaves the host without the old files, as with the real agent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
@@ -18,6 +18,8 @@ pub struct Plan {
     steps: Vec<Step>,
     /// What is copied where, by destination.
     copies: BTreeMap<String, String>,
+    /// The directories that are made.
+    made: BTreeSet<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -123,12 +125,9 @@ impl Planner<'_> {
         self.copy(&source, &format!("{destination}/{name}"))
     }
 
-    fn makes(&self, path: &str) -> bool {
-        self.plan.steps.iter().any(|step| matches!(step, Step::MakeDirectory(made) if made == path))
-    }
-
     fn make(&mut self, path: &str) -> Result<(), String> {
-        if !path.is_empty() && !self.makes(path) && !self.layout.inside(path)?.is_dir() {
+        if !path.is_empty() && !self.plan.made.contains(path) && !self.layout.inside(path)?.is_dir() {
+            self.plan.made.insert(path.to_owned());
             self.plan.steps.push(Step::MakeDirectory(path.to_owned()));
         }
         Ok(())

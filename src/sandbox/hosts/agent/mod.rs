@@ -117,5 +117,5 @@ fn is_noop(machine: &dyn Machine, specification: &Specification, event: Event) -
     Ok(machine.appspec(specification, event)?.is_none_or(|appspec| appspec.scripts(event).is_empty()))
 }
 
-/// The part of an agent's life that scripts may take if their AppSpec says nothing.
+/// How long a script may run if its AppSpec says nothing.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(3600);

@@ -127,8 +127,8 @@ async fn hosts_fetch_without_a_wire() {
     let (sandbox, client) = with_bucket().await;
     put(&client, "k", "x").await;
     let fetch = |key: &str, version| crate::sandbox::s3::fetch(&sandbox.world, "bkt", key, version);
-    assert_eq!(fetch("k", None).unwrap(), "x");
-    assert_eq!(fetch("k", Some("null")).unwrap(), "x");
+    assert_eq!(fetch("k", None).unwrap().0, "x");
+    assert_eq!(fetch("k", Some("null")).unwrap().0, "x");
     assert_eq!(fetch("none", None).unwrap_err().code, "NoSuchKey");
     assert_eq!(fetch("k", Some("?")).unwrap_err().code, "InvalidArgument");
 }

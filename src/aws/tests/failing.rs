@@ -1,0 +1,129 @@
+use std::sync::Mutex;
+
+use super::*;
+use crate::sandbox::faults::{Action, Kind, Rule, Target, When};
+
+fn fault(stage: &Stage, operation: &str, nth: u64, when: When, action: Action) {
+    let target =
+        Target { service: String::new(), operation: operation.into(), resource: String::new(), nth, when, action };
+    stage.sandbox.add_fault(Rule { caller: None, kind: Kind::Target(target) });
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_group_is_named() {
+    let stage = Stage::with_fleet().await;
+    let unknown = FleetRef { deployment_group: "nope".into(), ..fleet() };
+    let error = stage.clients.observe_fleet(&unknown, &[]).await.unwrap_err();
+    assert!(error.is_not_found());
+    assert_eq!(error.message, "application `storefront` has no deployment group `nope` in ap-northeast-2");
+    let unknown = FleetRef { application: "nope".into(), ..fleet() };
+    let error = stage.clients.observe_fleet(&unknown, &[]).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "codedeploy:GetDeploymentGroup said ApplicationDoesNotExistException: \
+         there is no application `nope` in ap-northeast-2"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn weather_is_sat_out() {
+    let stage = Stage::with_fleet().await;
+    fault(&stage, "GetDeploymentGroup", 1, When::Before, Action::Throttle);
+    fault(&stage, "GetDeploymentGroup", 2, When::Before, Action::Drop);
+    fault(&stage, "GetDeploymentGroup", 3, When::Before, Action::Unavailable(503));
+    stage.clients.group("storefront", "storefront-web").await.unwrap();
+    assert_eq!(stage.aws.calls().counts()["codedeploy:GetDeploymentGroup"], 4);
+    stage.sandbox.clear_faults();
+    fault(&stage, "GetDeploymentGroup", 0, When::Before, Action::Throttle);
+    let error = stage.clients.group("storefront", "storefront-web").await.unwrap_err();
+    assert_eq!((error.class, error.is_weather()), (Class::Throttled, true));
+    stage.sandbox.clear_faults();
+    fault(&stage, "GetDeploymentGroup", 0, When::Before, Action::Drop);
+    let error = stage.clients.group("storefront", "storefront-web").await.unwrap_err();
+    assert_eq!((error.class, error.message.as_str()), (Class::Transient, "connection reset"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_service_is_given_up() {
+    let stage = Stage::with_fleet().await;
+    fault(&stage, "GetDeploymentGroup", 0, When::Before, Action::Hold);
+    let began = tokio::time::Instant::now();
+    let error = stage.clients.group("storefront", "storefront-web").await.unwrap_err();
+    assert_eq!((error.class, began.elapsed().as_secs()), (Class::Transient, 50));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_answer_may_have_had_its_effect() {
+    let stage = Stage::with_fleet().await;
+    let revision = stage.bundle("one").await;
+    fault(&stage, "CreateDeployment", 0, When::After, Action::Drop);
+    let error = stage.create(&revision, "mark").await.unwrap_err();
+    assert_eq!(error.class, Class::Unknown);
+    let ids = stage.clients.list("storefront", "storefront-web", &[], None).await.unwrap();
+    let found = stage.clients.deployments(&ids).await.unwrap();
+    assert_eq!(found.iter().map(|it| it.description.as_str()).collect::<Vec<_>>(), ["mark"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_stands_before_every_attempt_that_changes_something() {
+    let stage = Stage::with_fleet().await;
+    let revision = stage.bundle("one").await;
+    // Yes once, then no: the first attempt is throttled, the second is not sent.
+    let asked = Arc::new(Mutex::new(0));
+    let counted = asked.clone();
+    let guard: SharedGuard = Arc::new(move || {
+        let mut asked = counted.lock().unwrap();
+        *asked += 1;
+        if *asked > 1 { Err("the lease was last renewed 21 s ago".to_owned()) } else { Ok(()) }
+    });
+    let guarded = stage.aws.at(REGION, None, "run", Some(guard)).await;
+    guarded.group("storefront", "storefront-web").await.unwrap();
+    assert_eq!(*asked.lock().unwrap(), 0, "reads pass");
+    fault(&stage, "CreateDeployment", 0, When::Before, Action::Throttle);
+    let wanted = CreateDeployment {
+        application: "storefront",
+        group: "storefront-web",
+        revision: &revision,
+        description: "",
+        config: None,
+        override_alarms: true,
+        auto_rollback: false,
+    };
+    let error = guarded.create(wanted).await.unwrap_err();
+    assert_eq!(error.class, Class::GuardSaysNo);
+    assert_eq!(error.to_string(), "codedeploy:CreateDeployment was not sent: the lease was last renewed 21 s ago");
+    assert_eq!((*asked.lock().unwrap(), stage.aws.calls().counts()["codedeploy:CreateDeployment"]), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_acts_under_the_name_of_the_run() {
+    let stage = Stage::new().await;
+    assert_eq!(stage.clients.caller().await.unwrap().arn, "arn:aws:iam::111122223333:user/ann");
+    let role = "arn:aws:iam::444455556666:role/ship";
+    let clients = stage.aws.at(REGION, Some(role), "shipit 20261121-093406-kfzw", None).await;
+    let caller = clients.caller().await.unwrap();
+    assert_eq!(caller.account, "444455556666");
+    assert_eq!(caller.arn, "arn:aws:sts::444455556666:assumed-role/ship/shipit-20261121-093406-kfzw");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_cannot_be_assumed_is_a_matter_of_credentials() {
+    let stage = Stage::new().await;
+    let clients = stage.aws.at(REGION, Some("arn:aws:iam::444455556666:role/ship"), "run", None).await;
+    let denied = crate::sandbox::world::ApiError::new(
+        "AccessDenied",
+        "User: x is not authorized to perform: sts:AssumeRole on resource: y",
+    );
+    fault(&stage, "AssumeRole", 0, When::Before, Action::Error(denied.status(403)));
+    let error = clients.caller().await.unwrap_err();
+    assert_eq!(error.class, Class::Denied, "{error}");
+    assert_eq!(
+        error.into_failure().help.as_deref(),
+        Some("allow `sts:AssumeRole` for the identity that shipit acts as")
+    );
+    stage.sandbox.clear_faults();
+    fault(&stage, "AssumeRole", 0, When::Before, Action::Drop);
+    assert_eq!(clients.caller().await.unwrap_err().class, Class::Transient);
+    stage.sandbox.clear_faults();
+    clients.caller().await.unwrap();
+}
