@@ -1,5 +1,6 @@
 //! Rehearsals as a user runs them: the real binary, real processes, real time. One after the other, because each of them
 //! needs the machine.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
 use std::io::{BufRead, BufReader};
