@@ -20,6 +20,8 @@
 //! - [`aws`], [`probe`]: SDK clients, read-only sweeps, the calls that change something; requests to the live listener
 //! - [`report`]: what people and machines are told
 //! - [`sandbox`]: the embedded AWS; it imports nothing of shipit but [`time`]
+//! - [`rehearsal`]: a world made for a pipeline, its users, and shipit as a process in it
+//! - [`cli`]: one file per command
 //!
 //! # Invariants
 //! - nothing outside `report` and `cli` prints

@@ -35,7 +35,11 @@ pub async fn run(args: &RehearseArgs, around: &mut Around) -> Ended {
     let mut say = move |line: &str| {
         let _ = writeln!(err, "{line}");
     };
-    let Some(document) = rehearse(&rehearsal, &mut say, &mut around.interrupt).await? else { return Ok(INTERRUPTED) };
+    let Some(document) = rehearse(&rehearsal, &mut say, &mut around.interrupt).await? else {
+        // The first line break ends what the driver's live lines left.
+        let _ = writeln!(around.err, "\ninterrupted; the world and everything in it are gone");
+        return Ok(INTERRUPTED);
+    };
     let text = match args.output {
         Output::Text | Output::Plain => document.text(around.out_style),
         Output::Json => serde_json::to_string_pretty(&document)

@@ -165,7 +165,7 @@ impl Document {
         page.heading(tint, &format!("{mark} rehearsal of {} in {}: {outcome}", self.pipeline, self.environment));
         for (target, live) in &self.live {
             let release = live.release.as_deref().unwrap_or("a release that is not the rehearsal's");
-            page.field("live", &format!("{target}: {release}"));
+            page.field("live", &format!("{target}: {release}, on {} healthy targets", live.healthy));
         }
         page.field("traffic", &self.traffic.text());
         for (what, count) in &self.traffic.failures {

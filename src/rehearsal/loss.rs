@@ -19,6 +19,12 @@ pub async fn lose_instance(sandbox: Sandbox, site: Site, phase: Phase) -> String
         looks.tick().await;
         if let Some(instance) = victim(&sandbox, &site, phase) {
             kill_instance(&sandbox.world, &site, &instance);
+            if phase == Phase::Ready {
+                // Auto Scaling would find it within a minute. A phase that lasts seconds is over by then, so it is told.
+                let input = doc! { "InstanceId" => &instance, "HealthStatus" => "Unhealthy" };
+                let scope = Scope::service(&site, "rehearsal");
+                let _gone = sandbox.world.call(&scope, "autoscaling", "SetInstanceHealth", &input);
+            }
             return instance;
         }
     }

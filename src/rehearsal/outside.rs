@@ -28,6 +28,8 @@ pub struct Live {
     pub release: Option<String>,
     /// Where its bundle lies.
     pub revision: String,
+    /// How many targets of its load balancer are healthy.
+    pub healthy: usize,
 }
 
 /// A run, as its journal tells.
@@ -62,11 +64,13 @@ impl Observer {
         let mut live = BTreeMap::new();
         for (name, target) in &pipeline.targets {
             let seen = self.clients.observe_fleet(&target.fleet, &[]).await?;
+            let targets = seen.target_groups.iter().flat_map(|group| &group.targets);
+            let healthy = targets.filter(|target| target.state == "healthy").count();
             let Some(baseline) = seen.baseline else { continue };
             let is_of = |bundle: &Bundle| baseline.revision.key == self.keys.artifact(&bundle.sha256);
             let release = known.iter().find(|(_, bundle)| is_of(bundle)).map(|(release, _)| (*release).to_owned());
             let revision = format!("s3://{}/{}", baseline.revision.bucket, baseline.revision.key);
-            live.insert(name.to_string(), Live { release, revision });
+            live.insert(name.to_string(), Live { release, revision, healthy });
         }
         Ok(live)
     }
