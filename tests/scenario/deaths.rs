@@ -45,7 +45,7 @@ async fn a_driver_dies_on_the_way_back() {
     assert!(wanted.starts_with("live baseline on 4") && wanted.ends_with("1 group"), "{wanted}");
     let names = whole.names();
     let stop = names.iter().position(|name| name == "StopDeployment").unwrap();
-    for at in stop - 1..names.len() {
+    for (at, name) in names.iter().enumerate().skip(stop - 1) {
         for is_before in [true, false] {
             let cut = Cut { at, is_before };
             let stage = bad_release().await;
@@ -53,8 +53,8 @@ async fn a_driver_dies_on_the_way_back() {
             assert!(said.is_none(), "{cut:?} was not reached");
             let said = stage.shipit("resume shop.yml").await;
             let is_over = said.err.contains("no run is unfinished");
-            assert!(said.code == 20 || is_over && said.code == 0, "{cut:?} {}\n{}{}", names[at], said.err, said.out);
-            assert_eq!(stage.picture().await, wanted, "{cut:?} {}", names[at]);
+            assert!(said.code == 20 || is_over && said.code == 0, "{cut:?} {name}\n{}{}", said.err, said.out);
+            assert_eq!(stage.picture().await, wanted, "{cut:?} {name}");
         }
     }
 }
