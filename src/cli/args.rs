@@ -222,7 +222,11 @@ pub struct RehearseArgs {
     /// Requests per second
     #[arg(long, value_name = "RPS", default_value_t = 20.0, value_parser = rate)]
     pub rate: f64,
-    /// What goes wrong, as NAME or NAME=ARGUMENT; may be given several times
+    /// What goes wrong; may be given several times.
+    ///
+    /// In the new release: broken-release, sick-release=PERCENT, dead-release, failing-hook=EVENT.
+    /// To its hosts: lost-instance=installing|ready|live. On shipit's line: throttle=PERCENT, api-errors=PERCENT.
+    /// To shipit itself: kill-driver.
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<Fault>,
     /// The form of standard output
