@@ -9,6 +9,8 @@ mod cuts;
 mod deaths;
 #[path = "scenario/releases.rs"]
 mod releases;
+#[path = "scenario/signals.rs"]
+mod signals;
 #[path = "scenario/stage.rs"]
 mod stage;
 #[path = "scenario/weather.rs"]

@@ -76,7 +76,7 @@ impl AwsError {
                     .help(format!("allow `{action}` for the identity that shipit acts as"))
             }
             Class::Expired => Failure::new(Kind::Credentials, self.to_string())
-                .help("renew the credentials and run the same command again"),
+                .help("renew the credentials (`aws sso login`, AWS_PROFILE, the CI job's role) and run the same command again"),
             Class::NotFound => Failure::new(Kind::Preflight, self.to_string())
                 .help("correct the name in the pipeline, or its environment's account and region"),
             Class::Transient | Class::Throttled | Class::Refused | Class::Unknown | Class::GuardSaysNo => {

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -36,12 +35,19 @@ pub struct Around {
     pub holder: Holder,
     /// Turns true when the command is to let go.
     pub interrupt: watch::Receiver<bool>,
-    /// Whether a run is driven now, so that there is something to let go of.
-    pub driving: Arc<AtomicBool>,
+    /// Set while there is something to let go of: the command by which it is gone on with, or an empty text.
+    pub driving: Arc<Mutex<Option<String>>>,
     /// How often a driver looks up.
     pub pace: Pace,
     /// Where relative paths start.
     pub directory: PathBuf,
+}
+
+impl Around {
+    /// From here on the first signal is a request to let go, which the command hears by its `interrupt`.
+    pub fn lets_go(&self, resume: Option<String>) {
+        *self.driving.lock().unwrap_or_else(PoisonError::into_inner) = Some(resume.unwrap_or_default());
+    }
 }
 
 /// A place to write to that can be handed around.

@@ -74,6 +74,7 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
     let json = super::plan::to_json(&order.plan)?;
     let digest = hex(&<sha2::Sha256 as sha2::Digest>::digest(json.as_bytes()));
     cloud.bucket.put_if_absent(&cloud.keys.plan(&run), Bytes::from(json)).await?;
+    around.lets_go(Some(project.invocation.command("resume")));
     let wish = Claim { run: run.clone(), since: now, by: order.by.clone(), why: order.why.to_owned() };
     let lease = match claim(&cloud.bucket, &cloud.keys, &wish, &around.holder).await? {
         Taking::Taken(lease) => *lease,

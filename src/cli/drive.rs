@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::args::{DriveArgs, Output};
 use super::around::Around;
@@ -68,7 +67,7 @@ pub async fn drive(
         interrupt: around.interrupt.clone(),
         holder: around.holder.who.clone(),
     };
-    around.driving.store(true, Ordering::Relaxed);
+    around.lets_go(Some(project.invocation.command("resume")));
     let (driven, state, head) = Box::pin(driver.drive()).await;
     let driven = driven?;
     let code = exit_code(&driven, asked, &state);

@@ -1,8 +1,7 @@
 //! The process around a command: clock, credentials, terminal, signals.
 
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
@@ -52,7 +51,7 @@ async fn command(words: &[String]) -> u8 {
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
     let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http.clone()).load().await;
     let (out_style, err_style) = (style(io::stdout().is_terminal()), style(io::stderr().is_terminal()));
-    let driving = Arc::new(AtomicBool::new(false));
+    let driving = Arc::new(Mutex::new(None));
     let mut around = Around {
         driving: Arc::clone(&driving),
         clock,
@@ -75,7 +74,7 @@ async fn command(words: &[String]) -> u8 {
 }
 
 /// The first signal lets the driver go; the second ends the process at once. Gives the exit code then.
-async fn watch_signals(stop: watch::Sender<bool>, driving: Arc<AtomicBool>) -> u8 {
+async fn watch_signals(stop: watch::Sender<bool>, driving: Arc<Mutex<Option<String>>>) -> u8 {
     let (Ok(mut int), Ok(mut term), Ok(mut hup)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
     else {
@@ -90,11 +89,19 @@ async fn watch_signals(stop: watch::Sender<bool>, driving: Arc<AtomicBool>) -> u
         }
     };
     let first = next().await;
+    let resume = driving.lock().unwrap_or_else(PoisonError::into_inner).clone();
     // A command that is not driving has nothing to let go of.
-    if !driving.load(Ordering::Relaxed) || stop.send(true).is_err() {
-        return first;
+    let Some(resume) = resume.filter(|_| stop.send(true).is_ok()) else { return first };
+    match tokio::time::timeout(FAREWELL, next()).await {
+        Ok(second) => second,
+        Err(_) => {
+            if !resume.is_empty() {
+                let text = format!("interrupted; AWS did not answer in time to say so there\n  help: {resume}\n");
+                let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
+            }
+            Kind::NotFinished.exit_code()
+        }
     }
-    tokio::time::timeout(FAREWELL, next()).await.unwrap_or(Kind::NotFinished.exit_code())
 }
 
 fn style(is_terminal: bool) -> Style {

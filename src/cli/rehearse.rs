@@ -1,7 +1,6 @@
 //! `shipit rehearse`: a whole deployment in a world made for the pipeline.
 
 use std::io::Write;
-use std::sync::atomic::Ordering;
 
 use super::Ended;
 use super::args::{Output, RehearseArgs};
@@ -30,7 +29,7 @@ pub async fn run(args: &RehearseArgs, around: &mut Around) -> Ended {
         shows_driver: args.output != Output::Json,
     };
     // Whoever interrupts waits until the world is gone.
-    around.driving.store(true, Ordering::Relaxed);
+    around.lets_go(None);
     let mut err = around.err.clone();
     let mut say = move |line: &str| {
         let _ = writeln!(err, "{line}");

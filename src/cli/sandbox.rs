@@ -1,7 +1,6 @@
 //! `shipit sandbox serve`: the embedded AWS on a port.
 
 use std::io::Write;
-use std::sync::atomic::Ordering;
 
 use super::Ended;
 use super::args::ServeArgs;
@@ -25,7 +24,7 @@ pub async fn serve(args: &ServeArgs, around: &mut Around) -> Ended {
     let _ = around.out.write_all(exports.as_bytes());
     let _ = around.out.flush();
     let _ = writeln!(around.err, "serving account {ACCOUNT} at http://{}; Ctrl-C ends it", served.address);
-    around.driving.store(true, Ordering::Relaxed);
+    around.lets_go(None);
     let _ = around.interrupt.changed().await;
     served.stop().await;
     Ok(0)

@@ -27,8 +27,11 @@ use crate::store::lease::{BEAT, Guard};
 use crate::store::{Bucket, Journal, Keys, Lease, StoreError, decisions, head};
 use crate::time::Clock;
 
-/// How long an interrupted driver waits for the call in flight, and then for each of its farewells (wire time).
-const FAREWELL: Duration = Duration::from_secs(3);
+/// How long an interrupted driver waits for the call in flight (wire time).
+const FAREWELL: Duration = Duration::from_millis(2500);
+
+/// How long each of its last writes may take (wire time); all together stay under five seconds.
+const LAST_WRITE: Duration = Duration::from_secs(1);
 
 /// How long nothing may be readable before the driver lets go (world time).
 const BLIND: SignedDuration = SignedDuration::from_mins(20);
@@ -155,7 +158,7 @@ impl Driver {
             let (summary, live) = summarize(&driving.plan, &driving.state);
             let added = head::add(&driving.bucket, &driving.keys, &summary, &live);
             // A cache: it is made again from the journals.
-            let _ = tokio::time::timeout(FAREWELL, added).await;
+            let _ = tokio::time::timeout(10 * LAST_WRITE, added).await;
         }
         keeper.release(is_over).await;
         let _ = driving.reporters.finish();
@@ -358,7 +361,7 @@ impl Driving {
         let now = self.clock.now();
         let mut records = std::mem::take(&mut self.pending);
         records.push(Record::Detached { why: why.to_owned() });
-        let append = tokio::time::timeout(FAREWELL / 3, self.journal.append(now, self.token, &records)).await;
+        let append = tokio::time::timeout(LAST_WRITE, self.journal.append(now, self.token, &records)).await;
         if let Ok(Ok(Append::Done(seq))) = append {
             self.publish(records, seq, now);
         }
@@ -417,7 +420,7 @@ impl Keeper {
                 let _ = lease.release(is_over).await;
             }
         };
-        let _ = tokio::time::timeout(Duration::from_secs(1), given_back).await;
+        let _ = tokio::time::timeout(LAST_WRITE, given_back).await;
         self.beating.abort();
     }
 }

@@ -1,6 +1,6 @@
 //! Stopping a driver before and after everything it does.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -25,6 +25,8 @@ pub struct Blade {
     names: Mutex<Vec<String>>,
     is_mine: Mutex<bool>,
     stopped: Notify,
+    is_deaf_after: AtomicBool,
+    is_deaf: AtomicBool,
 }
 
 impl Blade {
@@ -35,7 +37,21 @@ impl Blade {
             names: Mutex::default(),
             is_mine: Mutex::default(),
             stopped: Notify::new(),
+            is_deaf_after: AtomicBool::new(false),
+            is_deaf: AtomicBool::new(false),
         })
+    }
+
+    /// Nothing is answered from this cut on.
+    pub fn deaf_from(cut: Cut) -> Arc<Blade> {
+        let blade = Blade::new(Some(cut));
+        blade.is_deaf_after.store(true, Ordering::Relaxed);
+        blade
+    }
+
+    /// Returns once the cut is reached.
+    pub async fn stopped(&self) {
+        self.stopped.notified().await;
     }
 
     /// What was counted, in order.
@@ -44,6 +60,7 @@ impl Blade {
     }
 
     async fn hold(&self) {
+        self.is_deaf.store(self.is_deaf_after.load(Ordering::Relaxed), Ordering::Relaxed);
         self.stopped.notify_one();
         std::future::pending::<()>().await;
     }
@@ -52,6 +69,9 @@ impl Blade {
 impl Gate for Blade {
     fn before<'a>(&'a self, request: &'a http::Request<Bytes>) -> BoxFuture<'a, ()> {
         Box::pin(async move {
+            if self.is_deaf.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
             let Some(name) = changing(request) else { return };
             let place = self.seen.fetch_add(1, Ordering::Relaxed);
             self.names.lock().unwrap().push(name);

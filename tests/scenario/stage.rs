@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -175,7 +174,7 @@ impl Stage {
             is_live: false,
             holder: Holder::this_process("alice@laptop"),
             interrupt,
-            driving: Arc::new(AtomicBool::new(false)),
+            driving: Arc::default(),
             pace: Pace { decisions: (minute, minute), progress: minute },
             directory: self.directory.clone(),
         };
