@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::outside::{Live, Run};
+use super::route_back::Part;
 use super::traffic::{BASELINE, CANDIDATE, Tally};
 use crate::event::record::{Outcome, Record};
 use crate::report::Style;
@@ -77,7 +78,7 @@ pub struct ByRelease {
     pub candidate: u64,
 }
 
-/// A step of a lane; its way back is a step too.
+/// A step of a lane; its way back is a step too, followed by what of it was CodeDeploy's.
 #[derive(Clone, Debug, Serialize)]
 pub struct Step {
     /// The target.
@@ -121,6 +122,8 @@ pub struct Parts<'a> {
     pub run: Option<&'a Run>,
     /// What each target serves.
     pub live: BTreeMap<String, Live>,
+    /// What CodeDeploy did on the way back, by target.
+    pub route_back: BTreeMap<String, Vec<Part>>,
     /// What users met.
     pub tally: &'a Tally,
     /// How fast the world lived.
@@ -146,7 +149,7 @@ impl Document {
             wall_s: tenths(world_s / parts.speed),
             live: parts.live,
             traffic: traffic(parts.tally, began),
-            steps: parts.run.map(|run| steps(run, began)).unwrap_or_default(),
+            steps: parts.run.map(|run| steps(run, &parts.route_back, began)).unwrap_or_default(),
             verdicts: parts.run.map(|run| verdicts(run, began)).unwrap_or_default(),
             faults_hit: parts.faults_hit,
             aws_calls: parts.aws_calls,
@@ -168,6 +171,9 @@ impl Document {
             page.field("live", &format!("{target}: {release}, on {} healthy targets", live.healthy));
         }
         page.field("traffic", &self.traffic.text());
+        if let (Some(p50), Some(p99)) = (self.traffic.p50_ms, self.traffic.p99_ms) {
+            page.field("", &format!("half within {p50:.0} ms, 99 % within {p99:.0} ms"));
+        }
         for (what, count) in &self.traffic.failures {
             page.field("", &format!("{count} × {what}"));
         }
@@ -177,10 +183,11 @@ impl Document {
         for verdict in self.verdicts.iter().filter(|verdict| verdict.verdict == "fail") {
             page.field("said no", &format!("{} after {}: {}", verdict.condition, length(verdict.at_s), verdict.why));
         }
-        for step in self.steps.iter().filter(|step| step.status == "failed" || step.step == "restore") {
+        for step in self.steps.iter().filter(|step| step.status == "failed" || step.step.starts_with("restore")) {
             let took = step.started_s.zip(step.ended_s).map(|(from, to)| format!(" in {}", length(to - from)));
             let took = took.unwrap_or_default();
-            page.field(step.status, &format!("{} {}{took}: {}", step.lane, step.step, step.reason));
+            let label = if step.step.starts_with("restore ") { "" } else { step.status };
+            page.field(label, &format!("{} {}{took}: {}", step.lane, step.step, step.reason));
         }
         if self.faults_hit > 0 {
             page.field("faults", &format!("struck {} times", self.faults_hit));
@@ -200,12 +207,8 @@ impl Traffic {
             0 => "none failed".to_owned(),
             count => format!("{count} failed"),
         };
-        let times = match (self.p50_ms, self.p99_ms) {
-            (Some(p50), Some(p99)) => format!("; half within {p50:.0} ms, 99 % within {p99:.0} ms"),
-            _ => String::new(),
-        };
         let ByRelease { baseline, candidate } = self.by_release;
-        format!("{} requests, {failed}; {BASELINE} {baseline}, {CANDIDATE} {candidate}{times}", self.requests)
+        format!("{} requests, {failed}; {BASELINE} {baseline}, {CANDIDATE} {candidate}", self.requests)
     }
 }
 
@@ -240,7 +243,7 @@ fn outcome(run: Option<&Run>, said: Option<&str>, exit_code: u8) -> String {
     text.to_owned()
 }
 
-fn steps(run: &Run, began: Timestamp) -> Vec<Step> {
+fn steps(run: &Run, route_back: &BTreeMap<String, Vec<Part>>, began: Timestamp) -> Vec<Step> {
     let mut steps = Vec::new();
     for (lane, state) in run.plan.lanes().zip(&run.state.lanes) {
         let mut add = |id: &str, step: &StepState| {
@@ -262,6 +265,15 @@ fn steps(run: &Run, began: Timestamp) -> Vec<Step> {
         if let Some(restore) = &state.restore {
             add("restore", restore);
         }
+        let parts = route_back.get(lane.target.as_str()).into_iter().flatten();
+        steps.extend(parts.map(|part| Step {
+            lane: lane.target.to_string(),
+            step: format!("restore {} {}", part.fleet.to_lowercase(), part.event),
+            status: "done",
+            started_s: Some(seconds(began, part.started)),
+            ended_s: Some(seconds(began, part.ended)),
+            reason: format!("{} hosts, by {}", part.hosts, part.deployment),
+        }));
     }
     steps
 }
@@ -293,5 +305,72 @@ fn length(seconds: f64) -> String {
     match (whole / 60, whole % 60) {
         (0, seconds) => format!("{seconds}s"),
         (minutes, seconds) => format!("{minutes}m {seconds:02}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(step: &str, status: &'static str, span: (f64, f64), reason: &str) -> Step {
+        let (started_s, ended_s) = (Some(span.0), Some(span.1));
+        Step { lane: "web".to_owned(), step: step.to_owned(), status, started_s, ended_s, reason: reason.to_owned() }
+    }
+
+    #[test]
+    fn a_release_that_was_taken_back_for_people() {
+        let revision = "s3://bucket/artifacts/1.zip".to_owned();
+        let live = Live { release: Some(BASELINE.to_owned()), revision, healthy: 4 };
+        let no = Verdict {
+            condition: "alarm storefront-5xx".to_owned(),
+            verdict: "fail".to_owned(),
+            why: "Threshold Crossed: 1 datapoint [15.0] was greater than or equal to the threshold (5.0).".to_owned(),
+            at_s: 305.1,
+        };
+        let document = Document {
+            pipeline: "storefront".to_owned(),
+            environment: "production".to_owned(),
+            run: None,
+            outcome: "rolled_back".to_owned(),
+            exit_code: 20,
+            world_s: 1014.6,
+            wall_s: 32.7,
+            live: BTreeMap::from([("web".to_owned(), live)]),
+            traffic: Traffic {
+                requests: 655,
+                failed: 121,
+                by_release: ByRelease { baseline: 534, candidate: 121 },
+                p50_ms: Some(3.3),
+                p99_ms: Some(14.8),
+                first_failed_world_s: Some(192.4),
+                last_failed_world_s: Some(624.7),
+                failures: BTreeMap::from([("500 by the candidate".to_owned(), 121)]),
+            },
+            steps: vec![
+                step("create", "done", (38.2, 184.0), "green is ready"),
+                step("reroute", "failed", (184.6, 305.1), "alarm storefront-5xx: it is red"),
+                step("restore", "done", (305.1, 983.0), "the old release serves, green is gone"),
+                step("restore blue AllowTraffic", "done", (310.0, 331.0), "4 hosts, by d-1"),
+            ],
+            verdicts: vec![no],
+            faults_hit: 3,
+            aws_calls: BTreeMap::from([("s3:PutObject".to_owned(), 14)]),
+        };
+        let expected = "\
+↺ rehearsal of storefront in production: rolled back
+  live      web: baseline, on 4 healthy targets
+  traffic   655 requests, 121 failed; baseline 534, candidate 121
+            half within 3 ms, 99 % within 15 ms
+            121 × 500 by the candidate
+            the first after 3m 12s, the last after 10m 25s
+  said no   alarm storefront-5xx after 5m 05s: Threshold Crossed: 1 datapoint
+            [15.0] was greater than or equal to the threshold (5.0).
+  failed    web reroute in 2m 01s: alarm storefront-5xx: it is red
+  done      web restore in 11m 18s: the old release serves, green is gone
+            web restore blue AllowTraffic in 21s: 4 hosts, by d-1
+  faults    struck 3 times
+  took      16m 55s in the world, 33 s here; 14 calls to AWS
+";
+        assert_eq!(document.text(Style::PLAIN), expected);
     }
 }

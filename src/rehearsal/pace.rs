@@ -74,3 +74,18 @@ async fn lag_of_timers() -> Duration {
     }
     worst
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn longer_waits_make_faster_worlds() {
+        let text = |bake: &str| {
+            let pipeline = include_str!("../../pipelines/storefront.yml").replace("bake: 5m", &format!("bake: {bake}"));
+            crate::config::parse(&pipeline, "storefront.yml").unwrap_or_else(|problems| panic!("{problems}"))
+        };
+        let speeds: Vec<f64> = ["2m", "5m", "15m", "10h"].iter().map(|bake| wished(&text(bake))).collect();
+        assert_eq!(speeds, [26.0, 31.0, 47.0, FASTEST]);
+    }
+}

@@ -8,19 +8,22 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::document::{Document, Parts};
-use super::driver::{Driver, last_words};
+use super::driver::{Driver, Ended, last_words};
 use super::fault::{Fault, release_env};
 use super::loss::lose_instance;
-use super::outside::Observer;
+use super::outside::{Observer, Run};
 use super::pace;
 use super::provision::{Made, Wish, provision};
+use super::route_back::parts;
 use super::served::{Place, Served};
 use super::ship::{Order, Shipped, ship};
 use super::traffic::{BASELINE, CANDIDATE, Traffic};
 use crate::artifact::bundle::{self, Bundle};
 use crate::error::{Failure, Kind, Result};
+use crate::event::record::Outcome;
 use crate::model::pipeline::{Promote, Strategy};
 use crate::model::{Name, Pipeline};
+use crate::run::RunStatus;
 use crate::sandbox::sts::Credentials;
 use crate::sandbox::world::Site;
 
@@ -112,16 +115,22 @@ async fn in_world(
     tokio::time::sleep(MARGIN).await;
     let tally = traffic.stop().await;
     let run = observer.last_run().await?;
-    if let (None, Some(log)) = (&run, &driver.log) {
+    let exit_code = exit_code(&shipped.ended, run.as_ref());
+    let is_expected = [0, Kind::RolledBack.exit_code()].contains(&exit_code);
+    if let (false, Some(log)) = (is_expected, &driver.log) {
         say(&last_words(log));
     }
+    let site = Site { account: place.account.clone(), region: place.region.clone() };
+    let targets = rehearsal.pipeline.targets.iter();
+    let route_back = targets.map(|(name, target)| (name.to_string(), parts(&served.sandbox, &site, target))).collect();
     Ok(Document::new(Parts {
         pipeline: rehearsal.pipeline.pipeline.as_str(),
         environment: rehearsal.environment.as_str(),
-        exit_code: shipped.ended.code,
+        exit_code,
         said: shipped.ended.document.as_ref().and_then(|said| said["outcome"].as_str()),
         run: run.as_ref(),
         live: observer.live(&rehearsal.pipeline, &[(BASELINE, baseline), (CANDIDATE, candidate)]).await?,
+        route_back,
         tally: &tally,
         speed: served.clock.speed(),
         faults_hit: served.sandbox.faults_hit() + shipped.kills + losses,
@@ -197,6 +206,18 @@ impl Rehearsal {
             lost += 1;
         }
         Ok((shipped, lost))
+    }
+}
+
+/// The driver's; a driver that was killed after the end of its run leaves nothing to resume, and then the run's end
+/// counts.
+fn exit_code(ended: &Ended, run: Option<&Run>) -> u8 {
+    let over = run.map(|run| run.state.status).filter(|_| ended.document.is_none() && ended.code == 0);
+    match over {
+        Some(RunStatus::Ended(Outcome::RolledBack)) => Kind::RolledBack.exit_code(),
+        Some(RunStatus::Ended(Outcome::Stuck)) => Kind::Stuck.exit_code(),
+        Some(RunStatus::Ended(Outcome::Held)) => Kind::Held.exit_code(),
+        _ => ended.code,
     }
 }
 
