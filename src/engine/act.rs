@@ -253,15 +253,13 @@ impl Act {
 
     /// Deletes a green group that serves nobody, if all that was re-read just now agrees.
     async fn delete_leftover(&self, clients: &Clients, name: &str) -> Result<Seen, Trouble> {
-        let FleetBaseline { scaling_group: blue, target_groups, .. } = &self.lane.baseline;
-        let names = [name.to_owned(), blue.name.clone()];
+        let FleetBaseline { target_groups, .. } = &self.lane.baseline;
         let fleet = &self.lane.fleet;
-        let (groups, group, deployments) = tokio::join!(
-            clients.scaling_groups(&names),
-            clients.group(&fleet.application, &fleet.deployment_group),
-            clients.deployments(&self.known),
-        );
-        let (groups, group, deployments) = (groups?, group?, deployments?);
+        let (group, deployments) =
+            tokio::join!(clients.group(&fleet.application, &fleet.deployment_group), clients.deployments(&self.known),);
+        let (named, deployments) = (group?.0.scaling_groups, deployments?);
+        let names: Vec<String> = named.iter().cloned().chain([name.to_owned()]).collect();
+        let groups = clients.scaling_groups(&names).await?;
         let Some(green) = groups.iter().find(|it| it.name == name) else { return Ok(Seen::Nothing) };
         if green.is_deleting {
             return Ok(Seen::Nothing);
@@ -274,20 +272,19 @@ impl Act {
         let made_by = deployments.iter().find(|it| Some(&it.id) == green.made_by.as_ref());
         let rollbacks: Vec<String> = made_by.iter().filter_map(|it| it.rollback.clone()).collect();
         let rollbacks = clients.deployments(&rollbacks).await?;
-        let blue_now = groups.iter().find(|it| it.name == blue.name);
+        let healthy = |id: &str| registered.iter().any(|it| it.id == id && it.state == "healthy");
+        let mut serving = groups.iter().filter(|it| it.name != name).flat_map(|group| &group.instances);
+        let is_someone_in_service = serving.clone().any(|it| it.is_in_service());
         let leftover = Leftover {
             made_by: green.made_by.clone(),
             ours: self.known.clone(),
             is_dead: made_by.is_some_and(|it| matches!(it.status, Status::Failed | Status::Stopped)),
             is_rolling_back: rollbacks.iter().any(|it| !it.status.has_ended()),
-            named: group.0.scaling_groups,
+            named,
             name: name.to_owned(),
             instances: green.instances.iter().map(|it| it.id.clone()).collect(),
             baseline_serves: self.lane.baseline.healthy.is_empty()
-                || blue_now.is_some_and(|blue| {
-                    let healthy = |id: &str| registered.iter().any(|it| it.id == id && it.state == "healthy");
-                    blue.instances.iter().filter(|it| it.is_in_service()).all(|it| healthy(&it.id))
-                }),
+                || (is_someone_in_service && serving.all(|it| !it.is_in_service() || healthy(&it.id))),
             registered: registered.into_iter().map(|it| it.id).collect(),
         };
         match leftover.may_go() {

@@ -33,7 +33,11 @@ const SERVING_READS: u32 = 3;
 /// What the way back still needs.
 pub fn restore(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
     if let Some(id) = &state.redeployment {
-        return follow_redeployment(lane, id, step, view, now);
+        return follow_redeployment(lane, state, id, step, view, now);
+    }
+    // Once its call began there may be a redeployment: nothing else is said before that is known.
+    if step.last_call.as_ref().is_some_and(|(call, _)| *call == Call::Redeploy.label()) {
+        return redeploy(lane);
     }
     let Some(id) = &state.deployment else {
         return without_deployment(lane, state, step, view, now);
@@ -116,24 +120,36 @@ fn once_it_serves(
     now: Timestamp,
 ) -> Advance {
     if view.serving < SERVING_READS && !lane.baseline.healthy.is_empty() {
-        if waited_seconds > SERVES_AGAIN_SECONDS {
+        if waited_seconds > SERVES_AGAIN_SECONDS && view.serving == 0 && view.has_looked(lane) {
             return redeploy(lane);
         }
         return Advance::Wait("the old release is about to serve again".to_owned(), serving(view));
     }
-    let Some(green) = id.map(|id| lane.green_group(id)) else {
-        return Advance::Done("the old release serves".to_owned());
-    };
-    let is_there = view.scaling.get(&green).map(|fact| &fact.value);
-    if let (Some(Some(_)), Some(why)) = (is_there, given_up(&green, step, waited_seconds)) {
-        return Advance::Done(format!("the old release serves; {green} is left behind: {why}"));
+    match id {
+        None => Advance::Done("the old release serves".to_owned()),
+        Some(id) => drop_leftover("the old release serves", &lane.green_group(id), waited_seconds, step, view, now),
+    }
+}
+
+/// The old release serves; what is left of green goes, or is told of.
+fn drop_leftover(
+    serves: &str,
+    green: &str,
+    waited_seconds: i64,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
+    let is_there = view.scaling.get(green).map(|fact| &fact.value);
+    if let (Some(Some(_)), Some(why)) = (is_there, given_up(green, step, waited_seconds)) {
+        return Advance::Done(format!("{serves}; {green} is left behind: {why}"));
     }
     match is_there {
         None => Advance::Wait(format!("looking for {green}"), None),
-        Some(None) => Advance::Done("the old release serves, green is gone".to_owned()),
+        Some(None) => Advance::Done(format!("{serves}, green is gone")),
         Some(Some(group)) if group.is_deleting => Advance::Wait(format!("{green} is being deleted"), None),
         Some(Some(_)) => {
-            call_or_wait(Call::DeleteLeftover(green.clone()), step, now, &format!("{green} is being deleted"))
+            call_or_wait(Call::DeleteLeftover(green.to_owned()), step, now, &format!("{green} is being deleted"))
         }
     }
 }
@@ -166,7 +182,14 @@ fn redeploy(lane: &Lane) -> Advance {
     Advance::Broken(Cause { side: Side::CodeDeploy, what, details: Vec::new() })
 }
 
-fn follow_redeployment(lane: &Lane, id: &str, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+fn follow_redeployment(
+    lane: &Lane,
+    state: &LaneState,
+    id: &str,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
     let Some(deployment) = view.deployment(id) else {
         return Advance::Wait(format!("no news of {id} yet"), None);
     };
@@ -180,7 +203,15 @@ fn follow_redeployment(lane: &Lane, id: &str, step: &StepState, view: &LaneView,
         }
         Status::Succeeded => match view.scaling.get(&lane.green_group(id)).map(|fact| &fact.value) {
             Some(Some(group)) if view.only_serve(lane, group) => {
-                Advance::Done(format!("the old release was deployed again ({id})"))
+                let serves = format!("the old release was deployed again ({id})");
+                let since = view.ended.get(id).map_or(0, |at| now.duration_since(*at).as_secs());
+                let Some(id) = &state.deployment else { return Advance::Done(serves) };
+                match view.deployment(id).map(|it| &it.status) {
+                    None => Advance::Wait(format!("looking at {id}"), None),
+                    // Its green was the fleet that this one replaced.
+                    Some(Status::Succeeded) => Advance::Done(serves),
+                    Some(_) => drop_leftover(&serves, &lane.green_group(id), since, step, view, now),
+                }
             }
             Some(_) | None => Advance::Wait("the old release is about to serve again".to_owned(), None),
         },
