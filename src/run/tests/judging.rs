@@ -28,26 +28,25 @@ fn three_of_four() -> Lane {
 
 #[test]
 fn targets_are_judged_by_two_fresh_readings() {
-    let readings: &[(&str, &[(usize, i64)], i64, &str)] = &[
-        ("no data", &[], 0, "undecided: the health of the targets is not known"),
-        ("all", &[(4, 0)], 0, "pass: 4 healthy, at least 3 needed"),
-        ("threshold", &[(3, 0)], 0, "pass: 3 healthy, at least 3 needed"),
-        ("below once", &[(2, 0)], 0, "undecided: 2 healthy, 3 needed; seen once"),
-        ("below twice", &[(2, 0), (2, 15)], 15, "fail: 2 healthy targets, but 3 are needed (4 were healthy before)"),
-        ("none twice", &[(0, 0), (0, 15)], 15, "fail: 0 healthy targets, but 3 are needed (4 were healthy before)"),
-        ("flapping", &[(2, 0), (3, 15), (2, 30)], 30, "undecided: 2 healthy, 3 needed; seen once"),
-        ("recovered", &[(2, 0), (2, 15), (3, 30)], 30, "pass: 3 healthy, at least 3 needed"),
-        ("old but good", &[(4, 0)], 420, "pass: 4 healthy, at least 3 needed"),
-        ("stale", &[(4, 0)], 421, "undecided: the health of the targets is not known"),
-        ("stale and bad", &[(2, 0), (2, 15)], 436, "undecided: the health of the targets is not known"),
-    ];
     let lane = three_of_four();
-    for (what, readings, now, expected) in readings {
+    for (what, readings, now, expected) in [
+        ("no data", vec![], 0, "undecided: the health of the targets is not known"),
+        ("all", vec![(4, 0)], 0, "pass: 4 healthy, at least 3 needed"),
+        ("threshold", vec![(3, 0)], 0, "pass: 3 healthy, at least 3 needed"),
+        ("below once", vec![(2, 0)], 0, "undecided: 2 healthy, 3 needed; seen once"),
+        ("below twice", vec![(2, 0), (2, 15)], 15, "fail: 2 healthy targets, but 3 are needed (4 were healthy before)"),
+        ("none twice", vec![(0, 0), (0, 15)], 15, "fail: 0 healthy targets, but 3 are needed (4 were healthy before)"),
+        ("flapping", vec![(2, 0), (3, 15), (2, 30)], 30, "undecided: 2 healthy, 3 needed; seen once"),
+        ("recovered", vec![(2, 0), (2, 15), (3, 30)], 30, "pass: 3 healthy, at least 3 needed"),
+        ("old but good", vec![(4, 0)], 420, "pass: 4 healthy, at least 3 needed"),
+        ("stale", vec![(4, 0)], 421, "undecided: the health of the targets is not known"),
+        ("stale and bad", vec![(2, 0), (2, 15)], 436, "undecided: the health of the targets is not known"),
+    ] {
         let mut view = LaneView::default();
-        for (count, seconds) in *readings {
-            view.saw_health(&lane, ARN, healthy(*count), at(*seconds));
+        for (count, seconds) in readings {
+            view.saw_health(&lane, ARN, healthy(count), at(seconds));
         }
-        assert_eq!(verdict(&lane, 0, &view, *now), *expected, "{what}");
+        assert_eq!(verdict(&lane, 0, &view, now), expected, "{what}");
     }
 }
 

@@ -69,7 +69,17 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
             Record::RunEnded { .. } if place + 1 < simulation.records.len() => {
                 flaws.push("records after the end".to_owned());
             }
-            _ => {}
+            Record::RunPlanned { .. }
+            | Record::DeploymentSeen { .. }
+            | Record::StepDone { .. }
+            | Record::StepFailed { .. }
+            | Record::Judged { .. }
+            | Record::Watched { .. }
+            | Record::Paused { .. }
+            | Record::DecisionAccepted { .. }
+            | Record::DecisionIgnored { .. }
+            | Record::Detached { .. }
+            | Record::RunEnded { .. } => {}
         }
     }
     restored.sort_unstable();
