@@ -21,7 +21,7 @@ pub mod objects;
 pub mod upload;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use journal::Journal;
 pub use keys::Keys;

@@ -4,5 +4,5 @@ mod bundles;
 mod driving;
 mod journals;
 mod leaving;
-mod stage;
+pub(crate) mod stage;
 mod weather;

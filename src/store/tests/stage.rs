@@ -12,7 +12,7 @@ use aws_types::SdkConfig;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::aws::Aws;
+use crate::aws::{Aws, Clients};
 use crate::event::record::Record;
 use crate::model::pipeline::Store;
 use crate::model::{Name, RunId};
@@ -32,6 +32,9 @@ pub struct Stage {
     pub sandbox: Sandbox,
     pub bucket: Bucket,
     pub keys: Keys,
+    pub clock: Clock,
+    pub http: SharedHttpClient,
+    pub clients: Clients,
     key: String,
 }
 
@@ -72,15 +75,17 @@ impl Stage {
         let sandbox = Sandbox::new(Settings { clock, wire: clock, hosts, seed: 7, sockets: false });
         let user = sandbox.add_user("111122223333", "ann");
         let credentials = Credentials::new(&user.access_key_id, &user.secret, None, None, "test");
+        let http = SharedHttpClient::new(InProcess::new(sandbox.clone(), Arc::new(Open)));
         let config = SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::latest())
-            .http_client(SharedHttpClient::new(InProcess::new(sandbox.clone(), Arc::new(Open))))
+            .http_client(http.clone())
             .endpoint_url("http://127.0.0.1:4566")
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .time_source(SharedTimeSource::new(Wire(clock)))
             .build();
-        let s3 = Aws::new(config).at(REGION, None, "test", None).await.s3().clone();
+        let clients = Aws::new(config).at(REGION, None, "test", None).await;
+        let s3 = clients.s3().clone();
         let place = aws_sdk_s3::types::CreateBucketConfiguration::builder().location_constraint(REGION.into()).build();
         s3.create_bucket().bucket("acme").create_bucket_configuration(place).send().await.unwrap();
         let versions = aws_sdk_s3::types::VersioningConfiguration::builder().status("Enabled".into()).build();
@@ -88,7 +93,8 @@ impl Stage {
         let name = |text: &str| Name::new(text).unwrap();
         let store = Store { bucket: "acme".into(), prefix: "team".into() };
         let keys = Keys::new(&store, &name("shop"), &name("production"));
-        Stage { sandbox, bucket: Bucket::new(s3, "acme"), keys, key: user.access_key_id }
+        let bucket = Bucket::new(s3, "acme");
+        Stage { sandbox, bucket, keys, clock, http, clients, key: user.access_key_id }
     }
 
     /// Something happens to the next so many calls of an operation; each attempt of the SDK counts.
