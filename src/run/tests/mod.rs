@@ -7,3 +7,4 @@ mod pacing;
 mod restoring;
 mod settling;
 mod simulation;
+mod totality;

@@ -1,0 +1,162 @@
+//! Whatever was written and whatever is seen: there is a state, and a turn.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use super::fixture::{
+    ARN, alarm, at, blue, cause, deployment, plan_of_two, plan_with_holds, saw_group, statuses, targets,
+};
+use crate::event::decision::{Decision, Wish};
+use crate::event::record::{Outcome, Record, Side};
+use crate::model::Name;
+use crate::model::facts::Deployment;
+use crate::plan::sample::name;
+use crate::plan::{Plan, StepId};
+use crate::run::next::next;
+use crate::run::reads::{Read, blind, due};
+use crate::run::view::{Fact, View};
+use crate::run::{RunStatus, State};
+
+fn target() -> impl Strategy<Value = Name> {
+    prop_oneof![4 => Just("web"), 2 => Just("api"), 1 => Just("ghost")].prop_map(name)
+}
+
+fn step() -> impl Strategy<Value = StepId> {
+    let known =
+        ["create", "compare", "approval", "compare-again", "reroute", "bake", "keep", "finish", "restore", "ghost"];
+    prop::sample::select(known.to_vec()).prop_map(StepId::from)
+}
+
+fn id() -> impl Strategy<Value = String> {
+    prop_oneof![Just("d-1"), Just("d-2"), Just("d-9")].prop_map(str::to_owned)
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    let side = prop_oneof![Just(Side::Busy), Just(Side::Person), Just(Side::CodeDeploy)];
+    let outcome = prop_oneof![Just(Outcome::Succeeded), Just(Outcome::Stuck)];
+    let about = (target(), step(), id(), any::<u8>(), side, any::<bool>());
+    prop_oneof![
+        18 => about.prop_flat_map(|(target, step, id, number, side, flag)| {
+            let (note, attempt) = (String::new(), u32::from(number));
+            let trouble = flag.then(|| "no answer".to_owned());
+            let call = ["stop d-1", "deploy the baseline", "create the deployment"][usize::from(number) % 3].to_owned();
+            prop::sample::select(vec![
+                Record::StepStarted { target: target.clone(), step: step.clone() },
+                Record::CallBegan { target: target.clone(), step: step.clone(), attempt, call },
+                Record::CallEnded { target: target.clone(), step: step.clone(), attempt, trouble },
+                Record::DeploymentSeen { target: target.clone(), step: step.clone(), deployment: id },
+                Record::StepDone { target: target.clone(), step: step.clone(), note: note.clone() },
+                Record::StepFailed { target: target.clone(), step: step.clone(), cause: cause(side, "x") },
+                Record::Watched { target: target.clone(), step: step.clone(), seconds: u64::from(number) * 1000 },
+                Record::Paused { target: target.clone(), step, until: at(0) },
+                Record::Restored { target: target.clone(), note },
+                Record::RestoreFailed { target: target.clone(), cause: cause(side, "x") },
+                Record::RollBackBegan { cause: cause(side, "x"), targets: vec![target] },
+            ])
+        }),
+        2 => (1u64..9).prop_map(|token| Record::DriverStarted { token, holder: String::new() }),
+        1 => Just(Record::Detached { why: String::new() }),
+        1 => outcome.prop_map(|outcome| Record::RunEnded { outcome, live: [].into() }),
+    ]
+}
+
+/// What a driver may have seen: anything, of any age.
+fn view(plan: &Plan) -> impl Strategy<Value = View> + use<> {
+    let plan = plan.clone();
+    let deployments = vec((id(), 0usize..8, any::<bool>(), prop::option::of(id()), -500i64..500), 0..4);
+    let rest = (0usize..6, 0usize..3, any::<bool>(), -500i64..500);
+    (deployments, rest).prop_map(move |(deployments, (readings, kind, is_calling, seconds))| {
+        let mut view = View::new(&plan);
+        for (lane, seen) in plan.lanes().zip(&mut view.lanes) {
+            for (id, status, is_waiting_to_terminate, rollback, when) in &deployments {
+                let status = statuses()[*status].clone();
+                let found = Deployment {
+                    id: id.clone(),
+                    rollback: rollback.clone(),
+                    is_waiting_to_terminate: *is_waiting_to_terminate,
+                    ..deployment(status)
+                };
+                seen.saw_deployment(found, at(*when));
+            }
+            if kind > 0 {
+                saw_group(seen, "storefront-asg", Some(lane.baseline.scaling_group.clone()), seconds);
+                saw_group(seen, "CodeDeploy_storefront-web_d-1", (kind > 1).then(Default::default), seconds);
+            }
+            for reading in 0..readings {
+                let all = vec![vec![], blue(lane, "healthy"), targets(&[("g", 4, "healthy")])].swap_remove(kind);
+                seen.saw_health(lane, ARN, all, at(seconds + i64::try_from(reading).unwrap()));
+                seen.saw_probe(2, (kind == 0).then(|| "500".to_owned()), at(seconds));
+            }
+            let state = ["OK", "ALARM", "?"][kind];
+            seen.alarms.insert("storefront-5xx".into(), Fact { value: Some(alarm(state)), at: at(seconds) });
+            seen.missed(Read::Group, "throttled".into(), at(seconds));
+            seen.is_calling = is_calling;
+        }
+        view
+    })
+}
+
+#[test]
+fn there_is_always_a_state_and_a_turn() {
+    let plan = plan_of_two(plan_with_holds());
+    let all = (vec((record(), 0i64..2000), 0..40), view(&plan), 0i64..20_000, target(), step());
+    let config = Config { cases: 600, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let tried = runner.run(&all, |(records, mut view, now, target, step)| {
+        let mut state = super::fixture::state(&plan, &[]);
+        for (record, seconds) in &records {
+            state.apply(&plan, at(*seconds), record);
+        }
+        let decisions = [
+            Decision { name: "p".into(), by: "ann".into(), what: Wish::Promote { target, step } },
+            Decision { name: "abort".into(), by: "ann".into(), what: Wish::Abort },
+        ];
+        // A few turns in which nothing new is seen: it settles, and does not write for ever.
+        let mut written = 0;
+        for turns in 0..6 {
+            due(&plan, &state, &view, at(now));
+            blind(&plan, &state, &mut view, at(now));
+            view.account(&plan, &state, at(now));
+            let turn = next(&plan, &state, &view, &decisions[..turns % 3], at(now));
+            prop_assert!(!matches!(state.status, RunStatus::Ended(_)) || turn.records.is_empty());
+            let lanes: Vec<usize> = turn.calls.iter().map(|planned| planned.lane).collect();
+            prop_assert!(lanes.windows(2).all(|pair| pair[0] < pair[1]), "one call a lane: {lanes:?}");
+            for record in &turn.records {
+                state.apply(&plan, at(now), record);
+            }
+            for planned in &turn.calls {
+                view.lanes[planned.lane].is_calling = true;
+            }
+            written = turn.records.len();
+        }
+        prop_assert!(written <= 1, "{written} records in a turn in which nothing was new");
+        Ok(())
+    });
+    tried.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Reading a journal of records in two halves is reading it in one.
+#[test]
+fn folds_are_folds() {
+    let plan = plan_of_two(plan_with_holds());
+    let all = (vec((record(), 0i64..2000), 0..40), any::<prop::sample::Index>());
+    let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let tried = runner.run(&all, |(records, middle)| {
+        let written: Vec<(i64, Record)> = records
+            .into_iter()
+            .map(|(record, seconds)| {
+                let text = serde_json::to_string(&record).unwrap();
+                (seconds, serde_json::from_str(&text).unwrap())
+            })
+            .collect();
+        let whole: State = super::fixture::state(&plan, &written);
+        let (first, second) = written.split_at(middle.index(written.len() + 1));
+        let mut halves = super::fixture::state(&plan, first);
+        second.iter().for_each(|(seconds, record)| halves.apply(&plan, at(*seconds), record));
+        prop_assert_eq!(whole, halves);
+        Ok(())
+    });
+    tried.unwrap_or_else(|error| panic!("{error}"));
+}
