@@ -248,10 +248,9 @@ impl Act {
         if green.is_deleting {
             return Ok(Seen::Nothing);
         }
-        let mut registered: Vec<TargetHealth> = Vec::new();
+        let mut registered: Vec<(&String, TargetHealth)> = Vec::new();
         for arn in target_groups {
-            let health = clients.health(arn).await?;
-            registered.extend(health.into_iter().filter(|target| !target.state.ends_with("draining")));
+            registered.extend(clients.health(arn).await?.into_iter().map(|target| (arn, target)));
         }
         let made_by = deployments.iter().find(|it| Some(&it.id) == green.made_by.as_ref());
         let rollbacks: Vec<String> = made_by.iter().filter_map(|it| it.rollback.clone()).collect();
@@ -267,11 +266,18 @@ impl Act {
             instances: green.instances.iter().map(|it| it.id.clone()).collect(),
             baseline_serves: self.lane.baseline.healthy.is_empty()
                 || blue_now.is_some_and(|blue| {
-                    let healthy = |id: &str| registered.iter().any(|it| it.id == id && it.state == "healthy");
+                    let healthy = |id: &str| registered.iter().any(|(_, it)| it.id == id && it.state == "healthy");
                     blue.instances.iter().filter(|it| it.is_in_service()).all(|it| healthy(&it.id))
                 }),
-            registered: registered.into_iter().map(|it| it.id).collect(),
+            registered: registered.iter().map(|(_, it)| it.id.clone()).collect(),
         };
+        let takes_traffic =
+            |target: &TargetHealth| leftover.instances.contains(&target.id) && !target.state.ends_with("draining");
+        if let Some((arn, target)) = registered.iter().find(|(_, target)| takes_traffic(target)) {
+            leftover.may_lose_traffic().map_err(|why| Trouble::Later(format!("{name} stays: {why}")))?;
+            clients.deregister(arn, &target.id).await?;
+            return Ok(Seen::Nothing);
+        }
         match leftover.may_go() {
             Ok(()) => clients.delete_group(name).await.map(|()| Seen::Nothing).map_err(Trouble::from),
             Err(why) => Err(Trouble::Later(format!("{name} is not deleted: {why}"))),

@@ -11,6 +11,7 @@ use super::state::{LaneState, StepState};
 use super::view::LaneView;
 use crate::event::record::{Cause, Side};
 use crate::model::facts::{Deployment, Status};
+use crate::model::observed::ScalingGroup;
 use crate::plan::Lane;
 
 /// How long a deployment that ended badly may take to say which deployment rolls it back.
@@ -90,23 +91,48 @@ fn once_it_serves(
     view: &LaneView,
     now: Timestamp,
 ) -> Advance {
-    if view.serving < SERVING_READS && !lane.baseline.healthy.is_empty() {
+    let had_traffic = !lane.baseline.healthy.is_empty();
+    if had_traffic && !view.baseline_is_healthy(lane) {
         if waited_seconds > SERVES_AGAIN_SECONDS {
             return redeploy(lane);
         }
         return Advance::Wait("the old release is about to serve again".to_owned(), serving(view));
     }
-    let Some(green) = id.map(|id| lane.green_group(id)) else {
-        return Advance::Done("the old release serves".to_owned());
-    };
-    match view.scaling.get(&green).map(|fact| &fact.value) {
-        None => Advance::Wait(format!("looking for {green}"), None),
-        Some(None) => Advance::Done("the old release serves, green is gone".to_owned()),
-        Some(Some(group)) if group.is_deleting => Advance::Wait(format!("{green} is being deleted"), None),
-        Some(Some(_)) => {
-            call_or_wait(Call::DeleteLeftover(green.clone()), step, now, &format!("{green} is being deleted"))
+    let green = id.map(|id| lane.green_group(id));
+    let found = green.as_ref().map(|green| view.scaling.get(green).map(|fact| &fact.value));
+    match (green, found) {
+        (Some(green), None | Some(None)) => Advance::Wait(format!("looking for {green}"), None),
+        (Some(green), Some(Some(Some(group)))) if group.is_deleting => {
+            Advance::Wait(format!("{green} is being deleted"), None)
+        }
+        (Some(green), Some(Some(Some(group)))) => clear(lane, &green, group, step, view, now),
+        (Some(_), Some(Some(None))) | (None, _) if !had_traffic || view.serving >= SERVING_READS => {
+            Advance::Done("the old release serves alone".to_owned())
+        }
+        (Some(_), Some(Some(None))) | (None, _) => {
+            let others = view.strangers(lane).join(", ");
+            let what = if others.is_empty() { String::new() } else { format!(", but {others} still take traffic") };
+            Advance::Wait(format!("the old release serves{what}"), serving(view))
         }
     }
+}
+
+/// Drops the green group. An instance of it that is still registered (Auto Scaling replaced one while traffic went back) is
+/// taken out of the load balancer first.
+fn clear(lane: &Lane, green: &str, group: &ScalingGroup, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+    let is_green = |id: &String| group.instances.iter().any(|instance| instance.id == *id);
+    let registered: Vec<String> = view.strangers(lane).into_iter().filter(is_green).collect();
+    let drains = |id: &String| {
+        let all = view.health.values().flat_map(|fact| &fact.value);
+        all.filter(|target| target.id == *id).all(|target| target.state.ends_with("draining"))
+    };
+    if !registered.is_empty() && registered.iter().all(drains) {
+        return Advance::Wait(format!("{} of {green} drain", registered.join(", ")), None);
+    }
+    if registered.is_empty() && !lane.baseline.healthy.is_empty() && view.serving < SERVING_READS {
+        return Advance::Wait("the old release is about to serve alone".to_owned(), serving(view));
+    }
+    call_or_wait(Call::DeleteLeftover(green.to_owned()), step, now, &format!("{green} is being dropped"))
 }
 
 /// The forward deployment succeeded after all: the old fleet is gone, and only a deployment brings the old release back.

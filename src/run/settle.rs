@@ -38,7 +38,7 @@ pub enum Call {
     Stop(String),
     /// Creates a deployment of the baseline, or finds it again.
     Redeploy,
-    /// Deletes a green group that serves nobody.
+    /// Deletes a green group that serves nobody; takes its instances out of the load balancer first, if need be.
     DeleteLeftover(String),
 }
 
@@ -53,7 +53,7 @@ impl Call {
             Call::Find => "look for a deployment of ours".to_owned(),
             Call::Stop(id) => format!("stop {id}"),
             Call::Redeploy => "deploy the baseline".to_owned(),
-            Call::DeleteLeftover(name) => format!("delete the left-over group {name}"),
+            Call::DeleteLeftover(name) => format!("drop the left-over group {name}"),
         }
     }
 }

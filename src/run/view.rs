@@ -48,8 +48,8 @@ pub struct LaneView {
     pub alarms: BTreeMap<String, Fact<Option<Alarm>>>,
     /// Probes by their place among the lane's conditions.
     pub probes: BTreeMap<usize, Probes>,
-    /// Reads in a row in which too few targets were healthy.
-    pub lows: u32,
+    /// Reads in a row in which too few targets were healthy, and since when.
+    pub lows: Option<(u32, Timestamp)>,
     /// Reads in a row in which the baseline served alone.
     pub serving: u32,
     /// Reads that failed: why, and since when.
@@ -135,7 +135,8 @@ impl LaneView {
         self.health.insert(arn.to_owned(), Fact { value: targets, at });
         let least = lane.watches.iter().flat_map(|watch| &watch.conditions).find_map(Condition::least_healthy);
         if let Some(least) = least {
-            self.lows = if self.healthy() < least { self.lows + 1 } else { 0 };
+            let (count, since) = self.lows.unwrap_or((0, at));
+            self.lows = (self.healthy() < least).then_some((count + 1, since));
         }
         self.serving = if self.serves_alone(lane) { self.serving + 1 } else { 0 };
     }
@@ -152,6 +153,33 @@ impl LaneView {
         let counts =
             self.health.values().map(|fact| fact.value.iter().filter(|target| target.state == "healthy").count());
         counts.min().unwrap_or(0)
+    }
+
+    /// Whether all instances in service of the baseline's Auto Scaling group are healthy, in every target group, whoever else
+    /// is registered.
+    pub fn baseline_is_healthy(&self, lane: &Lane) -> bool {
+        let Some(Some(group)) = self.scaling.get(&lane.baseline.scaling_group.name).map(|fact| &fact.value) else {
+            return false;
+        };
+        let mut serving = group.instances.iter().filter(|it| it.is_in_service()).peekable();
+        let is_healthy = |id: &str| {
+            lane.baseline.target_groups.iter().all(|arn| {
+                let targets = self.health.get(arn).map(|fact| &fact.value);
+                targets.is_some_and(|targets| targets.iter().any(|it| it.id == id && it.state == "healthy"))
+            })
+        };
+        serving.peek().is_some() && serving.all(|instance| is_healthy(&instance.id))
+    }
+
+    /// Targets that are registered or drain, and are not of the baseline's Auto Scaling group.
+    pub fn strangers(&self, lane: &Lane) -> Vec<String> {
+        let blue = self.scaling.get(&lane.baseline.scaling_group.name).and_then(|fact| fact.value.as_ref());
+        let is_blue = |id: &str| blue.is_some_and(|blue| blue.instances.iter().any(|instance| instance.id == id));
+        let all = self.health.values().flat_map(|fact| &fact.value);
+        let mut ids: Vec<String> = all.filter(|target| !is_blue(&target.id)).map(|target| target.id.clone()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
     }
 
     /// Whether exactly the instances in service of the baseline's Auto Scaling group are registered, all healthy, in every
