@@ -22,6 +22,8 @@ async fn a_person_promotes() {
     stage.advance(1800).await;
     let status = stage.shipit("status shop.yml").await;
     assert!(status.out.contains("for a person to promote until"), "{}", status.out);
+    // Whoever promotes needs the pipeline's file and nothing else.
+    std::fs::remove_dir_all(stage.directory.join("app")).unwrap();
     assert!(status.out.contains("bundle 05525cee serves all"), "{}", status.out);
     let said = stage.shipit("promote shop.yml").await;
     assert_eq!(said.code, 0, "{}\n{}", said.err, said.out);
