@@ -150,6 +150,7 @@ async fn observe(
     if let (Some(origin), Intent::Deploy) = (origin, intent) {
         for condition in &target.health.http {
             let trouble = prober.ask(&origin, &condition.path, condition.within.duration()).await;
+            let trouble = trouble.err().map(|trouble| trouble.to_string());
             fleet.probes.push(Probe { path: condition.path.clone(), trouble });
         }
     }

@@ -18,6 +18,9 @@ use crate::run::settle::Call;
 /// Longest time for one act (wire time).
 const ACT_LIMIT: Duration = Duration::from_secs(60);
 
+/// How many calls in a row may fail before one that is refused for good ends the way back.
+const FAILURES_BACK: u32 = 7;
+
 /// By what deployments of a run are found again: `CreateDeployment` has no client token, so its description carries this.
 #[derive(Clone, Debug)]
 pub struct Marks {
@@ -124,7 +127,8 @@ impl Act {
         let records = match result {
             Ok(Seen::Nothing) => vec![ended(None)],
             Ok(Seen::Deployment(deployment)) => {
-                vec![Record::DeploymentSeen { target: target.clone(), step: step.clone(), deployment }, ended(None)]
+                let step = self.made_by();
+                vec![Record::DeploymentSeen { target: target.clone(), step, deployment }, ended(None)]
             }
             Ok(Seen::Done(note)) => {
                 vec![ended(None), Record::StepDone { target: target.clone(), step: step.clone(), note }]
@@ -134,12 +138,21 @@ impl Act {
             Err(Trouble::Aws(error)) => {
                 let text = error.to_string();
                 let is_final = matches!(error.class, Class::Denied | Class::Refused | Class::NotFound);
+                // The way back is tried longer: what is refused now may be allowed by whoever is called. Green that
+                // cannot be deleted takes nothing away from it.
+                let is_over = match self.planned.call {
+                    Call::DeleteLeftover(_) => false,
+                    Call::Find | Call::Stop(_) | Call::Redeploy => self.planned.failures >= FAILURES_BACK,
+                    Call::Create | Call::Compare => true,
+                    Call::MoveTraffic(_) | Call::LetBlueGo(_) => {
+                        step.0 != "restore" || self.planned.failures >= FAILURES_BACK
+                    }
+                };
                 if error.class == Class::Expired {
                     expired = Some(text.clone());
                 }
                 let mut records = vec![ended(Some(text.clone()))];
-                // The way back is tried longer: what is refused now may be allowed by whoever is called.
-                if is_final && (step.0 != "restore" || attempt >= 8) {
+                if is_final && is_over {
                     records.push(failed(refused(text)));
                 }
                 records
@@ -148,10 +161,14 @@ impl Act {
         Acted { lane: self.planned.lane, records, expired }
     }
 
-    /// Finds the deployment that an earlier attempt of this step created.
+    /// The step whose deployment this call makes or finds: the way back looks for the one that went forward.
+    fn made_by(&self) -> StepId {
+        if self.planned.call == Call::Find { StepId::from("create") } else { self.planned.step.clone() }
+    }
+
+    /// Finds the deployment that an earlier attempt created.
     async fn find(&self, clients: &Clients) -> Result<Option<String>, AwsError> {
-        let step = if self.planned.call == Call::Find { StepId::from("create") } else { self.planned.step.clone() };
-        let mark = self.marks.of(&step);
+        let mark = self.marks.of(&self.made_by());
         let fleet = &self.lane.fleet;
         let ids = clients.list(&fleet.application, &fleet.deployment_group, &[], Some(self.marks.since)).await?;
         let found = clients.deployments(&ids).await?;
@@ -204,7 +221,8 @@ impl Act {
             return Ok(Seen::Deployment(other.id));
         }
         let is_awss_own = other.creator != "user" || self.known.contains(&other.id) || other.status.has_ended();
-        if is_awss_own {
+        // The way back waits for everybody: it has to be gone, and somebody's deployment ends, too.
+        if is_awss_own || self.planned.call == Call::Redeploy {
             return Err(Trouble::Later(format!("waiting for {id} ({}) to end", other.creator)));
         }
         Ok(Seen::Broken(Cause { side: Side::Busy, what: busy(&other), details: Vec::new() }))

@@ -1,29 +1,30 @@
 //! The loop.
 
-use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Mutex, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::act::{Act, Acted, Marks};
+use super::keeper::Keeper;
+use super::summary::summarize;
 use super::sweep::sweep;
 use crate::aws::Clients;
 use crate::event::decision::Decision;
 use crate::event::record::{Envelope, Outcome, Record};
-use crate::model::Name;
 use crate::plan::{Lane, Plan};
 use crate::probe::Prober;
 use crate::run::next::{Stop, next};
 use crate::run::reporter::{Reporter, Reporters};
 use crate::run::view::View;
 use crate::run::{RunStatus, State, reads};
-use crate::store::head::{Live, RunSummary};
 use crate::store::journal::Append;
-use crate::store::lease::{BEAT, Guard};
+use crate::store::lease::Guard;
 use crate::store::{Bucket, Journal, Keys, Lease, StoreError, decisions, head};
 use crate::time::Clock;
 
@@ -31,10 +32,7 @@ use crate::time::Clock;
 const FAREWELL: Duration = Duration::from_millis(2500);
 
 /// How long each of its last writes may take (wire time); all together stay under five seconds.
-const LAST_WRITE: Duration = Duration::from_secs(1);
-
-/// How long nothing may be readable before the driver lets go (world time).
-const BLIND: SignedDuration = SignedDuration::from_mins(20);
+pub(super) const LAST_WRITE: Duration = Duration::from_secs(1);
 
 /// An account and region of the plan, with clients.
 #[derive(Clone, Debug)]
@@ -196,6 +194,10 @@ struct Driving {
 impl Driving {
     async fn run(&mut self) -> Result<Driven, StoreError> {
         let mut interrupt = self.interrupt.clone();
+        // Its last driver was killed before it could give the claim back.
+        if let RunStatus::Ended(outcome) = self.state.status {
+            return Ok(Driven::Ended(outcome));
+        }
         loop {
             if *interrupt.borrow_and_update() {
                 return self.detach("interrupted").await;
@@ -213,8 +215,9 @@ impl Driving {
                 }
                 None => {}
             }
-            if let Some(why) = self.is_blind() {
-                return self.detach(&why).await;
+            let now = self.clock.now();
+            if let Some(why) = reads::blind(&self.plan, &self.state, &mut self.view, now) {
+                return self.detach(&format!("nothing can be read for 20 minutes: {why}")).await;
             }
             let nap = self.nap();
             tokio::select! {
@@ -251,7 +254,7 @@ impl Driving {
         if !records.is_empty() {
             match self.journal.append(now, self.token, &records).await? {
                 Append::Done(seq) => self.publish(records, seq, now),
-                Append::Fenced => return Ok(Some(Driven::Fenced)),
+                Append::Fenced => return self.is_fenced().await,
             }
             self.pending.clear();
         }
@@ -264,6 +267,27 @@ impl Driving {
             Stop::Ended(outcome) => Driven::Ended(outcome),
             Stop::Paused => Driven::Paused,
         }))
+    }
+
+    /// Somebody else wrote the next entry. A driver that has just begun may meet the last word of the one before it, sent
+    /// before the lease changed hands: it takes that in and decides anew. Everybody else has been replaced.
+    async fn is_fenced(&mut self) -> Result<Option<Driven>, StoreError> {
+        if self.state.token >= self.token || self.guard.is_lost() {
+            return Ok(Some(Driven::Fenced));
+        }
+        for envelope in self.journal.catch_up().await? {
+            self.reporters.on(&self.plan, &self.state, &envelope);
+            self.state.apply(&self.plan, envelope.at, &envelope.record);
+        }
+        Ok(match self.state.status {
+            _ if self.state.token >= self.token => Some(Driven::Fenced),
+            RunStatus::Ended(outcome) => Some(Driven::Ended(outcome)),
+            RunStatus::Planned
+            | RunStatus::Running
+            | RunStatus::Paused
+            | RunStatus::Detached
+            | RunStatus::RollingBack => None,
+        })
     }
 
     /// Reporters are told after records are durable, never before.
@@ -287,8 +311,18 @@ impl Driving {
         let revision = self.revision(&lane);
         self.view.lanes[planned.lane].is_calling = true;
         let clients = self.sites[lane.site].clients.clone();
+        let place = planned.lane;
+        let lost = Record::CallEnded {
+            target: lane.target.clone(),
+            step: planned.step.clone(),
+            attempt: planned.attempt,
+            trouble: Some("the call broke off by a defect of shipit".to_owned()),
+        };
         let act = Act { planned, lane, intent: self.plan.intent, revision, known, marks };
-        self.acts.spawn(act.run(clients));
+        self.acts.spawn(async move {
+            let acted = AssertUnwindSafe(act.run(clients)).catch_unwind().await;
+            acted.unwrap_or_else(|_| Acted { lane: place, records: vec![lost], expired: None })
+        });
     }
 
     fn revision(&self, lane: &Lane) -> crate::model::Revision {
@@ -296,12 +330,11 @@ impl Driving {
     }
 
     fn take_in(&mut self, acted: Result<Acted, tokio::task::JoinError>) {
-        // A panic in an act is a defect; the call counts as unanswered, and the step's limit bounds what follows.
+        // Not answered: it was aborted with the driver.
         let Ok(acted) = acted else { return };
         let view = &mut self.view.lanes[acted.lane];
         view.is_calling = false;
-        // What was read before the call says nothing about its effect.
-        view.tried.clear();
+        view.forget_pace();
         self.pending.extend(acted.records);
         if acted.expired.is_some() {
             self.expired = acted.expired;
@@ -345,15 +378,6 @@ impl Driving {
         world.div_f64(self.clock.speed()).mul_f64(late).min(self.pace.progress).max(Duration::from_millis(1))
     }
 
-    /// Why nothing can be seen any more, if that has lasted too long.
-    fn is_blind(&self) -> Option<String> {
-        let now = self.clock.now();
-        self.view.lanes.iter().flat_map(|lane| lane.gaps.values()).find_map(|(why, since)| {
-            (now.duration_since(*since) > BLIND)
-                .then(|| format!("nothing can be read for {}: {why}", crate::model::Period::minutes(20)))
-        })
-    }
-
     /// Lets go: the call in flight has a moment, then the records of what is known, whatever AWS does.
     async fn detach(&mut self, why: &str) -> Result<Driven, StoreError> {
         let deadline = Instant::now() + FAREWELL;
@@ -368,82 +392,5 @@ impl Driving {
             self.publish(records, seq, now);
         }
         Ok(Driven::Detached(why.to_owned()))
-    }
-}
-
-/// What the head of the environment is told of a run that has ended: the run in a line, and what it made live.
-pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live>) {
-    let (by, why, started) = state.started.clone().unwrap_or_default();
-    let outcome = match state.status {
-        RunStatus::Ended(outcome) => Some(outcome),
-        RunStatus::Planned | RunStatus::Running | RunStatus::Paused | RunStatus::Detached | RunStatus::RollingBack => {
-            None
-        }
-    };
-    let live = |lane: &Lane| {
-        let revision = state.revisions.get(&lane.target).unwrap_or(&lane.revision).clone();
-        let since = state.ended.unwrap_or(started);
-        (lane.target.clone(), Live { release: plan.release.label.clone(), revision, run: state.run.clone(), since })
-    };
-    let made_live = match outcome {
-        Some(Outcome::Succeeded) => plan.lanes().map(live).collect(),
-        Some(Outcome::RolledBack | Outcome::Held | Outcome::Stuck | Outcome::Refused) | None => BTreeMap::new(),
-    };
-    let summary = RunSummary {
-        run: state.run.clone(),
-        why,
-        release: plan.release.label.clone(),
-        by,
-        started,
-        ended: state.ended,
-        outcome,
-        cause: state.cause.as_ref().map(|cause| cause.what.clone()),
-    };
-    (summary, made_live)
-}
-
-/// Keeps the lease while the driver works.
-struct Keeper {
-    lease: Arc<Mutex<Option<Lease>>>,
-    beating: JoinHandle<()>,
-}
-
-impl Keeper {
-    fn start(lease: Lease) -> Keeper {
-        let lease = Arc::new(Mutex::new(Some(lease)));
-        let beating = tokio::spawn(beat(Arc::clone(&lease)));
-        Keeper { lease, beating }
-    }
-
-    async fn release(self, is_over: bool) {
-        let given_back = async {
-            if let Some(lease) = self.lease.lock().await.take() {
-                // If this fails the lease lapses by itself.
-                let _ = lease.release(is_over).await;
-            }
-        };
-        let _ = tokio::time::timeout(LAST_WRITE, given_back).await;
-        self.beating.abort();
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.beating.abort();
-    }
-}
-
-async fn beat(lease: Arc<Mutex<Option<Lease>>>) {
-    loop {
-        tokio::time::sleep(BEAT).await;
-        match lease.lock().await.as_mut() {
-            None => return,
-            // A beat that fails is weather: the guard grows old and says no in time.
-            Some(lease) => {
-                if let Ok(false) = lease.beat().await {
-                    return;
-                }
-            }
-        }
     }
 }

@@ -6,7 +6,10 @@
 
 mod act;
 mod drive;
+mod keeper;
+mod summary;
 mod sweep;
 
 pub use act::Marks;
-pub use drive::{Driven, Driver, Pace, Site, summarize};
+pub use drive::{Driven, Driver, Pace, Site};
+pub use summary::summarize;

@@ -12,7 +12,7 @@ use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, DeploymentTarget};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
 use crate::plan::{Lane, Plan};
-use crate::probe::Prober;
+use crate::probe::{Prober, Trouble};
 use crate::run::judge::conditions;
 use crate::run::reads::Read;
 use crate::run::view::{Fact, View};
@@ -26,6 +26,7 @@ enum Answer {
     Group(Vec<String>),
     Alarm(Option<Alarm>),
     Probe(Option<String>),
+    Unreachable(String),
 }
 
 type Answers = Vec<(usize, Read, Result<Answer, AwsError>)>;
@@ -112,7 +113,11 @@ async fn read_one(
             .group(&lane.fleet.application, &lane.fleet.deployment_group)
             .await
             .map(|group| Answer::Group(group.0.scaling_groups)),
-        Read::Probe(condition) => Ok(Answer::Probe(probe(lane, *condition, prober).await)),
+        Read::Probe(condition) => Ok(match probe(lane, *condition, prober).await {
+            Ok(()) => Answer::Probe(None),
+            Err(Trouble::Answer(why)) => Answer::Probe(Some(why)),
+            Err(Trouble::Way(why)) => Answer::Unreachable(why),
+        }),
         // Batched above.
         Read::Deployment(_) => Ok(Answer::Deployment(None)),
         Read::Alarm(_) => Ok(Answer::Alarm(None)),
@@ -120,10 +125,10 @@ async fn read_one(
     (place, read, answer)
 }
 
-async fn probe(lane: &Lane, condition: usize, prober: &Prober) -> Option<String> {
+async fn probe(lane: &Lane, condition: usize, prober: &Prober) -> Result<(), Trouble> {
     match conditions(lane).nth(condition) {
         Some(Condition::Http { origin, request }) => prober.ask(origin, &request.path, request.within.duration()).await,
-        Some(Condition::Targets { .. } | Condition::Alarm { .. }) | None => None,
+        Some(Condition::Targets { .. } | Condition::Alarm { .. }) | None => Ok(()),
     }
 }
 
@@ -133,10 +138,19 @@ fn take_in(lane: &Lane, view: &mut View, place: usize, read: Read, answer: Resul
     let answer = match answer {
         Ok(answer) => answer,
         Err(error) => {
-            view.gaps.entry(read).or_insert_with(|| (String::new(), at)).0 = error.to_string();
+            view.missed(read, error.to_string(), at);
             return;
         }
     };
+    if let (Answer::Deployment(None), Read::Deployment(id)) = (&answer, &read) {
+        let why = format!("CodeDeploy does not know {id}");
+        view.missed(read, why, at);
+        return;
+    }
+    if let Answer::Unreachable(why) = answer {
+        view.missed(read, why, at);
+        return;
+    }
     view.gaps.remove(&read);
     match (answer, read) {
         (Answer::Deployment(Some(deployment)), _) => view.saw_deployment(*deployment, at),
@@ -158,7 +172,8 @@ fn take_in(lane: &Lane, view: &mut View, place: usize, read: Read, answer: Resul
             | Answer::Health(_)
             | Answer::Scaling(_)
             | Answer::Alarm(_)
-            | Answer::Probe(_),
+            | Answer::Probe(_)
+            | Answer::Unreachable(_),
             _,
         ) => {}
     }

@@ -1,5 +1,5 @@
 //! What happens in a run: durable [`record`]s, which make the journal, and transient [`progress`], which only the screen
-//! sees. People's [`decision`]s come the other way. People's [`decision`]s come the other way.
+//! sees. People's [`decision`]s come the other way.
 
 pub mod decision;
 pub mod progress;

@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 
 use super::view::LaneView;
+use crate::model::Period;
 use crate::model::condition::Condition;
 use crate::plan::Lane;
 
@@ -77,15 +78,17 @@ pub fn judge(condition: &Condition, lane: &Lane, view: &LaneView, now: Timestamp
                 return Verdict::Undecided("not asked yet".to_owned());
             };
             match &probes.last {
-                Some(fact) if is_fresh(fact.at, now) => match &fact.value {
-                    None => Verdict::Pass("answers".to_owned()),
-                    Some(trouble) if probes.failures >= request.failures => {
-                        Verdict::Fail(format!("{trouble}, {} times in a row", probes.failures))
+                Some(fact) if is_younger(fact.at, STALE_SECONDS.max(seconds(request.every) * 2), now) => {
+                    match &fact.value {
+                        None => Verdict::Pass("answers".to_owned()),
+                        Some(trouble) if probes.failures >= request.failures => {
+                            Verdict::Fail(format!("{trouble}, {} times in a row", probes.failures))
+                        }
+                        Some(trouble) => {
+                            Verdict::Undecided(format!("{trouble}, {} of {} times", probes.failures, request.failures))
+                        }
                     }
-                    Some(trouble) => {
-                        Verdict::Undecided(format!("{trouble}, {} of {} times", probes.failures, request.failures))
-                    }
-                },
+                }
                 Some(_) | None => Verdict::Undecided("not asked lately".to_owned()),
             }
         }
@@ -117,5 +120,13 @@ pub fn conditions(lane: &Lane) -> impl Iterator<Item = &Condition> {
 }
 
 fn is_fresh(at: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(at).as_secs() <= STALE_SECONDS
+    is_younger(at, STALE_SECONDS, now)
+}
+
+fn is_younger(at: Timestamp, seconds: i64, now: Timestamp) -> bool {
+    now.duration_since(at).as_secs() <= seconds
+}
+
+fn seconds(period: Period) -> i64 {
+    i64::try_from(period.as_seconds()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
 }

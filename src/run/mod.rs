@@ -11,7 +11,6 @@
 //! - [`reporter`]: who is told
 //! - [`explain`]: what the hosts of a failed deployment say
 #![deny(clippy::wildcard_enum_match_arm)]
-//! - [`reporter`]: who is told what happens
 
 pub mod compare;
 pub mod explain;

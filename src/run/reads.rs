@@ -9,6 +9,7 @@ use super::judge::conditions;
 use super::state::{LaneState, RunStatus, State, StepState, StepStatus};
 use super::view::{LaneView, View, active_watches};
 use crate::model::condition::Condition;
+use crate::model::facts::Status;
 use crate::plan::{Action, Hold, Lane, Plan, Step, What};
 
 /// One thing to look at.
@@ -50,6 +51,21 @@ pub fn due(plan: &Plan, state: &State, view: &View, now: Timestamp) -> (Vec<(usi
     (now_due, next)
 }
 
+/// How long something that is wanted may be unreadable before the driver lets go.
+const BLIND: SignedDuration = SignedDuration::from_mins(20);
+
+/// Drops gaps in what nobody asks for any more; says why nothing can be seen, if that has lasted too long.
+pub fn blind(plan: &Plan, state: &State, view: &mut View, now: Timestamp) -> Option<String> {
+    let mut found = None;
+    for ((lane, lane_state), lane_view) in plan.lanes().zip(&state.lanes).zip(&mut view.lanes) {
+        let wanted = wanted(lane, lane_state, lane_view, state.status, now);
+        lane_view.gaps.retain(|read, _| wanted.iter().any(|Wanted(it, _)| it == read));
+        let gone = lane_view.gaps.values().find(|(_, since)| now.duration_since(*since) > BLIND);
+        found = found.or_else(|| gone.map(|(why, _)| why.clone()));
+    }
+    found
+}
+
 fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, now: Timestamp) -> Vec<Wanted> {
     if let Some(restore) = &state.restore {
         return if restore.status == StepStatus::Started {
@@ -67,11 +83,16 @@ fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, no
     let age = seconds_since(step_state.started, now);
     if let Some(id) = &state.deployment {
         let known = view.deployment(id);
-        if known.is_some_and(|deployment| deployment.status.has_ended()) {
-            reads.push(Wanted(Read::Targets(id.clone()), 60));
-            reads.push(Wanted(Read::Deployment(id.clone()), 60));
-        } else {
-            reads.push(Wanted(Read::Deployment(id.clone()), deployment_pace(step, step_state, age, now)));
+        let pace = deployment_pace(step, step_state, age, now);
+        match known.map(|deployment| &deployment.status) {
+            Some(Status::Failed | Status::Stopped) => {
+                reads.push(Wanted(Read::Targets(id.clone()), 60));
+                reads.push(Wanted(Read::Deployment(id.clone()), 60));
+            }
+            Some(Status::Succeeded) => reads.push(Wanted(Read::Deployment(id.clone()), pace.max(60))),
+            Some(Status::Created | Status::Queued | Status::InProgress | Status::Ready | Status::Other(_)) | None => {
+                reads.push(Wanted(Read::Deployment(id.clone()), pace));
+            }
         }
         match &step.what {
             What::Act(Action::Reroute) if known.is_some_and(|deployment| deployment.is_waiting_to_terminate) => {
@@ -113,7 +134,6 @@ fn wanted_back(lane: &Lane, state: &LaneState, view: &LaneView, restore: &StepSt
     let pace = (seconds_since(restore.started, now) / 8).clamp(5, 30);
     let mut reads: Vec<Wanted> = health_reads(lane, pace).collect();
     reads.push(Wanted(Read::Scaling(lane.baseline.scaling_group.name.clone()), pace.max(10)));
-    reads.push(Wanted(Read::Group, pace.max(20)));
     let deployments = [&state.deployment, &state.redeployment];
     for id in deployments.into_iter().flatten() {
         reads.push(Wanted(Read::Deployment(id.clone()), pace));

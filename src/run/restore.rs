@@ -20,6 +20,14 @@ const ROLLBACK_APPEARS_SECONDS: i64 = 60;
 /// How long the baseline may take to be healthy again after CodeDeploy has routed back.
 const SERVES_AGAIN_SECONDS: i64 = 15 * 60;
 
+/// How long a create whose answer was lost may take to show up in lists.
+const CREATE_APPEARS_SECONDS: i64 = 60;
+
+/// How long the old release serves before green, which will not go, is left to a person, and how many calls in a row may
+/// be refused before that.
+const LEFTOVER_SECONDS: i64 = 30 * 60;
+const LEFTOVER_FAILURES: u32 = 8;
+
 /// Reads in a row in which the baseline must serve alone.
 const SERVING_READS: u32 = 3;
 
@@ -29,7 +37,7 @@ pub fn restore(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView
         return follow_redeployment(lane, id, step, view, now);
     }
     let Some(id) = &state.deployment else {
-        return without_deployment(lane, state, step, view);
+        return without_deployment(lane, state, step, view, now);
     };
     let Some(deployment) = fresh(view, id, step) else {
         return Advance::Wait(format!("looking at {id}"), None);
@@ -43,7 +51,7 @@ pub fn restore(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView
     let since_end = view.ended.get(id).map_or(0, |at| now.duration_since(*at).as_secs());
     match &deployment.rollback {
         Some(rollback) => follow_rollback(lane, id, rollback, step, view, now),
-        None if since_end < ROLLBACK_APPEARS_SECONDS && view.serving < SERVING_READS => {
+        None if since_end < ROLLBACK_APPEARS_SECONDS => {
             Advance::Wait(format!("waiting for CodeDeploy to roll {id} back"), None)
         }
         None => once_it_serves(lane, Some(id), since_end, step, view, now),
@@ -51,11 +59,28 @@ pub fn restore(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView
 }
 
 /// Nothing was created, or the answer to a create was lost.
-fn without_deployment(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView) -> Advance {
-    let may_have_created = state.steps.first().is_some_and(|create| create.attempt > 0);
-    let has_looked = step.attempt > 0 && step.trouble.is_none() && !step.is_calling;
-    if may_have_created && !has_looked {
-        return Advance::Call(Call::Find);
+fn without_deployment(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+    let create = state.steps.first().filter(|create| create.attempt > 0);
+    if let Some(create) = create {
+        let is_unanswered = create.is_calling || create.trouble.is_some();
+        let began = create.last_call.as_ref().map(|(_, at)| *at).filter(|_| is_unanswered);
+        let appears = began.map_or(0, |at| CREATE_APPEARS_SECONDS - now.duration_since(at).as_secs());
+        match &step.last_call {
+            Some((_, at)) if step.trouble.is_none() && !step.is_calling => {
+                let has_looked = began.is_none_or(|began| at.duration_since(began).as_secs() >= CREATE_APPEARS_SECONDS);
+                if !has_looked && appears > 0 {
+                    return Advance::Wait("a deployment whose answer was lost may still show up".to_owned(), None);
+                }
+                if !has_looked {
+                    return Advance::Call(Call::Find);
+                }
+            }
+            Some(_) | None => return Advance::Call(Call::Find),
+        }
+    }
+    let is_refused = |cause: &Cause| matches!(cause.side, Side::Busy | Side::Refused);
+    if state.steps.iter().filter_map(|step| step.cause.as_ref()).any(is_refused) {
+        return Advance::Done("nothing had been changed".to_owned());
     }
     if lane.baseline.healthy.is_empty() || view.serving >= SERVING_READS {
         return Advance::Done("nothing had been changed".to_owned());
@@ -105,7 +130,12 @@ fn once_it_serves(
         (Some(green), Some(Some(Some(group)))) if group.is_deleting => {
             Advance::Wait(format!("{green} is being deleted"), None)
         }
-        (Some(green), Some(Some(Some(group)))) => clear(lane, &green, group, step, view, now),
+        (Some(green), Some(Some(Some(group)))) => match given_up(&green, step, waited_seconds) {
+            Some(why) if !had_traffic || view.serving >= SERVING_READS => {
+                Advance::Done(format!("the old release serves alone; {green} is left behind: {why}"))
+            }
+            Some(_) | None => clear(lane, &green, group, step, view, now),
+        },
         (Some(_), Some(Some(None))) | (None, _) if !had_traffic || view.serving >= SERVING_READS => {
             Advance::Done("the old release serves alone".to_owned())
         }
@@ -135,13 +165,22 @@ fn clear(lane: &Lane, green: &str, group: &ScalingGroup, step: &StepState, view:
     call_or_wait(Call::DeleteLeftover(green.to_owned()), step, now, &format!("{green} is being dropped"))
 }
 
+/// Why a green group that serves nobody is not waited for any more.
+fn given_up(green: &str, step: &StepState, waited_seconds: i64) -> Option<String> {
+    if waited_seconds > LEFTOVER_SECONDS {
+        return Some(format!("it did not go within {} minutes", LEFTOVER_SECONDS / 60));
+    }
+    let (why, times, _) = step.trouble.as_ref()?;
+    let (call, _) = step.last_call.as_ref()?;
+    let is_about_green = *call == Call::DeleteLeftover(green.to_owned()).label();
+    (is_about_green && *times >= LEFTOVER_FAILURES).then(|| why.clone())
+}
+
 /// The forward deployment succeeded after all: the old fleet is gone, and only a deployment brings the old release back.
 fn when_blue_is_gone(lane: &Lane, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
     match view.scaling.get(&lane.baseline.scaling_group.name).map(|fact| &fact.value) {
         None => Advance::Wait("looking for the old fleet".to_owned(), None),
-        Some(Some(group)) if !group.is_deleting && view.serving >= SERVING_READS => {
-            once_it_serves(lane, None, 0, step, view, now)
-        }
+        Some(Some(group)) if !group.is_deleting && view.serving > 0 => once_it_serves(lane, None, 0, step, view, now),
         Some(_) => redeploy(lane),
     }
 }

@@ -6,6 +6,7 @@ use super::state::{LaneState, StepState};
 use super::view::LaneView;
 use crate::event::record::{Cause, Side};
 use crate::model::facts::{Deployment, Overview, Status};
+use crate::model::harmless;
 use crate::plan::{Action, Lane};
 
 /// What comes next for a step.
@@ -71,7 +72,7 @@ pub fn settle(
     now: Timestamp,
 ) -> Advance {
     if matches!(action, Action::Compare) {
-        return Advance::Call(Call::Compare);
+        return settle_compare(state, view);
     }
     let Some(id) = &state.deployment else {
         return match action {
@@ -84,7 +85,7 @@ pub fn settle(
     };
     match action {
         Action::Create => settle_create(deployment),
-        Action::Compare => Advance::Call(Call::Compare),
+        Action::Compare => settle_compare(state, view),
         Action::Reroute => settle_reroute(deployment, lane, step, view, now),
         Action::Finish => settle_finish(deployment, lane, step, view, now),
         // The way back is chosen in `restore`; a plan never has it as a forward step.
@@ -106,6 +107,20 @@ fn settle_create(deployment: &Deployment) -> Advance {
             Advance::Wait(format!("{why} ({})", deployment.id), count)
         }
         Status::Failed | Status::Stopped => Advance::Broken(why_it_ended(deployment)),
+    }
+}
+
+/// Compared is before traffic moves; if somebody else moved it already, the watch says more.
+fn settle_compare(state: &LaneState, view: &LaneView) -> Advance {
+    let deployment = state.deployment.as_ref().and_then(|id| view.deployment(id));
+    match deployment.map(|it| &it.status) {
+        Some(Status::InProgress | Status::Succeeded) => {
+            Advance::Done("not compared: somebody else has moved traffic already".to_owned())
+        }
+        Some(
+            Status::Created | Status::Queued | Status::Ready | Status::Failed | Status::Stopped | Status::Other(_),
+        )
+        | None => Advance::Call(Call::Compare),
     }
 }
 
@@ -187,14 +202,20 @@ fn lost() -> Cause {
     Cause { side: Side::CodeDeploy, what: "the run has no deployment to go on with".to_owned(), details: Vec::new() }
 }
 
+/// Most of what CodeDeploy says that is kept: lines, and characters of each.
+const REMARKS: usize = 20;
+const WIDTH: usize = 600;
+
 /// Why a deployment ended badly, in CodeDeploy's own words, and who stopped it.
 pub fn why_it_ended(deployment: &Deployment) -> Cause {
     let (code, message) = deployment.error.clone().unwrap_or_default();
+    let (code, message) = (harmless(&code, WIDTH), harmless(&message, WIDTH));
     let side = if code == "MANUAL_STOP" { Side::Person } else { Side::CodeDeploy };
     let what = match (code.as_str(), message.as_str()) {
         ("", _) => format!("deployment {} ended as {}", deployment.id, deployment.status),
         (code, "") => format!("deployment {} ended as {}: {code}", deployment.id, deployment.status),
         (code, message) => format!("deployment {} ended as {}: {code}: {message}", deployment.id, deployment.status),
     };
-    Cause { side, what, details: deployment.messages.clone() }
+    let details = deployment.messages.iter().take(REMARKS).map(|remark| harmless(remark, WIDTH)).collect();
+    Cause { side, what, details }
 }

@@ -22,6 +22,8 @@ pub struct State {
     pub revisions: BTreeMap<Name, Revision>,
     /// The token of the last driver.
     pub token: u64,
+    /// Since when it drives.
+    pub driven_since: Option<Timestamp>,
     /// Decisions that were taken up or ignored.
     pub decisions: Vec<String>,
     /// Why it goes back, once it does; the first cause counts.
@@ -93,6 +95,8 @@ pub struct StepState {
     pub watched: u64,
     /// What was found at its end.
     pub note: String,
+    /// Why it failed, if it did.
+    pub cause: Option<Cause>,
 }
 
 /// Where a step stands.
@@ -129,6 +133,7 @@ impl State {
             lanes,
             revisions: BTreeMap::new(),
             token: 0,
+            driven_since: None,
             decisions: Vec::new(),
             cause: None,
             started: None,
@@ -139,8 +144,11 @@ impl State {
         }
     }
 
-    /// Adds one record.
+    /// Adds one record. What stands after a run's end changes nothing.
     pub fn apply(&mut self, plan: &Plan, at: Timestamp, record: &Record) {
+        if self.has_ended() {
+            return;
+        }
         self.at = Some(at);
         match record {
             Record::RunPlanned { by, why, parent, revisions, .. } => {
@@ -150,8 +158,9 @@ impl State {
             }
             Record::DriverStarted { token, .. } => {
                 self.token = *token;
+                self.driven_since = Some(at);
                 if matches!(self.status, RunStatus::Planned | RunStatus::Detached | RunStatus::Paused) {
-                    self.status = if self.cause.is_some() { RunStatus::RollingBack } else { RunStatus::Running };
+                    self.status = if self.is_going_back() { RunStatus::RollingBack } else { RunStatus::Running };
                 }
             }
             Record::Paused { .. } => self.status = RunStatus::Paused,
@@ -199,10 +208,10 @@ impl State {
             Record::Judged { condition, verdict, why, .. } => {
                 lane.verdicts.insert(condition.clone(), (verdict.clone(), why.clone()));
             }
-            Record::Restored { note, .. } => lane.end(plan, None, at, StepStatus::Done, note),
-            Record::RestoreFailed { cause, .. } => lane.end(plan, None, at, StepStatus::Failed, &cause.what),
-            Record::StepDone { step, note, .. } => lane.end(plan, Some(step), at, StepStatus::Done, note),
-            Record::StepFailed { step, cause, .. } => lane.end(plan, Some(step), at, StepStatus::Failed, &cause.what),
+            Record::Restored { note, .. } => lane.end(plan, None, at, Ok(note)),
+            Record::RestoreFailed { cause, .. } => lane.end(plan, None, at, Err(cause)),
+            Record::StepDone { step, note, .. } => lane.end(plan, Some(step), at, Ok(note)),
+            Record::StepFailed { step, cause, .. } => lane.end(plan, Some(step), at, Err(cause)),
             Record::StepStarted { step, .. } => {
                 if let Some(step) = lane.step_mut(plan, Some(step)) {
                     step.status = StepStatus::Started;
@@ -244,6 +253,11 @@ impl State {
         matches!(self.status, RunStatus::Ended(_))
     }
 
+    /// Whether it goes back; nothing turns it forward again.
+    pub fn is_going_back(&self) -> bool {
+        self.cause.is_some()
+    }
+
     /// The lane of a target.
     pub fn lane(&self, target: &Name) -> Option<&LaneState> {
         self.lanes.iter().find(|lane| lane.target == *target)
@@ -282,12 +296,13 @@ impl LaneState {
         }
     }
 
-    fn end(&mut self, plan: &Plan, id: Option<&StepId>, at: Timestamp, status: StepStatus, note: &str) {
+    fn end(&mut self, plan: &Plan, id: Option<&StepId>, at: Timestamp, how: Result<&String, &Cause>) {
         if let Some(step) = self.step_mut(plan, id) {
-            step.status = status;
+            step.status = if how.is_ok() { StepStatus::Done } else { StepStatus::Failed };
             step.ended = Some(at);
             step.is_calling = false;
-            note.clone_into(&mut step.note);
+            how.unwrap_or_else(|cause| &cause.what).clone_into(&mut step.note);
+            step.cause = how.err().cloned();
         }
     }
 }

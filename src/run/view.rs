@@ -29,6 +29,9 @@ pub struct View {
     pub lanes: Vec<LaneView>,
 }
 
+/// How many reads in a row were too low, and since when.
+pub type Lows = Option<(u32, Timestamp)>;
+
 /// What was seen of one lane.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LaneView {
@@ -49,7 +52,7 @@ pub struct LaneView {
     /// Probes by their place among the lane's conditions.
     pub probes: BTreeMap<usize, Probes>,
     /// Reads in a row in which too few targets were healthy, and since when.
-    pub lows: Option<(u32, Timestamp)>,
+    pub lows: Lows,
     /// Reads in a row in which the baseline served alone.
     pub serving: u32,
     /// Reads that failed: why, and since when.
@@ -58,8 +61,23 @@ pub struct LaneView {
     pub tried: BTreeMap<Read, Timestamp>,
     /// Whether a call of this lane is under way in this process.
     pub is_calling: bool,
-    /// How much of the present bake was watched: the step, the time, and until when it was counted.
-    pub bake: Option<(StepId, f64, Timestamp)>,
+    /// How much of the present bake was watched.
+    pub bake: Option<Watched>,
+    /// The last reading of health, and the counts before it: a look at several target groups is one reading.
+    counted: Option<(Timestamp, Lows, u32)>,
+}
+
+/// How much of a bake was watched.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watched {
+    /// The step.
+    pub step: StepId,
+    /// Seconds.
+    pub seconds: f64,
+    /// Until when they are counted.
+    pub until: Timestamp,
+    /// Whether everything passed then.
+    pub is_well: bool,
 }
 
 /// The answers to one probe.
@@ -97,18 +115,28 @@ impl LaneView {
             return;
         };
         let id = &lane.steps[place].id;
-        let passes = active_watches(lane, state)
+        let is_well = active_watches(lane, state)
             .flat_map(|watch| &watch.conditions)
             .all(|condition| matches!(judge(condition, lane, self, now), Verdict::Pass(_)));
         let recorded = state.steps[place].watched;
         #[allow(clippy::cast_precision_loss)]
-        let (watched, until) = match &self.bake {
-            Some((step, watched, until)) if step == id => (*watched, *until),
-            Some(_) | None => (recorded as f64, now),
+        let (seconds, until, was_well) = match &self.bake {
+            Some(bake) if bake.step == *id => (bake.seconds, bake.until, bake.is_well),
+            Some(_) | None => (recorded as f64, now, false),
         };
         let gap = now.duration_since(until).as_secs_f64();
-        let more = if passes && gap <= 300.0 { gap.max(0.0) } else { 0.0 };
-        self.bake = Some((id.clone(), watched + more, now));
+        let more = if was_well && is_well && gap <= 300.0 { gap.max(0.0) } else { 0.0 };
+        self.bake = Some(Watched { step: id.clone(), seconds: seconds + more, until: now, is_well });
+    }
+
+    /// Takes in that a read failed, and why.
+    pub fn missed(&mut self, read: Read, why: String, at: Timestamp) {
+        self.gaps.entry(read).or_insert_with(|| (String::new(), at)).0 = why;
+    }
+
+    /// A call has ended: what it may have changed is looked at anew. Probes and alarms keep their pace.
+    pub fn forget_pace(&mut self) {
+        self.tried.retain(|read, _| matches!(read, Read::Probe(_) | Read::Alarm(_)));
     }
 
     /// A deployment as it was last read.
@@ -119,7 +147,7 @@ impl LaneView {
     /// Whole seconds of a bake that were watched.
     pub fn watched(&self, step: &StepId) -> u64 {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        self.bake.as_ref().filter(|(of, _, _)| of == step).map_or(0, |(_, seconds, _)| *seconds as u64)
+        self.bake.as_ref().filter(|bake| bake.step == *step).map_or(0, |bake| bake.seconds as u64)
     }
 
     /// Takes in a deployment.
@@ -133,18 +161,22 @@ impl LaneView {
     /// Takes in the health of a target group.
     pub fn saw_health(&mut self, lane: &Lane, arn: &str, targets: Vec<TargetHealth>, at: Timestamp) {
         self.health.insert(arn.to_owned(), Fact { value: targets, at });
+        let (lows, serving) = match self.counted {
+            Some((when, lows, serving)) if when == at => (lows, serving),
+            Some(_) | None => (self.lows, self.serving),
+        };
+        self.counted = Some((at, lows, serving));
         let least = lane.watches.iter().flat_map(|watch| &watch.conditions).find_map(Condition::least_healthy);
-        if let Some(least) = least {
-            let (count, since) = self.lows.unwrap_or((0, at));
-            self.lows = (self.healthy() < least).then_some((count + 1, since));
-        }
-        self.serving = if self.serves_alone(lane) { self.serving + 1 } else { 0 };
+        let (count, since) = lows.unwrap_or((0, at));
+        let is_low = least.is_some_and(|least| self.healthy() < least);
+        self.lows = is_low.then_some((count.saturating_add(1), since));
+        self.serving = if self.serves_alone(lane) { serving.saturating_add(1) } else { 0 };
     }
 
     /// Takes in the answer to a probe: what was wrong, if anything.
     pub fn saw_probe(&mut self, condition: usize, trouble: Option<String>, at: Timestamp) {
         let probes = self.probes.entry(condition).or_default();
-        probes.failures = if trouble.is_some() { probes.failures + 1 } else { 0 };
+        probes.failures = if trouble.is_some() { probes.failures.saturating_add(1) } else { 0 };
         probes.last = Some(Fact { value: trouble, at });
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use super::objects::{Bucket, Put, StoreError};
+use crate::aws::Class;
 use crate::event::decision::{Decision, Wish};
 use crate::model::{Name, RunId};
 use crate::plan::StepId;
@@ -64,8 +65,15 @@ pub async fn leave(
     Ok(matches!(bucket.put_if_absent(&key, Bytes::from(body)).await?, Put::Done(_)))
 }
 
-/// Reads the decisions that are not among the known ones. One that cannot be read is passed over: nothing that a person
-/// writes may stop a run.
+/// Most decisions that are taken in at once; the rest is there the next time.
+const AT_ONCE: usize = 20;
+
+/// Most bytes of a decision, and of who made it: all of it goes into the journal.
+const BYTES_MAX: usize = 16 * 1024;
+const BY_MAX: usize = 2 * 1024;
+
+/// Reads the decisions that are not among the known ones. One that is not a decision is passed over: nothing that a
+/// person writes may stop a run.
 ///
 /// # Errors
 /// What S3 says.
@@ -82,13 +90,34 @@ pub async fn read_new(
         if known.iter().any(|known| known == name) {
             continue;
         }
-        let Some(object) = bucket.get(&key).await? else { continue };
-        let Ok(stored) = serde_json::from_slice::<Stored>(&object.bytes) else { continue };
-        let what = match stored.wish {
-            StoredWish::Abort => Wish::Abort,
-            StoredWish::Promote { target, step } => Wish::Promote { target, step },
+        let bytes = match bucket.get(&key).await {
+            Ok(Some(object)) => object.bytes,
+            Ok(None) | Err(StoreError::Corrupt { .. }) => continue,
+            Err(StoreError::Aws(error)) if matches!(error.class, Class::Denied | Class::Refused) => continue,
+            Err(error) => return Err(error),
         };
-        decisions.push(Decision { name: name.to_owned(), by: stored.by, what });
+        decisions.extend(read(name, &bytes));
+        if decisions.len() == AT_ONCE {
+            break;
+        }
     }
     Ok(decisions)
+}
+
+/// The decision of this name, if that is what the object holds.
+fn read(name: &str, bytes: &[u8]) -> Option<Decision> {
+    if bytes.len() > BYTES_MAX {
+        return None;
+    }
+    let stored: Stored = serde_json::from_slice(bytes).ok()?;
+    let what = match stored.wish {
+        StoredWish::Abort => Wish::Abort,
+        StoredWish::Promote { target, step } => Wish::Promote { target, step },
+    };
+    let is_named_so = name == name_of(&what);
+    (is_named_so && stored.v == 0 && stored.by.len() <= BY_MAX).then(|| Decision {
+        name: name.to_owned(),
+        by: stored.by,
+        what,
+    })
 }

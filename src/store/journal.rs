@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::keys::Keys;
 use super::objects::{Bucket, Put, StoreError};
+use crate::aws::Class;
 use crate::event::record::{Envelope, Record};
 use crate::model::RunId;
 
@@ -59,18 +60,29 @@ impl Journal {
     pub async fn open(bucket: &Bucket, keys: &Keys, run: &RunId) -> Result<(Journal, Vec<Envelope>), StoreError> {
         let mut journal =
             Journal { bucket: bucket.clone(), keys: keys.clone(), run: run.clone(), next: 0, head: String::new() };
-        let names = bucket.list(&keys.journal(run)).await?;
-        let objects: Vec<_> =
-            stream::iter(names).map(|key| async { (bucket.get(&key).await, key) }).buffered(8).collect().await;
+        let envelopes = journal.catch_up().await?;
+        Ok((journal, envelopes))
+    }
+
+    /// Reads what was written since.
+    ///
+    /// # Errors
+    /// As for [`Journal::open`].
+    pub async fn catch_up(&mut self) -> Result<Vec<Envelope>, StoreError> {
+        let bucket = self.bucket.clone();
+        let expected = self.keys.journal_entry(&self.run, self.next);
+        let mut names = bucket.list(&self.keys.journal(&self.run)).await?;
+        names.retain(|key| self.next == 0 || *key >= expected);
+        let mut objects = stream::iter(names).map(|key| async { (bucket.get(&key).await, key) }).buffered(8);
         let mut envelopes = Vec::new();
-        for (object, key) in objects {
-            if key != keys.journal_entry(run, journal.next) {
-                return Err(bucket.corrupt(&key, &format!("is not entry {} of the journal", journal.next)));
+        while let Some((object, key)) = objects.next().await {
+            if key != self.keys.journal_entry(&self.run, self.next) {
+                return Err(bucket.corrupt(&key, &format!("is not entry {} of the journal", self.next)));
             }
             let object = object?.ok_or_else(|| bucket.corrupt(&key, "vanished while it was read"))?;
-            envelopes.extend(journal.take_in(&key, &object.bytes)?);
+            envelopes.extend(self.take_in(&key, &object.bytes)?);
         }
-        Ok((journal, envelopes))
+        Ok(envelopes)
     }
 
     fn take_in(&mut self, key: &str, bytes: &Bytes) -> Result<Vec<Envelope>, StoreError> {
@@ -121,7 +133,10 @@ impl Journal {
         let mut wait = Duration::from_millis(500);
         loop {
             match self.bucket.put_if_absent(key, body.clone()).await {
-                Err(StoreError::Aws(error)) if error.is_weather() && wait < Duration::from_secs(30) => {
+                // Whether an unanswered put took effect is seen by its nonce, so that it can be made again.
+                Err(StoreError::Aws(error))
+                    if (error.is_weather() || error.class == Class::Unknown) && wait < Duration::from_secs(30) =>
+                {
                     tokio::time::sleep(wait).await;
                     wait *= 2;
                 }

@@ -182,12 +182,17 @@ impl Lease {
     ///
     /// # Errors
     /// What S3 says; the lease then lapses by itself.
-    pub async fn release(self, is_over: bool) -> Result<(), StoreError> {
+    pub async fn release(mut self, is_over: bool) -> Result<(), StoreError> {
         self.guard.lose("the lease was given back");
-        let claim = self.seen.lock.claim.clone().filter(|_| !is_over);
-        let lock = Lock { claim, lease: None, ..self.seen.lock.clone() };
-        write(&self.bucket, &self.keys, &self.seen, &lock).await?;
-        Ok(())
+        loop {
+            let claim = self.seen.lock.claim.clone().filter(|_| !is_over);
+            let lock = Lock { claim, lease: None, ..self.seen.lock.clone() };
+            let is_written = write(&self.bucket, &self.keys, &self.seen, &lock).await?.is_some();
+            // Lost to a beat of our own whose answer never came: once more.
+            if is_written || !self.is_still_ours().await? {
+                return Ok(());
+            }
+        }
     }
 }
 

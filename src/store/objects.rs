@@ -8,7 +8,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
 
-use crate::aws::AwsError;
+use crate::aws::{AwsError, Class};
 
 /// Most bytes of an object of ours that are read: plans and journals are far smaller.
 const READ_MAX: i64 = 16 * 1024 * 1024;
@@ -89,7 +89,8 @@ impl Bucket {
             return Err(self.corrupt(key, "is larger than anything shipit writes there"));
         }
         let etag = answer.e_tag().unwrap_or_default().to_owned();
-        let bytes = answer.body.collect().await.map_err(|error| self.corrupt(key, &format!("broke off: {error}")))?;
+        let broke_off = |error| AwsError::new(("s3", "GetObject"), Class::Transient, format!("broke off: {error}"));
+        let bytes = answer.body.collect().await.map_err(broke_off)?;
         Ok(Some(Object { bytes: bytes.into_bytes(), etag }))
     }
 

@@ -1,0 +1,99 @@
+//! What ends a step that does not get there by itself: a deployment that is over, a limit that is reached.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::event::record::{Cause, Side};
+use crate::model::Period;
+use crate::model::facts::Status;
+use crate::plan::{Hold, Lane, Step, What};
+use crate::run::explain::lead;
+use crate::run::settle::{Advance, why_it_ended};
+use crate::run::state::LaneState;
+use crate::run::view::{LaneView, active_watches};
+
+/// How long the hosts of a deployment that ended badly are asked why.
+const HOSTS_SAY_SECONDS: i64 = 30;
+
+/// How long a driver looks before it says that a step is over its limit: the step may have got there while nobody drove.
+const LOOK_SECONDS: i64 = 120;
+
+/// A deployment that is over while the plan still needs it: somebody or something stopped it.
+pub(super) fn ended_behind_our_back(
+    step: &Step,
+    state: &LaneState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Option<Advance> {
+    let id = state.deployment.as_ref()?;
+    let deployment = view.deployment(id)?;
+    if !matches!(deployment.status, Status::Failed | Status::Stopped) {
+        return None;
+    }
+    // The hosts say why; they are waited for, but not for ever.
+    let since = view.ended.get(id).map_or(0, |at| now.duration_since(*at).as_secs());
+    match view.targets.get(id) {
+        Some(fact) if Some(&fact.at) >= view.ended.get(id) => {
+            Some(Advance::Broken(lead(why_it_ended(deployment), &fact.value)))
+        }
+        Some(_) | None if since >= HOSTS_SAY_SECONDS => Some(Advance::Broken(why_it_ended(deployment))),
+        Some(_) | None => Some(Advance::Wait(format!("asking the hosts of {id} why {} ended", step.id), None)),
+    }
+}
+
+/// What becomes of a step that is still not there, once its limit is reached. Time in which nothing could be seen says
+/// nothing about the step.
+pub(super) fn over_limit(
+    lane: &Lane,
+    step: &Step,
+    state: &LaneState,
+    driven_since: Option<Timestamp>,
+    view: &LaneView,
+    now: Timestamp,
+) -> Option<Advance> {
+    let started = state.steps.get(lane.place(&step.id)?)?.started?;
+    if state.deployment.as_ref().is_some_and(|id| view.deployment(id).is_none()) {
+        return None;
+    }
+    match &step.what {
+        What::Hold(Hold::Approval { within }) if is_over(started, *within, now) => {
+            Some(broken(format!("nobody approved {} within {within}", step.id)))
+        }
+        // Without a condition nothing can speak against the release: blue was kept for as long as it could be.
+        What::Hold(Hold::Bake { .. })
+            if is_over(started, step.limit, now) && active_watches(lane, state).next().is_none() =>
+        {
+            Some(Advance::Done(format!("blue was kept for {}", step.limit)))
+        }
+        What::Hold(Hold::Bake { .. }) if is_over(started, step.limit, now) => Some(took_longer(step)),
+        What::Act(_)
+            if is_over(started, step.limit, now)
+                && driven_since.is_none_or(|since| now.duration_since(since).as_secs() >= LOOK_SECONDS) =>
+        {
+            Some(took_longer(step))
+        }
+        What::Act(_) | What::Hold(Hold::Approval { .. } | Hold::Bake { .. }) => None,
+    }
+}
+
+/// The way back has its whole limit from every driver: what one that was killed could not finish, the next one can.
+pub(super) fn way_back_over_limit(
+    step: &Step,
+    started: Option<Timestamp>,
+    driven_since: Option<Timestamp>,
+    now: Timestamp,
+) -> Option<Advance> {
+    let since = started.max(driven_since)?;
+    is_over(since, step.limit, now).then(|| took_longer(step))
+}
+
+fn is_over(started: Timestamp, limit: Period, now: Timestamp) -> bool {
+    SignedDuration::try_from(limit.duration()).is_ok_and(|limit| now.duration_since(started) >= limit)
+}
+
+fn took_longer(step: &Step) -> Advance {
+    broken(format!("{} took longer than {}", step.id, step.limit))
+}
+
+fn broken(what: String) -> Advance {
+    Advance::Broken(Cause { side: Side::Limit, what, details: Vec::new() })
+}
