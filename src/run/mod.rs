@@ -23,5 +23,8 @@ pub mod settle;
 pub mod state;
 pub mod view;
 
+#[cfg(test)]
+mod tests;
+
 pub use reporter::{Reporter, Reporters};
 pub use state::{LaneState, RunStatus, State, StepState, StepStatus};

@@ -1,0 +1,173 @@
+//! A plan, moments, and facts, in few words.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::event::record::{Cause, Record, Side};
+use crate::model::facts::{Deployment, Status};
+use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
+use crate::model::pipeline::{Promote, Strategy};
+use crate::model::{Period, Pipeline, RunId};
+use crate::plan::build::build;
+use crate::plan::sample::{fleet, input, name, pipeline};
+use crate::plan::{Lane, Plan, StepId};
+use crate::run::State;
+use crate::run::settle::Advance;
+use crate::run::view::{Fact, LaneView};
+
+/// The target group of the sample's only lane.
+pub const ARN: &str = "arn:tg/web";
+
+/// So many seconds after the beginning of time.
+pub fn at(seconds: i64) -> Timestamp {
+    "2026-11-21T09:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
+}
+
+/// The plan of the sample: create, compare, reroute, bake, finish.
+pub fn plan() -> Plan {
+    plan_of(&pipeline())
+}
+
+/// With an approval within two hours, and blue kept for ten minutes.
+pub fn plan_with_holds() -> Plan {
+    let mut pipeline = pipeline();
+    for target in pipeline.targets.values_mut() {
+        let Strategy::BlueGreen(strategy) = &mut target.strategy;
+        strategy.promote = Promote::Manual;
+        strategy.within = Period::hours(2);
+        strategy.keep_blue = Period::minutes(10);
+    }
+    plan_of(&pipeline)
+}
+
+/// Two lanes side by side, `web` and `api`.
+pub fn plan_of_two(mut plan: Plan) -> Plan {
+    let mut lane = plan.waves[0].lanes[0].clone();
+    lane.target = name("api");
+    lane.fleet.deployment_group = "storefront-api".into();
+    lane.baseline.scaling_group.name = "api-asg".into();
+    lane.baseline.target_groups = vec!["arn:tg/api".into()];
+    plan.waves[0].lanes.push(lane);
+    plan
+}
+
+fn plan_of(pipeline: &Pipeline) -> Plan {
+    let mut fleet = fleet();
+    fleet.group.ready = Some(("STOP_DEPLOYMENT".into(), 600));
+    fleet.group.termination = Some(("TERMINATE".into(), 90));
+    build(&input(pipeline, &name("production"), fleet)).unwrap_or_else(|refused| panic!("{refused:?}")).plan
+}
+
+/// Its first lane.
+pub fn lane() -> Lane {
+    plan().waves[0].lanes[0].clone()
+}
+
+/// The fold of records, with the seconds at which they were written.
+pub fn state(plan: &Plan, records: &[(i64, Record)]) -> State {
+    let mut state = State::new(RunId::parse("20261121-090000-aaaa").unwrap(), plan);
+    for (seconds, record) in records {
+        state.apply(plan, at(*seconds), record);
+    }
+    state
+}
+
+/// A deployment `d-1` of ours.
+pub fn deployment(status: Status) -> Deployment {
+    Deployment {
+        id: "d-1".into(),
+        error: None,
+        status,
+        rollback: None,
+        rolls_back: None,
+        creator: "user".into(),
+        description: String::new(),
+        created: None,
+        overview: None,
+        is_waiting_to_terminate: false,
+        messages: Vec::new(),
+    }
+}
+
+/// Every status there is.
+pub fn statuses() -> [Status; 8] {
+    [
+        Status::Created,
+        Status::Queued,
+        Status::InProgress,
+        Status::Ready,
+        Status::Succeeded,
+        Status::Failed,
+        Status::Stopped,
+        Status::Other("Baking".into()),
+    ]
+}
+
+/// So many targets in each state, with the ids `letter-1`, `letter-2`, …
+pub fn targets(groups: &[(&str, usize, &str)]) -> Vec<TargetHealth> {
+    let of = |(letter, count, state): &(&str, usize, &str)| {
+        let target = |number| TargetHealth { id: format!("{letter}-{number}"), state: (*state).into(), reason: None };
+        (1..=*count).map(target).collect::<Vec<_>>()
+    };
+    groups.iter().flat_map(of).collect()
+}
+
+/// The baseline's own targets, all in this state.
+pub fn blue(lane: &Lane, state: &str) -> Vec<TargetHealth> {
+    let target = |id: &String| TargetHealth { id: id.clone(), state: state.into(), reason: None };
+    lane.baseline.healthy.iter().map(target).collect()
+}
+
+/// The baseline's Auto Scaling group as it was.
+pub fn blue_group(lane: &Lane) -> ScalingGroup {
+    lane.baseline.scaling_group.clone()
+}
+
+/// An alarm in a state.
+pub fn alarm(state: &str) -> Alarm {
+    Alarm { name: "storefront-5xx".into(), state: state.into(), reason: format!("it is {state}"), window: None }
+}
+
+/// Puts a scaling group into a view.
+pub fn saw_group(view: &mut LaneView, name: &str, group: Option<ScalingGroup>, seconds: i64) {
+    view.scaling.insert(name.to_owned(), Fact { value: group, at: at(seconds) });
+}
+
+/// What comes next, as a line.
+pub fn told(advance: &Advance) -> String {
+    match advance {
+        Advance::Call(call) => format!("call {}", call.label()),
+        Advance::Wait(why, None) => format!("wait: {why}"),
+        Advance::Wait(why, Some((done, all))) => format!("wait: {why} ({done} of {all})"),
+        Advance::Done(note) => format!("done: {note}"),
+        Advance::Broken(cause) => format!("broken: {}", cause.what),
+    }
+}
+
+/// A step's record.
+pub fn started(step: &str) -> Record {
+    Record::StepStarted { target: name("web"), step: StepId::from(step) }
+}
+
+pub fn done(step: &str) -> Record {
+    Record::StepDone { target: name("web"), step: StepId::from(step), note: String::new() }
+}
+
+pub fn began(step: &str, attempt: u32, call: &str) -> Record {
+    Record::CallBegan { target: name("web"), step: StepId::from(step), attempt, call: call.into() }
+}
+
+pub fn ended(step: &str, attempt: u32, trouble: Option<&str>) -> Record {
+    Record::CallEnded { target: name("web"), step: StepId::from(step), attempt, trouble: trouble.map(str::to_owned) }
+}
+
+pub fn seen(step: &str, deployment: &str) -> Record {
+    Record::DeploymentSeen { target: name("web"), step: StepId::from(step), deployment: deployment.into() }
+}
+
+pub fn cause(side: Side, what: &str) -> Cause {
+    Cause { side, what: what.into(), details: Vec::new() }
+}
+
+pub fn back(side: Side) -> Record {
+    Record::RollBackBegan { cause: cause(side, "because"), targets: vec![name("web")] }
+}

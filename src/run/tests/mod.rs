@@ -1,0 +1,8 @@
+//! The decisions of a run as tables, and as properties over simulated worlds.
+
+mod deciding;
+mod fixture;
+mod judging;
+mod pacing;
+mod restoring;
+mod settling;
