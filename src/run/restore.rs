@@ -124,45 +124,53 @@ fn once_it_serves(
         return Advance::Wait("the old release is about to serve again".to_owned(), serving(view));
     }
     let green = id.map(|id| lane.green_group(id));
-    let found = green.as_ref().map(|green| view.scaling.get(green).map(|fact| &fact.value));
-    match (green, found) {
-        (Some(green), None | Some(None)) => Advance::Wait(format!("looking for {green}"), None),
-        (Some(green), Some(Some(Some(group)))) if group.is_deleting => {
-            Advance::Wait(format!("{green} is being deleted"), None)
-        }
-        (Some(green), Some(Some(Some(group)))) => match given_up(&green, step, waited_seconds) {
-            Some(why) if !had_traffic || view.serving >= SERVING_READS => {
-                Advance::Done(format!("the old release serves alone; {green} is left behind: {why}"))
-            }
-            Some(_) | None => clear(lane, &green, group, step, view, now),
-        },
-        (Some(_), Some(Some(None))) | (None, _) if !had_traffic || view.serving >= SERVING_READS => {
-            Advance::Done("the old release serves alone".to_owned())
-        }
-        (Some(_), Some(Some(None))) | (None, _) => {
-            let others = view.strangers(lane).join(", ");
-            let what = if others.is_empty() { String::new() } else { format!(", but {others} still take traffic") };
-            Advance::Wait(format!("the old release serves{what}"), serving(view))
-        }
+    let group = green.as_ref().and_then(|green| view.scaling.get(green)).map(|fact| &fact.value);
+    if had_traffic && view.serving < SERVING_READS {
+        return until_it_serves_alone(lane, group.and_then(Option::as_ref), step, view, now);
+    }
+    let Some(green) = green else {
+        return Advance::Done("the old release serves".to_owned());
+    };
+    if let (Some(Some(_)), Some(why)) = (group, given_up(&green, step, waited_seconds)) {
+        return Advance::Done(format!("the old release serves; {green} is left behind: {why}"));
+    }
+    match group {
+        None => Advance::Wait(format!("looking for {green}"), None),
+        Some(None) => Advance::Done("the old release serves, green is gone".to_owned()),
+        Some(Some(group)) if group.is_deleting => Advance::Wait(format!("{green} is being deleted"), None),
+        Some(Some(_)) => drop_green(&green, step, now),
     }
 }
 
-/// Drops the green group. An instance of it that is still registered (Auto Scaling replaced one while traffic went back) is
-/// taken out of the load balancer first.
-fn clear(lane: &Lane, green: &str, group: &ScalingGroup, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
-    let is_green = |id: &String| group.instances.iter().any(|instance| instance.id == *id);
-    let registered: Vec<String> = view.strangers(lane).into_iter().filter(is_green).collect();
-    let drains = |id: &String| {
-        let all = view.health.values().flat_map(|fact| &fact.value);
-        all.filter(|target| target.id == *id).all(|target| target.state.ends_with("draining"))
-    };
-    if !registered.is_empty() && registered.iter().all(drains) {
-        return Advance::Wait(format!("{} of {green} drain", registered.join(", ")), None);
+/// The old release is healthy, but was not seen to serve alone. An instance of green that is still registered (Auto Scaling
+/// replaced one while traffic went back) is taken out of the load balancer.
+fn until_it_serves_alone(
+    lane: &Lane,
+    green: Option<&ScalingGroup>,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
+    let strangers = view.strangers(lane);
+    if strangers.is_empty() {
+        return Advance::Wait("the old release is about to serve again".to_owned(), serving(view));
     }
-    if registered.is_empty() && !lane.baseline.healthy.is_empty() && view.serving < SERVING_READS {
-        return Advance::Wait("the old release is about to serve alone".to_owned(), serving(view));
+    let all = || view.health.values().flat_map(|fact| &fact.value).filter(|target| strangers.contains(&target.id));
+    let takes_traffic = all().any(|target| !target.state.ends_with("draining"));
+    let is_green = |id: &String| green.is_some_and(|green| green.instances.iter().any(|instance| instance.id == *id));
+    match green {
+        Some(green) if takes_traffic && !green.is_deleting && strangers.iter().any(is_green) => {
+            drop_green(&green.name, step, now)
+        }
+        Some(_) | None if takes_traffic => {
+            Advance::Wait(format!("the old release serves, but {} still take traffic", strangers.join(", ")), None)
+        }
+        Some(_) | None => Advance::Wait(format!("{} drain", strangers.join(", ")), serving(view)),
     }
-    call_or_wait(Call::DeleteLeftover(green.to_owned()), step, now, &format!("{green} is being dropped"))
+}
+
+fn drop_green(green: &str, step: &StepState, now: Timestamp) -> Advance {
+    call_or_wait(Call::DeleteLeftover(green.to_owned()), step, now, &format!("{green} is being deleted"))
 }
 
 /// Why a green group that serves nobody is not waited for any more.

@@ -54,7 +54,7 @@ impl Call {
             Call::Find => "look for a deployment of ours".to_owned(),
             Call::Stop(id) => format!("stop {id}"),
             Call::Redeploy => "deploy the baseline".to_owned(),
-            Call::DeleteLeftover(name) => format!("drop the left-over group {name}"),
+            Call::DeleteLeftover(name) => format!("delete the left-over group {name}"),
         }
     }
 }
