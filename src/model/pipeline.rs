@@ -184,8 +184,7 @@ impl Default for Health {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetsHealth {
-    /// The share of the baseline's healthy count that must stay healthy: fewer fail after ten minutes, fewer than half of
-    /// that at once.
+    /// The share of the baseline's healthy count that must stay healthy; fewer fail after ten minutes, half at once.
     #[serde(default = "TargetsHealth::default_healthy")]
     pub healthy: Percent,
 }

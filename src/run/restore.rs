@@ -34,7 +34,11 @@ const SERVING_READS: u32 = 3;
 /// What the way back still needs.
 pub fn restore(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
     if let Some(id) = &state.redeployment {
-        return follow_redeployment(lane, id, step, view, now);
+        return follow_redeployment(lane, state, id, step, view, now);
+    }
+    // Once its call began there may be a redeployment: nothing else is said before that is known.
+    if step.last_call.as_ref().is_some_and(|(call, _)| *call == Call::Redeploy.label()) {
+        return redeploy(lane);
     }
     let Some(id) = &state.deployment else {
         return without_deployment(lane, state, step, view, now);
@@ -118,27 +122,42 @@ fn once_it_serves(
 ) -> Advance {
     let had_traffic = !lane.baseline.healthy.is_empty();
     if had_traffic && !view.baseline_is_healthy(lane) {
-        if waited_seconds > SERVES_AGAIN_SECONDS {
+        if waited_seconds > SERVES_AGAIN_SECONDS && view.has_looked(lane) {
             return redeploy(lane);
         }
         return Advance::Wait("the old release is about to serve again".to_owned(), serving(view));
     }
     let green = id.map(|id| lane.green_group(id));
-    let group = green.as_ref().and_then(|green| view.scaling.get(green)).map(|fact| &fact.value);
     if had_traffic && view.serving < SERVING_READS {
-        return until_it_serves_alone(lane, group.and_then(Option::as_ref), step, view, now);
+        let group = green.as_ref().and_then(|green| view.scaling.get(green)).and_then(|fact| fact.value.as_ref());
+        return until_it_serves_alone(lane, group, step, view, now);
     }
-    let Some(green) = green else {
-        return Advance::Done("the old release serves".to_owned());
-    };
-    if let (Some(Some(_)), Some(why)) = (group, given_up(&green, step, waited_seconds)) {
-        return Advance::Done(format!("the old release serves; {green} is left behind: {why}"));
+    match green {
+        None => Advance::Done("the old release serves".to_owned()),
+        Some(green) => drop_leftover("the old release serves", &green, waited_seconds, step, view, now),
+    }
+}
+
+/// The old release serves; what is left of green goes, or is told of.
+fn drop_leftover(
+    serves: &str,
+    green: &str,
+    waited_seconds: i64,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
+    let group = view.scaling.get(green).map(|fact| &fact.value);
+    if let (Some(Some(_)), Some(why)) = (group, given_up(green, step, waited_seconds)) {
+        return Advance::Done(format!("{serves}; {green} is left behind: {why}"));
     }
     match group {
         None => Advance::Wait(format!("looking for {green}"), None),
-        Some(None) => Advance::Done("the old release serves, green is gone".to_owned()),
+        Some(None) => Advance::Done(format!("{serves}, green is gone")),
         Some(Some(group)) if group.is_deleting => Advance::Wait(format!("{green} is being deleted"), None),
-        Some(Some(_)) => drop_green(&green, step, now),
+        Some(Some(_)) => {
+            call_or_wait(Call::DeleteLeftover(green.to_owned()), step, now, &format!("{green} is being deleted"))
+        }
     }
 }
 
@@ -160,17 +179,14 @@ fn until_it_serves_alone(
     let is_green = |id: &String| green.is_some_and(|green| green.instances.iter().any(|instance| instance.id == *id));
     match green {
         Some(green) if takes_traffic && !green.is_deleting && strangers.iter().any(is_green) => {
-            drop_green(&green.name, step, now)
+            let why = format!("{} is being taken out of the load balancer", green.name);
+            call_or_wait(Call::TakeOut(green.name.clone()), step, now, &why)
         }
         Some(_) | None if takes_traffic => {
             Advance::Wait(format!("the old release serves, but {} still take traffic", strangers.join(", ")), None)
         }
         Some(_) | None => Advance::Wait(format!("{} drain", strangers.join(", ")), serving(view)),
     }
-}
-
-fn drop_green(green: &str, step: &StepState, now: Timestamp) -> Advance {
-    call_or_wait(Call::DeleteLeftover(green.to_owned()), step, now, &format!("{green} is being deleted"))
 }
 
 /// Why a green group that serves nobody is not waited for any more.
@@ -201,7 +217,14 @@ fn redeploy(lane: &Lane) -> Advance {
     Advance::Broken(Cause { side: Side::CodeDeploy, what, details: Vec::new() })
 }
 
-fn follow_redeployment(lane: &Lane, id: &str, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+fn follow_redeployment(
+    lane: &Lane,
+    state: &LaneState,
+    id: &str,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
     let Some(deployment) = view.deployment(id) else {
         return Advance::Wait(format!("no news of {id} yet"), None);
     };
@@ -215,7 +238,15 @@ fn follow_redeployment(lane: &Lane, id: &str, step: &StepState, view: &LaneView,
         }
         Status::Succeeded => match view.scaling.get(&lane.green_group(id)).map(|fact| &fact.value) {
             Some(Some(group)) if view.only_serve(lane, group) => {
-                Advance::Done(format!("the old release was deployed again ({id})"))
+                let serves = format!("the old release was deployed again ({id})");
+                let since = view.ended.get(id).map_or(0, |at| now.duration_since(*at).as_secs());
+                let Some(id) = &state.deployment else { return Advance::Done(serves) };
+                match view.deployment(id).map(|it| &it.status) {
+                    None => Advance::Wait(format!("looking at {id}"), None),
+                    // Its green was the fleet that this one replaced.
+                    Some(Status::Succeeded) => Advance::Done(serves),
+                    Some(_) => drop_leftover(&serves, &lane.green_group(id), since, step, view, now),
+                }
             }
             Some(_) | None => Advance::Wait("the old release is about to serve again".to_owned(), None),
         },

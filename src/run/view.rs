@@ -223,6 +223,12 @@ impl LaneView {
         self.only_serve(lane, group)
     }
 
+    /// Whether anything can be said about [`LaneView::serves_alone`].
+    pub fn has_looked(&self, lane: &Lane) -> bool {
+        self.scaling.contains_key(&lane.baseline.scaling_group.name)
+            && lane.baseline.target_groups.iter().all(|arn| self.health.contains_key(arn))
+    }
+
     /// Whether exactly the instances in service of this group are registered and healthy.
     pub fn only_serve(&self, lane: &Lane, group: &ScalingGroup) -> bool {
         let mut wanted: Vec<&str> =

@@ -64,14 +64,17 @@ pub(super) fn over_limit(
         {
             Some(Advance::Done(format!("blue was kept for {}", step.limit)))
         }
-        What::Hold(Hold::Bake { .. }) if is_over(started, step.limit, now) => Some(took_longer(step)),
+        // It counts only what was watched, so time in which nobody drove does not speak against it either.
+        What::Hold(Hold::Bake { .. }) => {
+            is_over(started.max(driven_since.unwrap_or(started)), step.limit, now).then(|| took_longer(step))
+        }
         What::Act(_)
             if is_over(started, step.limit, now)
                 && driven_since.is_none_or(|since| now.duration_since(since).as_secs() >= LOOK_SECONDS) =>
         {
             Some(took_longer(step))
         }
-        What::Act(_) | What::Hold(Hold::Approval { .. } | Hold::Bake { .. }) => None,
+        What::Act(_) | What::Hold(Hold::Approval { .. }) => None,
     }
 }
 

@@ -268,6 +268,9 @@ fn keeping_blue_never_goes_back() {
     assert_eq!(told(&gone)[0], "web keep done: blue is gone already");
     let watched = turn(&plan, &up_to(&plan, "bake"), &well_but(&plan, "OK", 20_000), &[], 20_000);
     assert!(told(&watched)[3].starts_with("web bake failed: bake took longer than"), "{:?}", told(&watched));
+    let away = [up_to(&plan, "bake"), vec![(19_000, driver(2))]].concat();
+    let resumed = turn(&plan, &away, &well_but(&plan, "OK", 20_000), &[], 20_000);
+    assert_eq!(told(&resumed)[3], "… bake: seconds watched, nothing failed", "nobody was there to watch");
 }
 
 /// A driver looks before it says that a step took too long: the step may have got there while nobody drove.

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::event::record::{Cause, Record, Side};
+use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, Status};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
 use crate::model::pipeline::{Promote, Strategy};
@@ -46,6 +47,11 @@ pub fn plan_of_two(mut plan: Plan) -> Plan {
     lane.fleet.deployment_group = "storefront-api".into();
     lane.baseline.scaling_group.name = "api-asg".into();
     lane.baseline.target_groups = vec!["arn:tg/api".into()];
+    for condition in lane.watches.iter_mut().flat_map(|watch| &mut watch.conditions) {
+        if let Condition::Targets { target_groups, .. } = condition {
+            target_groups.clone_from(&lane.baseline.target_groups);
+        }
+    }
     plan.waves[0].lanes.push(lane);
     plan
 }

@@ -6,3 +6,4 @@ mod judging;
 mod pacing;
 mod restoring;
 mod settling;
+mod simulation;

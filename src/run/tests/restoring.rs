@@ -44,10 +44,11 @@ fn view_of(deployments: Vec<Deployment>) -> LaneView {
     view
 }
 
-/// The baseline has served alone in this many readings.
+/// The baseline has served alone in this many readings, and before them it did not.
 fn serving(mut view: LaneView, readings: u32) -> LaneView {
     let lane = lane();
     saw_group(&mut view, "storefront-asg", Some(blue_group(&lane)), 100);
+    view.saw_health(&lane, ARN, blue(&lane, "unhealthy"), at(99));
     for reading in 0..readings {
         view.saw_health(&lane, ARN, blue(&lane, "healthy"), at(100 + i64::from(reading)));
     }
@@ -98,6 +99,7 @@ fn codedeploys_own_rollback_is_followed() {
             (Some(Status::Succeeded), 3, 100, format!("wait: looking for {GREEN}")),
             (Some(Status::Succeeded), 0, 1000, format!("{again} (0 of 3)")),
             (Some(Status::Succeeded), 0, 1001, "call deploy the baseline".to_owned()),
+            (Some(Status::Succeeded), 1, 1001, format!("{again} (1 of 3)")),
             (Some(Status::Failed), 0, 160, format!("{again} (0 of 3)")),
             (Some(Status::Failed), 0, 161, "call deploy the baseline".to_owned()),
             (Some(Status::Failed), 3, 9000, format!("wait: looking for {GREEN}")),
@@ -115,6 +117,8 @@ fn a_rollback_that_does_not_appear_is_not_waited_for_for_long() {
     assert_eq!(next(&view, &going_back(), 159), "wait: waiting for CodeDeploy to roll d-1 back");
     assert_eq!(next(&view, &going_back(), 160), format!("wait: looking for {GREEN}"));
     let view = view_of(vec![deployment(Status::Stopped)]);
+    assert_eq!(next(&view, &going_back(), 9000), "wait: the old release is about to serve again (0 of 3)", "no data");
+    let view = serving(view, 0);
     assert_eq!(next(&view, &going_back(), 160), "wait: the old release is about to serve again (0 of 3)");
     assert_eq!(next(&view, &going_back(), 1001), "call deploy the baseline");
 }
@@ -173,6 +177,18 @@ fn after_a_success_only_a_deployment_goes_back() {
     assert_eq!(next_at(&unknown, &of(Some(None)), &going_back(), 100), expected);
 }
 
+/// There may be a redeployment whose answer was lost: though the old release serves, it is looked for first.
+#[test]
+fn a_redeployment_that_was_asked_for_is_never_left_alone() {
+    let deploy = "deploy the baseline";
+    for trouble in [None, Some("no answer")] {
+        let mut records = [going_back(), vec![(110, began("restore", 1, deploy))]].concat();
+        records.extend(trouble.map(|trouble| (120, ended("restore", 1, Some(trouble)))));
+        let view = with_green(serving(view_of(rolled_back_by(Some(Status::Failed), Status::Stopped)), 3), None);
+        assert_eq!(next(&view, &records, 200), "call deploy the baseline");
+    }
+}
+
 #[test]
 fn a_redeployment_is_led_to_its_end() {
     let records =
@@ -203,7 +219,18 @@ fn a_redeployment_is_led_to_its_end() {
     view.saw_health(&lane, ARN, old_and_new, at(200));
     assert_eq!(next(&view, &records, 200), "wait: the old release is about to serve again");
     view.saw_health(&lane, ARN, blue(&lane, "healthy"), at(201));
+    assert_eq!(next(&view, &records, 201), "wait: looking at d-1");
+    view.saw_deployment(deployment(Status::Succeeded), at(201));
     assert_eq!(next(&view, &records, 201), "done: the old release was deployed again (d-3)");
+    view.saw_deployment(deployment(Status::Stopped), at(202));
+    assert_eq!(next(&view, &records, 202), format!("wait: looking for {GREEN}"), "what was stopped may be left over");
+    let there = ScalingGroup { name: GREEN.into(), ..ScalingGroup::default() };
+    assert_eq!(
+        next(&with_green(view.clone(), Some(there)), &records, 202),
+        format!("call delete the left-over group {GREEN}")
+    );
+    let gone = "done: the old release was deployed again (d-3), green is gone";
+    assert_eq!(next(&with_green(view, None), &records, 202), gone);
 }
 
 #[test]

@@ -1,0 +1,185 @@
+//! What holds in every world.
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+use super::super::fixture::{plan, plan_of_two, plan_with_holds};
+use super::aws::Luck;
+use super::driver::Simulation;
+use crate::event::record::{Outcome, Record};
+use crate::plan::{Plan, Wave};
+use crate::run::RunStatus;
+
+/// Turns within which every run is over, and the world time that they may take.
+const TURNS: usize = 6000;
+
+/// The plans: one lane, with and without waits for people; two lanes side by side and one after the other.
+fn plans() -> [Plan; 4] {
+    let mut in_turn = plan_of_two(plan_with_holds());
+    let second = in_turn.waves[0].lanes.split_off(1);
+    in_turn.waves.push(Wave { name: "second".into(), lanes: second });
+    [plan(), plan_with_holds(), plan_of_two(plan()), in_turn]
+}
+
+fn run(plan: Plan, luck: Luck, seed: u64) -> Simulation {
+    let mut simulation = Simulation::new(plan, luck, seed);
+    for _ in 0..TURNS {
+        if simulation.turn() {
+            return simulation;
+        }
+    }
+    simulation.wrong.push(format!("not over after {TURNS} turns: {:?}", simulation.records.last()));
+    simulation
+}
+
+/// What is wrong with a run that is over.
+fn flaws(simulation: &Simulation) -> Vec<String> {
+    let mut flaws = simulation.wrong.clone();
+    let RunStatus::Ended(outcome) = simulation.state.status else { return flaws };
+    let mut started = Vec::new();
+    let mut calling: Vec<&str> = Vec::new();
+    let mut restored = Vec::new();
+    let mut touched = Vec::new();
+    let mut backs = 0;
+    for (place, (_, record)) in simulation.records.iter().enumerate() {
+        match record {
+            Record::StepStarted { target, step } => started.push((target, step)),
+            Record::StepDone { target, step, .. } if !started.contains(&(target, step)) => {
+                flaws.push(format!("{step} of {target} was done before it began"));
+            }
+            Record::DriverStarted { .. } => calling.clear(),
+            Record::CallBegan { target, .. } => {
+                if calling.contains(&target.as_str()) {
+                    flaws.push(format!("two calls at once for {target}"));
+                }
+                calling.push(target.as_str());
+            }
+            Record::CallEnded { target, .. } => calling.retain(|other| *other != target.as_str()),
+            Record::RollBackBegan { targets, .. } => {
+                backs += 1;
+                touched.clone_from(targets);
+                let began: Vec<_> = simulation.plan.lanes().map(|lane| &lane.target).collect();
+                let began: Vec<_> =
+                    began.into_iter().filter(|target| started.iter().any(|(it, _)| it == target)).cloned().collect();
+                if *targets != began {
+                    flaws.push(format!("restores {targets:?}, but {began:?} had begun"));
+                }
+            }
+            Record::Restored { target, .. } | Record::RestoreFailed { target, .. } => restored.push(target.clone()),
+            Record::RunEnded { .. } if place + 1 < simulation.records.len() => {
+                flaws.push("records after the end".to_owned());
+            }
+            Record::RunPlanned { .. }
+            | Record::DeploymentSeen { .. }
+            | Record::StepDone { .. }
+            | Record::StepFailed { .. }
+            | Record::Judged { .. }
+            | Record::Watched { .. }
+            | Record::Paused { .. }
+            | Record::DecisionAccepted { .. }
+            | Record::DecisionIgnored { .. }
+            | Record::Detached { .. }
+            | Record::RunEnded { .. } => {}
+        }
+    }
+    restored.sort_unstable();
+    touched.sort_unstable();
+    if backs > 1 || restored != touched {
+        flaws.push(format!("{backs} ways back, of {touched:?} restored {restored:?}"));
+    }
+    for site in &simulation.sites {
+        flaws.extend(flaws_of(site, outcome));
+    }
+    let failed = |(word, _): &(String, String)| word == "fail";
+    if outcome == Outcome::Succeeded && simulation.state.lanes.iter().any(|lane| lane.verdicts.values().any(failed)) {
+        flaws.push("succeeded though a condition says no".to_owned());
+    }
+    flaws
+}
+
+/// The world must be what the outcome says.
+fn flaws_of(site: &super::aws::Site, outcome: Outcome) -> Vec<String> {
+    let mut flaws = Vec::new();
+    let is = |mark: &str| site.deployments.iter().filter(|dep| dep.mark == mark).count();
+    if is("shipit:create") > 1 || is("shipit:restore") > 1 {
+        flaws.push("a deployment was made twice".to_owned());
+    }
+    let green = site.forward().map(|dep| site.lane().green_group(&dep.id));
+    let serving = site.serving();
+    let serves_green = green.as_ref().is_some_and(|green| serving.contains(&green.as_str()));
+    match outcome {
+        Outcome::Succeeded if !serves_green || serving.len() != 1 => {
+            flaws.push(format!("succeeded, but {serving:?} serve"))
+        }
+        Outcome::RolledBack | Outcome::Refused if serves_green || serving.len() != 1 => {
+            flaws.push(format!("rolled back, but {serving:?} serve"));
+        }
+        Outcome::Succeeded | Outcome::RolledBack | Outcome::Refused | Outcome::Held | Outcome::Stuck => {}
+    }
+    if let Some(active) = site.active().filter(|_| outcome != Outcome::Stuck) {
+        flaws.push(format!("{outcome:?}, but {} still is {:?}", active.id, active.phase));
+    }
+    if outcome == Outcome::RolledBack && site.groups.len() > 1 {
+        flaws.push(format!("left behind: {:?}", site.groups.keys()));
+    }
+    flaws
+}
+
+fn some_luck() -> impl Strategy<Value = Luck> {
+    let odds = (0u8..=30, 0u8..=30, 0u8..=40, 0u8..=40, 0u8..=5, 0u8..=2, 0u8..=2, any::<bool>());
+    odds.prop_map(|(deployments, backs, calls, reads, deaths, aborts, console, is_bad)| Luck {
+        deployments,
+        backs,
+        calls,
+        reads,
+        deaths,
+        aborts,
+        console,
+        is_bad,
+    })
+}
+
+fn runner(cases: u32) -> TestRunner {
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
+    TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
+}
+
+#[test]
+fn every_run_ends_as_it_says() {
+    let plans = plans();
+    let all = (0..plans.len(), some_luck(), any::<u64>());
+    let tried = runner(250).run(&all, |(place, luck, seed)| {
+        let simulation = run(plans[place].clone(), luck, seed);
+        let flaws = flaws(&simulation);
+        prop_assert!(flaws.is_empty(), "{flaws:#?}\n{}", simulation.tale());
+        Ok(())
+    });
+    tried.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// How many of some runs without waits for people end how.
+fn outcomes(luck: Luck) -> Vec<String> {
+    let plans = [plan(), plan_of_two(plan())];
+    let mut counts = std::collections::BTreeMap::new();
+    for seed in 0..30 {
+        let simulation = run(plans[seed % 2].clone(), luck, seed as u64);
+        assert_eq!(flaws(&simulation), Vec::<String>::new(), "{seed}\n{}", simulation.tale());
+        let why = simulation.state.cause.as_ref().map(|cause| format!("{:?}", cause.side)).unwrap_or_default();
+
+        *counts.entry(format!("{:?} {why}", simulation.state.status)).or_insert(0) += 1;
+    }
+    counts.iter().map(|(ending, count)| format!("{count} {ending}")).collect()
+}
+
+/// Throttles, lost answers and dying drivers change no outcome.
+#[test]
+fn weather_is_not_failure() {
+    let fair = Luck::default();
+    let storm = Luck { calls: 30, reads: 30, deaths: 3, ..fair };
+    for luck in [fair, storm] {
+        assert_eq!(outcomes(luck), ["30 Ended(Succeeded) "]);
+        assert_eq!(outcomes(Luck { is_bad: true, ..luck }), ["30 Ended(RolledBack) Condition"]);
+        let failing = outcomes(Luck { deployments: 100, ..luck });
+        assert!(failing.iter().all(|ending| ending.contains("RolledBack")), "{failing:?}");
+    }
+}
