@@ -2,6 +2,9 @@
 //! needs the machine.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "rehearsal/hosts.rs"]
+mod hosts;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
