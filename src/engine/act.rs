@@ -107,7 +107,11 @@ impl Act {
                 Some(live) => self.create(clients, &live.revision, true).await,
                 None => Ok(Seen::Broken(refused("no earlier release is known".to_owned()))),
             },
-            Call::Find => Ok(self.find(clients).await?.map_or(Seen::Nothing, Seen::Deployment)),
+            Call::Find => match self.find(clients).await {
+                // Where there is no such group there is no deployment of ours either.
+                Err(error) if error.is_not_found() => Ok(Seen::Nothing),
+                found => Ok(found?.map_or(Seen::Nothing, Seen::Deployment)),
+            },
             Call::Compare => self.compare(clients).await,
             Call::MoveTraffic(id) => resume(clients, id, Wait::Ready).await,
             Call::LetBlueGo(id) => resume(clients, id, Wait::Termination).await,
@@ -355,3 +359,6 @@ fn busy(other: &Deployment) -> String {
     let what = if other.description.is_empty() { String::new() } else { format!(" ({})", other.description) };
     format!("deployment {} of {}{what} is active{since}", other.id, other.creator)
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,8 @@ mod drive;
 mod keeper;
 mod summary;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 pub use act::Marks;
 pub use drive::{Driven, Driver, Pace, Site};

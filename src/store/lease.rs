@@ -228,3 +228,36 @@ impl Guard {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).lost.get_or_insert_with(|| why.to_owned());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    /// The larger of both ages counts: a machine that slept has an old wall clock, one whose clock was set back an old
+    /// monotonic one; a wall clock that is ahead or behind makes nothing younger.
+    #[tokio::test(start_paused = true)]
+    async fn a_guard_is_as_old_as_the_older_clock_says() {
+        let begin = Instant::now();
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        for (monotonic, wall, is_fresh) in [
+            (0, 0, true),
+            (19, 19, true),
+            (20, 0, false),
+            (0, 20, false),
+            (0, 3600, false),
+            (19, -3600, true),
+            (20, -3600, false),
+        ] {
+            let good = begin + Duration::from_secs(100 - monotonic);
+            let good_wall = wall_now() - SignedDuration::from_secs(wall);
+            let guard = Guard(Arc::new(Mutex::new(GuardState { good, good_wall, lost: None })));
+            assert_eq!(guard.check().is_ok(), is_fresh, "{monotonic} s by one clock, {wall} s by the other");
+            guard.lose("first");
+            guard.lose("second");
+            guard.renew(Instant::now(), wall_now());
+            assert_eq!(guard.check(), Err("first".to_owned()), "what is lost stays lost");
+        }
+    }
+}

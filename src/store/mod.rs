@@ -20,6 +20,9 @@ pub mod lock;
 pub mod objects;
 pub mod upload;
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 pub use journal::Journal;
 pub use keys::Keys;
 pub use lease::Lease;

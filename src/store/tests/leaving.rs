@@ -1,0 +1,163 @@
+//! What people leave in the bucket, and the head of an environment.
+
+use std::collections::BTreeMap;
+
+use super::stage::{Stage, at, run};
+use crate::event::decision::{Decision, Wish};
+use crate::event::record::Outcome;
+use crate::model::{Name, Revision, RunId};
+use crate::plan::StepId;
+use crate::sandbox::faults::Action;
+use crate::sandbox::world::ApiError;
+use crate::store::decisions::{leave, read_new};
+use crate::store::head::{Live, RunSummary, add, read};
+
+fn web() -> Name {
+    Name::new("web").unwrap()
+}
+
+fn promote(step: &str) -> Wish {
+    Wish::Promote { target: web(), step: StepId::from(step) }
+}
+
+async fn decisions(stage: &Stage, known: &[String]) -> Vec<Decision> {
+    read_new(&stage.bucket, &stage.keys, &run('a'), known).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_is_left_once_and_read_until_it_is_known() {
+    let stage = Stage::new().await;
+    for (wish, by, is_new) in [
+        (promote("bake"), "ann", true),
+        (promote("bake"), "bob", false),
+        (promote("approval"), "bob", true),
+        (Wish::Abort, "eve", true),
+        (Wish::Abort, "eve", false),
+    ] {
+        assert_eq!(leave(&stage.bucket, &stage.keys, &run('a'), &wish, by, at(0)).await.unwrap(), is_new, "{wish:?}");
+    }
+    let of = |name: &str, by: &str, what| Decision { name: name.into(), by: by.into(), what };
+    let all = [
+        of("abort", "eve", Wish::Abort),
+        of("promote-web-approval", "bob", promote("approval")),
+        of("promote-web-bake", "ann", promote("bake")),
+    ];
+    assert_eq!(decisions(&stage, &[]).await, all);
+    assert_eq!(decisions(&stage, &["abort".to_owned()]).await, all[1..]);
+    assert_eq!(read_new(&stage.bucket, &stage.keys, &run('b'), &[]).await.unwrap(), [], "of another run");
+}
+
+/// Nothing that lies there can stop a run, or make its journal too large.
+#[tokio::test(start_paused = true)]
+async fn what_is_no_decision_is_passed_over() {
+    let stage = Stage::new().await;
+    assert!(leave(&stage.bucket, &stage.keys, &run('a'), &promote("bake"), "ann", at(0)).await.unwrap());
+    let sound = stage.text(&stage.keys.decision(&run('a'), "promote-web-bake")).await;
+    for (name, body) in [
+        ("a", "hello".to_owned()),
+        ("b", String::new()),
+        ("c", sound.clone()),
+        ("promote-web-finish", sound.replace("bake", "keep")),
+        ("promote-web-keep", sound.replace("bake", "keep").replace("\"v\":0", "\"v\":5")),
+        ("promote-web-x", sound.replace("bake", "x").replace("ann", &"a".repeat(3000))),
+        ("promote-web-y", format!("{}{}", sound.replace("bake", "y"), " ".repeat(20_000))),
+        ("promote-web-z", sound.replace("bake", "z").replace("promote\"", "destroy\"")),
+        ("big", " ".repeat(17 << 20)),
+        ("deep/promote-web-bake", sound.clone()),
+    ] {
+        stage.overwrite(&stage.keys.decision(&run('a'), name), body).await;
+    }
+    stage.overwrite(&format!("{}README.txt", stage.keys.decisions(&run('a'))), "x").await;
+    let names: Vec<String> = decisions(&stage, &[]).await.into_iter().map(|it| it.name).collect();
+    assert_eq!(names, ["promote-web-bake"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_may_not_be_read_hides_no_other() {
+    let stage = Stage::new().await;
+    for wish in [Wish::Abort, promote("bake")] {
+        leave(&stage.bucket, &stage.keys, &run('a'), &wish, "ann", at(0)).await.unwrap();
+    }
+    stage.disturb_all("GetObject", "abort.json", Action::Error(ApiError::new("AccessDenied", "no").status(403)));
+    assert_eq!(decisions(&stage, &[]).await.len(), 1);
+    stage.sandbox.clear_faults();
+    stage.disturb_all("GetObject", "abort.json", Action::Drop);
+    read_new(&stage.bucket, &stage.keys, &run('a'), &[]).await.unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_heap_of_decisions_is_taken_in_bit_by_bit() {
+    let stage = Stage::new().await;
+    for step in 0..45 {
+        let wish = promote(&format!("step-{step:02}"));
+        leave(&stage.bucket, &stage.keys, &run('a'), &wish, "ann", at(0)).await.unwrap();
+    }
+    let mut known = Vec::new();
+    let mut sizes = Vec::new();
+    for _ in 0..4 {
+        let new = decisions(&stage, &known).await;
+        sizes.push(new.len());
+        known.extend(new.into_iter().map(|it| it.name));
+    }
+    assert_eq!(sizes, [20, 20, 5, 0]);
+}
+
+fn summary(run: RunId) -> RunSummary {
+    RunSummary {
+        run,
+        why: "deploy".into(),
+        release: "v2".into(),
+        by: "ann".into(),
+        started: at(0),
+        ended: Some(at(60)),
+        outcome: Some(Outcome::Succeeded),
+        cause: None,
+    }
+}
+
+fn live(run: &RunId) -> BTreeMap<Name, Live> {
+    let revision = Revision { bucket: "acme".into(), key: "artifacts/x.zip".into(), version: None, etag: None };
+    [(web(), Live { release: format!("of {run}"), revision, run: run.clone(), since: at(60) })].into()
+}
+
+fn numbered(number: usize) -> RunId {
+    RunId::parse(&format!("20261121-09{:02}{:02}-aaaa", number / 60, number % 60)).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_head_keeps_the_last_runs_and_each_once() {
+    let stage = Stage::new().await;
+    for number in 0..53 {
+        let run = numbered(number);
+        add(&stage.bucket, &stage.keys, &summary(run.clone()), &live(&run)).await.unwrap();
+    }
+    let again = summary(numbered(30));
+    add(&stage.bucket, &stage.keys, &again, &live(&numbered(30))).await.unwrap();
+    let (head, _) = read(&stage.bucket, &stage.keys).await.unwrap();
+    let runs: Vec<RunId> = head.runs.iter().map(|summary| summary.run.clone()).collect();
+    assert_eq!(runs, (3..53).rev().map(numbered).collect::<Vec<_>>());
+    assert_eq!(head.live[&web()].release, format!("of {}", numbered(52)), "an old run said again changes nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_loses_a_race_for_the_head_adds_to_it() {
+    let stage = Stage::new().await;
+    let (one, other) = (numbered(1), numbered(2));
+    let (summaries, lives) = ([summary(one.clone()), summary(other.clone())], [live(&one), live(&other)]);
+    let (a, b) = tokio::join!(
+        add(&stage.bucket, &stage.keys, &summaries[0], &lives[0]),
+        add(&stage.bucket, &stage.keys, &summaries[1], &lives[1]),
+    );
+    a.unwrap();
+    b.unwrap();
+    assert_eq!(read(&stage.bucket, &stage.keys).await.unwrap().0.runs.len(), 2);
+}
+
+/// A cache: what cannot be read is made anew.
+#[tokio::test(start_paused = true)]
+async fn a_head_that_is_not_one_is_replaced() {
+    let stage = Stage::new().await;
+    stage.overwrite(&stage.keys.head(), "hello").await;
+    add(&stage.bucket, &stage.keys, &summary(run('a')), &live(&run('a'))).await.unwrap();
+    assert_eq!(read(&stage.bucket, &stage.keys).await.unwrap().0.runs.len(), 1);
+}
