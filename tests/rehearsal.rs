@@ -2,6 +2,9 @@
 //! needs the machine.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "rehearsal/hosts.rs"]
+mod hosts;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -144,12 +147,20 @@ fn a_served_sandbox_says_how_to_reach_it() {
     let scene = Scene::new("served");
     let mut serve = scene.shipit(&["sandbox", "serve", "--port", "0", "--speed", SPEED]);
     let mut child = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok).take(5);
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let expected = [
+        "AWS_ENDPOINT_URL",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "SHIPIT_CLOCK",
+    ];
     let exports: Vec<(String, String)> = lines
+        .take(expected.len())
         .filter_map(|line| line.strip_prefix("export ")?.split_once('=').map(|(n, v)| (n.to_owned(), v.to_owned())))
         .collect();
     let names: Vec<&str> = exports.iter().map(|(name, _)| name.as_str()).collect();
-    let expected = ["AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "SHIPIT_CLOCK"];
     assert_eq!(names, expected);
     // An empty AWS has no bucket: shipit reaches it, is let in, and says so.
     let plan = scene.shipit(&["plan", "storefront"]).envs(exports).output().unwrap();

@@ -9,6 +9,7 @@ use crate::model::observed::{Listener, LoadBalancer, TargetGroup, TargetHealth};
 
 const GROUPS: Call = ("elasticloadbalancing", "DescribeTargetGroups");
 const ATTRIBUTES: Call = ("elasticloadbalancing", "DescribeTargetGroupAttributes");
+const DEREGISTER: Call = ("elasticloadbalancing", "DeregisterTargets");
 const HEALTH: Call = ("elasticloadbalancing", "DescribeTargetHealth");
 const BALANCERS: Call = ("elasticloadbalancing", "DescribeLoadBalancers");
 const LISTENERS: Call = ("elasticloadbalancing", "DescribeListeners");
@@ -77,6 +78,16 @@ impl Clients {
         let mut targets: Vec<TargetHealth> = answer.target_health_descriptions().iter().filter_map(target_of).collect();
         targets.sort();
         Ok(targets)
+    }
+
+    /// Takes one instance out of a target group; it drains first.
+    ///
+    /// # Errors
+    /// The call's. That it is not registered is none.
+    pub async fn deregister(&self, arn: &str, id: &str) -> Result<()> {
+        let target = elb::TargetDescription::builder().id(id).build();
+        let call = self.elb.deregister_targets().target_group_arn(arn).targets(target);
+        call.send().await.map(|_| ()).map_err(failed(DEREGISTER))
     }
 
     /// Load balancers by ARN with their listeners, sorted by ARN; those that do not exist are left out.

@@ -47,6 +47,20 @@ pub enum Command {
     Sandbox(SandboxCommand),
 }
 
+impl Command {
+    /// The name and the settings of a command whose result can be had as a document.
+    pub(super) fn document(&self) -> Option<(&'static str, DriveArgs)> {
+        match self {
+            Command::Deploy(args) => Some(("deploy", args.drive.clone())),
+            Command::Promote(args) => Some(("promote", args.drive.clone())),
+            Command::Abort(args) => Some(("abort", args.drive.clone())),
+            Command::Rollback(args) => Some(("rollback", args.drive.clone())),
+            Command::Resume(args) => Some(("resume", args.drive.clone())),
+            _ => None,
+        }
+    }
+}
+
 /// Which pipeline and where.
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub struct Where {

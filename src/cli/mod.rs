@@ -26,11 +26,12 @@ use std::io::Write;
 use clap::Parser;
 
 pub use args::{Args, Command, SandboxCommand};
+use args::{DriveArgs, Output};
 pub use around::{Around, Sink};
 pub use process::main;
 
 use crate::error::{Failure, Kind};
-use crate::report::{Invocation, failure_text};
+use crate::report::{Invocation, ResultDocument, failure_text};
 
 /// How a command ended when nothing failed on the way: the exit code.
 pub type Ended = Result<u8, Failure>;
@@ -41,13 +42,30 @@ pub async fn run(words: &[String], around: &mut Around) -> u8 {
         Ok(args) => args,
         Err(error) => return say_usage(&error, around),
     };
+    let document = args.command.document();
     // Boxed: a command's future is large, and threads of tests and workers have small stacks.
     match Box::pin(dispatch(args, around)).await {
         Ok(code) => code,
         Err(failure) => {
             say_failure(&failure, around);
+            if let Some((command, drive)) = document {
+                document_failure(command, &drive, &failure, around);
+            }
             failure.kind.exit_code()
         }
+    }
+}
+
+/// The result as a document, on this exit path, too.
+fn document_failure(command: &str, drive: &DriveArgs, failure: &Failure, around: &mut Around) {
+    let text = ResultDocument::of_failure(command, failure).text();
+    if drive.output == Output::Json {
+        let _ = around.out.write_all(text.as_bytes());
+    }
+    if let Some(path) = &drive.result_file
+        && let Err(error) = std::fs::write(around.directory.join(path), text)
+    {
+        let _ = writeln!(around.err, "{} cannot be written: {error}", path.display());
     }
 }
 

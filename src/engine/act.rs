@@ -116,6 +116,7 @@ impl Act {
             Call::MoveTraffic(id) => resume(clients, id, Wait::Ready).await,
             Call::LetBlueGo(id) => resume(clients, id, Wait::Termination).await,
             Call::Stop(id) => stop(clients, id).await,
+            Call::TakeOut(name) => self.take_out(clients, name).await,
             Call::DeleteLeftover(name) => self.delete_leftover(clients, name).await,
         }
     }
@@ -145,7 +146,7 @@ impl Act {
                 // The way back is tried longer: what is refused now may be allowed by whoever is called. Green that
                 // cannot be deleted takes nothing away from it.
                 let is_over = match self.planned.call {
-                    Call::DeleteLeftover(_) => false,
+                    Call::DeleteLeftover(_) | Call::TakeOut(_) => false,
                     Call::Find | Call::Stop(_) | Call::Redeploy => self.planned.failures >= FAILURES_BACK,
                     Call::Create | Call::Compare => true,
                     Call::MoveTraffic(_) | Call::LetBlueGo(_) => {
@@ -255,8 +256,13 @@ impl Act {
         })
     }
 
-    /// Deletes a green group that serves nobody, if all that was re-read just now agrees.
-    async fn delete_leftover(&self, clients: &Clients, name: &str) -> Result<Seen, Trouble> {
+    /// Everything that decides about a green group that the run left behind, read just now, and the targets that are
+    /// registered by target group; nothing if the group is gone or going.
+    async fn look_at_leftover(
+        &self,
+        clients: &Clients,
+        name: &str,
+    ) -> Result<Option<(Leftover, Vec<(String, TargetHealth)>)>, Trouble> {
         let FleetBaseline { target_groups, .. } = &self.lane.baseline;
         let fleet = &self.lane.fleet;
         let (group, deployments) =
@@ -264,19 +270,18 @@ impl Act {
         let (named, deployments) = (group?.0.scaling_groups, deployments?);
         let names: Vec<String> = named.iter().cloned().chain([name.to_owned()]).collect();
         let groups = clients.scaling_groups(&names).await?;
-        let Some(green) = groups.iter().find(|it| it.name == name) else { return Ok(Seen::Nothing) };
+        let Some(green) = groups.iter().find(|it| it.name == name) else { return Ok(None) };
         if green.is_deleting {
-            return Ok(Seen::Nothing);
+            return Ok(None);
         }
-        let mut registered: Vec<TargetHealth> = Vec::new();
+        let mut registered: Vec<(String, TargetHealth)> = Vec::new();
         for arn in target_groups {
-            let health = clients.health(arn).await?;
-            registered.extend(health.into_iter().filter(|target| !target.state.ends_with("draining")));
+            registered.extend(clients.health(arn).await?.into_iter().map(|target| (arn.clone(), target)));
         }
         let made_by = deployments.iter().find(|it| Some(&it.id) == green.made_by.as_ref());
         let rollbacks: Vec<String> = made_by.iter().filter_map(|it| it.rollback.clone()).collect();
         let rollbacks = clients.deployments(&rollbacks).await?;
-        let healthy = |id: &str| registered.iter().any(|it| it.id == id && it.state == "healthy");
+        let healthy = |id: &str| registered.iter().any(|(_, it)| it.id == id && it.state == "healthy");
         let mut serving = groups.iter().filter(|it| it.name != name).flat_map(|group| &group.instances);
         let is_someone_in_service = serving.clone().any(|it| it.is_in_service());
         let leftover = Leftover {
@@ -289,8 +294,29 @@ impl Act {
             instances: green.instances.iter().map(|it| it.id.clone()).collect(),
             baseline_serves: self.lane.baseline.healthy.is_empty()
                 || (is_someone_in_service && serving.all(|it| !it.is_in_service() || healthy(&it.id))),
-            registered: registered.into_iter().map(|it| it.id).collect(),
+            registered: registered.iter().map(|(_, it)| it.id.clone()).collect(),
         };
+        Ok(Some((leftover, registered)))
+    }
+
+    /// Takes one instance of a green group that the run left behind out of a target group.
+    async fn take_out(&self, clients: &Clients, name: &str) -> Result<Seen, Trouble> {
+        let Some((leftover, registered)) = self.look_at_leftover(clients, name).await? else {
+            return Ok(Seen::Nothing);
+        };
+        let takes_traffic =
+            |target: &TargetHealth| leftover.instances.contains(&target.id) && !target.state.ends_with("draining");
+        let Some((arn, target)) = registered.iter().find(|(_, target)| takes_traffic(target)) else {
+            return Ok(Seen::Nothing);
+        };
+        leftover.may_lose_traffic().map_err(|why| Trouble::Later(format!("{name} stays: {why}")))?;
+        clients.deregister(arn, &target.id).await?;
+        Ok(Seen::Nothing)
+    }
+
+    /// Deletes a green group that serves nobody, if all that was re-read just now agrees.
+    async fn delete_leftover(&self, clients: &Clients, name: &str) -> Result<Seen, Trouble> {
+        let Some((leftover, _)) = self.look_at_leftover(clients, name).await? else { return Ok(Seen::Nothing) };
         match leftover.may_go() {
             Ok(()) => clients.delete_group(name).await.map(|()| Seen::Nothing).map_err(Trouble::from),
             Err(why) => Err(Trouble::Later(format!("{name} is not deleted: {why}"))),

@@ -373,7 +373,9 @@ impl Driving {
         let wake = self.wake.filter(|wake| *wake > now);
         let until = [next, wake].into_iter().flatten().fold(self.next_decisions, Timestamp::min);
         let world = Duration::try_from(until.duration_since(now)).unwrap_or_default();
-        world.div_f64(self.clock.speed()).min(self.pace.progress).max(Duration::from_millis(1))
+        // A little late each time, so that many drivers do not ask at the same moments.
+        let late = 1.0 + fastrand::f64() / 20.0;
+        world.div_f64(self.clock.speed()).mul_f64(late).min(self.pace.progress).max(Duration::from_millis(1))
     }
 
     /// Lets go: the call in flight has a moment, then the records of what is known, whatever AWS does.

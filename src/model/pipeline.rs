@@ -118,7 +118,7 @@ pub struct BlueGreen {
     /// How long an approval is waited for before the run is rolled back; at most 46h.
     #[serde(default = "BlueGreen::default_within")]
     pub within: Period,
-    /// How long blue is kept after the bake, for a way back in seconds.
+    /// How long blue is kept after the bake, for a way back without a new deployment.
     #[serde(default)]
     pub keep_blue: Period,
     /// Accepts a configuration under which one rerouted instance counts as success (AllAtOnce).
@@ -184,7 +184,7 @@ impl Default for Health {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetsHealth {
-    /// The share of the baseline's healthy count that must stay healthy.
+    /// The share of the baseline's healthy count that must stay healthy; fewer fail after ten minutes, half at once.
     #[serde(default = "TargetsHealth::default_healthy")]
     pub healthy: Percent,
 }

@@ -81,6 +81,8 @@ impl Served {
             ("AWS_ACCESS_KEY_ID", user.access_key_id.clone()),
             ("AWS_SECRET_ACCESS_KEY", user.secret.clone()),
             ("AWS_REGION", region.to_owned()),
+            // The AWS CLI and boto3 read this one.
+            ("AWS_DEFAULT_REGION", region.to_owned()),
         ];
         if (self.clock.speed() - 1.0).abs() > f64::EPSILON {
             environment.push(("SHIPIT_CLOCK", self.clock.to_text()));

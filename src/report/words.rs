@@ -89,7 +89,12 @@ pub fn way_back(lane: &Lane, way: WayBack) -> String {
     let release = baseline(&lane.baseline);
     match (way, release) {
         (WayBack::Drop, _) => "none needed, green is dropped and users notice nothing".to_owned(),
-        (WayBack::Route, _) => "route back to blue in seconds".to_owned(),
+        (WayBack::Route, _) => {
+            // The same hosts move, the other way round.
+            let reroute = lane.steps.iter().find(|step| step.what == What::Act(Action::Reroute));
+            let length = reroute.map(|step| format!(" in about {}", short(step.expected))).unwrap_or_default();
+            format!("route back to blue{length}")
+        }
         (WayBack::Redeploy, Some(release)) => {
             format!("redeploy {release} in about {} min", lane.baseline.redeploy.as_minutes_up())
         }

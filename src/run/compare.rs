@@ -99,7 +99,7 @@ pub struct Leftover {
     pub name: String,
     /// Its instances.
     pub instances: Vec<String>,
-    /// Targets that are registered and not draining.
+    /// Targets that are registered, whether they drain or not.
     pub registered: Vec<String>,
     /// Whether the old release serves.
     pub baseline_serves: bool,
@@ -112,6 +112,18 @@ impl Leftover {
     /// # Errors
     /// The first reason against it.
     pub fn may_go(&self) -> Result<(), String> {
+        self.may_lose_traffic()?;
+        match self.instances.iter().find(|id| self.registered.contains(id)) {
+            Some(id) => Err(format!("{id} of {} is registered with the load balancer", self.name)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether its instances may be taken out of the load balancer: all the same, but for their being in it.
+    ///
+    /// # Errors
+    /// The first reason against it.
+    pub fn may_lose_traffic(&self) -> Result<(), String> {
         let Some(made_by) = &self.made_by else {
             return Err(format!("{} does not say which deployment made it", self.name));
         };
@@ -126,9 +138,6 @@ impl Leftover {
         }
         if self.named.is_empty() || self.named.contains(&self.name) {
             return Err(format!("the deployment group names {}", self.name));
-        }
-        if let Some(id) = self.instances.iter().find(|id| self.registered.contains(id)) {
-            return Err(format!("{id} of {} is registered with the load balancer", self.name));
         }
         if !self.baseline_serves {
             return Err("the old release does not serve yet".to_owned());

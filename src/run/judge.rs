@@ -40,8 +40,13 @@ impl Verdict {
 /// After how many seconds without news a fact says nothing any more.
 const STALE_SECONDS: i64 = 420;
 
-/// Bad readings of target health in a row that are a failure; one may be a health check in between.
+/// Bad readings of target health in a row that are a failure when less than half of what is needed is left; one may be a
+/// health check in between.
 const LOW_READINGS: u32 = 2;
+
+/// How long somewhat too few targets may be healthy: a single host that died is replaced within minutes, and taking the
+/// release back would not bring it back sooner.
+const LOW_SECONDS: i64 = 600;
 
 /// Judges one condition of a lane.
 pub fn judge(condition: &Condition, lane: &Lane, view: &LaneView, now: Timestamp) -> Verdict {
@@ -50,7 +55,7 @@ pub fn judge(condition: &Condition, lane: &Lane, view: &LaneView, now: Timestamp
             let oldest = target_groups.iter().map(|arn| view.health.get(arn).map(|fact| fact.at)).min();
             match oldest.flatten() {
                 Some(at) if is_fresh(at, now) => {
-                    judge_targets(view.healthy(), share.of_rounded_up(*baseline), *baseline, view.lows)
+                    judge_targets(view.healthy(), share.of_rounded_up(*baseline), *baseline, view.lows, now)
                 }
                 Some(_) | None => Verdict::Undecided("the health of the targets is not known".to_owned()),
             }
@@ -90,14 +95,23 @@ pub fn judge(condition: &Condition, lane: &Lane, view: &LaneView, now: Timestamp
     }
 }
 
-fn judge_targets(healthy: usize, least: usize, baseline: usize, lows: u32) -> Verdict {
+fn judge_targets(
+    healthy: usize,
+    least: usize,
+    baseline: usize,
+    lows: Option<(u32, Timestamp)>,
+    now: Timestamp,
+) -> Verdict {
     if healthy >= least {
-        Verdict::Pass(format!("{healthy} healthy, at least {least} needed"))
-    } else if lows >= LOW_READINGS {
-        Verdict::Fail(format!("{healthy} healthy targets, but {least} are needed ({baseline} were healthy before)"))
-    } else {
-        Verdict::Undecided(format!("{healthy} healthy, {least} needed; seen once"))
+        return Verdict::Pass(format!("{healthy} healthy, at least {least} needed"));
     }
+    let (count, since) = lows.unwrap_or((0, now));
+    let seconds = now.duration_since(since).as_secs();
+    if seconds >= LOW_SECONDS || (healthy * 2 < least && count >= LOW_READINGS) {
+        let needed = format!("{least} are needed ({baseline} were healthy before)");
+        return Verdict::Fail(format!("{healthy} healthy targets for {seconds} s, but {needed}"));
+    }
+    Verdict::Undecided(format!("{healthy} healthy, {least} needed; for {seconds} s"))
 }
 
 /// All conditions of a lane, in the order by which probes are counted.

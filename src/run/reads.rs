@@ -115,7 +115,7 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
         for condition in &watch.conditions {
             match condition {
                 Condition::Targets { .. } => {
-                    let pace = if view.lows > 0 { 15 } else { (age / 4).clamp(30, 300) };
+                    let pace = if view.lows.is_some() { 15 } else { (age / 4).clamp(30, 300) };
                     reads.extend(health_reads(lane, pace));
                 }
                 Condition::Alarm { name } => reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 150))),

@@ -11,6 +11,7 @@ use super::state::{LaneState, StepState};
 use super::view::LaneView;
 use crate::event::record::{Cause, Side};
 use crate::model::facts::{Deployment, Status};
+use crate::model::observed::ScalingGroup;
 use crate::plan::Lane;
 
 /// How long a deployment that ended badly may take to say which deployment rolls it back.
@@ -119,15 +120,21 @@ fn once_it_serves(
     view: &LaneView,
     now: Timestamp,
 ) -> Advance {
-    if view.serving < SERVING_READS && !lane.baseline.healthy.is_empty() {
-        if waited_seconds > SERVES_AGAIN_SECONDS && view.serving == 0 && view.has_looked(lane) {
+    let had_traffic = !lane.baseline.healthy.is_empty();
+    if had_traffic && !view.baseline_is_healthy(lane) {
+        if waited_seconds > SERVES_AGAIN_SECONDS && view.has_looked(lane) {
             return redeploy(lane);
         }
         return Advance::Wait("the old release is about to serve again".to_owned(), serving(view));
     }
-    match id {
+    let green = id.map(|id| lane.green_group(id));
+    if had_traffic && view.serving < SERVING_READS {
+        let group = green.as_ref().and_then(|green| view.scaling.get(green)).and_then(|fact| fact.value.as_ref());
+        return until_it_serves_alone(lane, group, step, view, now);
+    }
+    match green {
         None => Advance::Done("the old release serves".to_owned()),
-        Some(id) => drop_leftover("the old release serves", &lane.green_group(id), waited_seconds, step, view, now),
+        Some(green) => drop_leftover("the old release serves", &green, waited_seconds, step, view, now),
     }
 }
 
@@ -140,17 +147,45 @@ fn drop_leftover(
     view: &LaneView,
     now: Timestamp,
 ) -> Advance {
-    let is_there = view.scaling.get(green).map(|fact| &fact.value);
-    if let (Some(Some(_)), Some(why)) = (is_there, given_up(green, step, waited_seconds)) {
+    let group = view.scaling.get(green).map(|fact| &fact.value);
+    if let (Some(Some(_)), Some(why)) = (group, given_up(green, step, waited_seconds)) {
         return Advance::Done(format!("{serves}; {green} is left behind: {why}"));
     }
-    match is_there {
+    match group {
         None => Advance::Wait(format!("looking for {green}"), None),
         Some(None) => Advance::Done(format!("{serves}, green is gone")),
         Some(Some(group)) if group.is_deleting => Advance::Wait(format!("{green} is being deleted"), None),
         Some(Some(_)) => {
             call_or_wait(Call::DeleteLeftover(green.to_owned()), step, now, &format!("{green} is being deleted"))
         }
+    }
+}
+
+/// The old release is healthy, but was not seen to serve alone. An instance of green that is still registered (Auto Scaling
+/// replaced one while traffic went back) is taken out of the load balancer.
+fn until_it_serves_alone(
+    lane: &Lane,
+    green: Option<&ScalingGroup>,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
+    let strangers = view.strangers(lane);
+    if strangers.is_empty() {
+        return Advance::Wait("the old release is about to serve again".to_owned(), serving(view));
+    }
+    let all = || view.health.values().flat_map(|fact| &fact.value).filter(|target| strangers.contains(&target.id));
+    let takes_traffic = all().any(|target| !target.state.ends_with("draining"));
+    let is_green = |id: &String| green.is_some_and(|green| green.instances.iter().any(|instance| instance.id == *id));
+    match green {
+        Some(green) if takes_traffic && !green.is_deleting && strangers.iter().any(is_green) => {
+            let why = format!("{} is being taken out of the load balancer", green.name);
+            call_or_wait(Call::TakeOut(green.name.clone()), step, now, &why)
+        }
+        Some(_) | None if takes_traffic => {
+            Advance::Wait(format!("the old release serves, but {} still take traffic", strangers.join(", ")), None)
+        }
+        Some(_) | None => Advance::Wait(format!("{} drain", strangers.join(", ")), serving(view)),
     }
 }
 

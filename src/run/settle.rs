@@ -39,6 +39,8 @@ pub enum Call {
     Stop(String),
     /// Creates a deployment of the baseline, or finds it again.
     Redeploy,
+    /// Takes an instance of a green group that is still registered out of the load balancer.
+    TakeOut(String),
     /// Deletes a green group that serves nobody.
     DeleteLeftover(String),
 }
@@ -54,6 +56,7 @@ impl Call {
             Call::Find => "look for a deployment of ours".to_owned(),
             Call::Stop(id) => format!("stop {id}"),
             Call::Redeploy => "deploy the baseline".to_owned(),
+            Call::TakeOut(name) => format!("take {name} out of the load balancer"),
             Call::DeleteLeftover(name) => format!("delete the left-over group {name}"),
         }
     }

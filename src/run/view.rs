@@ -29,6 +29,9 @@ pub struct View {
     pub lanes: Vec<LaneView>,
 }
 
+/// How many reads in a row were too low, and since when.
+pub type Lows = Option<(u32, Timestamp)>;
+
 /// What was seen of one lane.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LaneView {
@@ -48,8 +51,8 @@ pub struct LaneView {
     pub alarms: BTreeMap<String, Fact<Option<Alarm>>>,
     /// Probes by their place among the lane's conditions.
     pub probes: BTreeMap<usize, Probes>,
-    /// Reads in a row in which too few targets were healthy.
-    pub lows: u32,
+    /// Reads in a row in which too few targets were healthy, and since when.
+    pub lows: Lows,
     /// Reads in a row in which the baseline served alone.
     pub serving: u32,
     /// Reads that failed: why, and since when.
@@ -61,7 +64,7 @@ pub struct LaneView {
     /// How much of the present bake was watched.
     pub bake: Option<Watched>,
     /// The last reading of health, and the counts before it: a look at several target groups is one reading.
-    counted: Option<(Timestamp, u32, u32)>,
+    counted: Option<(Timestamp, Lows, u32)>,
 }
 
 /// How much of a bake was watched.
@@ -164,7 +167,9 @@ impl LaneView {
         };
         self.counted = Some((at, lows, serving));
         let least = lane.watches.iter().flat_map(|watch| &watch.conditions).find_map(Condition::least_healthy);
-        self.lows = if least.is_some_and(|least| self.healthy() < least) { lows.saturating_add(1) } else { 0 };
+        let (count, since) = lows.unwrap_or((0, at));
+        let is_low = least.is_some_and(|least| self.healthy() < least);
+        self.lows = is_low.then_some((count.saturating_add(1), since));
         self.serving = if self.serves_alone(lane) { serving.saturating_add(1) } else { 0 };
     }
 
@@ -180,6 +185,33 @@ impl LaneView {
         let counts =
             self.health.values().map(|fact| fact.value.iter().filter(|target| target.state == "healthy").count());
         counts.min().unwrap_or(0)
+    }
+
+    /// Whether all instances in service of the baseline's Auto Scaling group are healthy, in every target group, whoever else
+    /// is registered.
+    pub fn baseline_is_healthy(&self, lane: &Lane) -> bool {
+        let Some(Some(group)) = self.scaling.get(&lane.baseline.scaling_group.name).map(|fact| &fact.value) else {
+            return false;
+        };
+        let mut serving = group.instances.iter().filter(|it| it.is_in_service()).peekable();
+        let is_healthy = |id: &str| {
+            lane.baseline.target_groups.iter().all(|arn| {
+                let targets = self.health.get(arn).map(|fact| &fact.value);
+                targets.is_some_and(|targets| targets.iter().any(|it| it.id == id && it.state == "healthy"))
+            })
+        };
+        serving.peek().is_some() && serving.all(|instance| is_healthy(&instance.id))
+    }
+
+    /// Targets that are registered or drain, and are not of the baseline's Auto Scaling group.
+    pub fn strangers(&self, lane: &Lane) -> Vec<String> {
+        let blue = self.scaling.get(&lane.baseline.scaling_group.name).and_then(|fact| fact.value.as_ref());
+        let is_blue = |id: &str| blue.is_some_and(|blue| blue.instances.iter().any(|instance| instance.id == id));
+        let all = self.health.values().flat_map(|fact| &fact.value);
+        let mut ids: Vec<String> = all.filter(|target| !is_blue(&target.id)).map(|target| target.id.clone()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
     }
 
     /// Whether exactly the instances in service of the baseline's Auto Scaling group are registered, all healthy, in every

@@ -22,6 +22,8 @@ async fn a_person_promotes() {
     stage.advance(1800).await;
     let status = stage.shipit("status shop.yml").await;
     assert!(status.out.contains("for a person to promote until"), "{}", status.out);
+    // Whoever promotes needs the pipeline's file and nothing else.
+    std::fs::remove_dir_all(stage.directory.join("app")).unwrap();
     assert!(status.out.contains("bundle 05525cee serves all"), "{}", status.out);
     let said = stage.shipit("promote shop.yml").await;
     assert_eq!(said.code, 0, "{}\n{}", said.err, said.out);
@@ -62,19 +64,50 @@ async fn an_approval_that_nobody_gives_rolls_back() {
 #[tokio::test(start_paused = true)]
 async fn a_green_that_lost_an_instance_gets_no_traffic() {
     let stage = waiting().await;
-    let groups = stage.call("autoscaling", "DescribeAutoScalingGroups", &shipit::sandbox::doc::doc! {});
-    let green = groups
-        .list("AutoScalingGroups")
-        .iter()
-        .find(|group| group.text("AutoScalingGroupName").is_some_and(|name| name.starts_with("CodeDeploy_")))
-        .unwrap();
-    let instance = green.list("Instances")[0].text("InstanceId").unwrap().to_owned();
-    let terminate = shipit::sandbox::doc::doc! { "InstanceId" => vec![instance] };
-    stage.call("ec2", "TerminateInstances", &terminate);
+    stage.kill_one("CodeDeploy_");
     stage.advance(600).await;
     let said = stage.shipit("promote shop.yml").await;
     assert_eq!(said.code, 20, "{}\n{}", said.err, said.out);
     assert!(said.out.contains("green is not what blue is"), "{}", said.out);
     let picture = stage.picture().await;
     assert!(picture.starts_with("live baseline on 4") && picture.ends_with("1 group"), "{picture}");
+}
+
+/// A green host dies while it takes traffic and is replaced: the release stays, and so does the fleet's size.
+#[tokio::test(start_paused = true)]
+async fn a_lost_instance_that_is_replaced_fails_nothing() {
+    // One at a time, because CodeDeploy brings the replacement up to date by a deployment to one host.
+    let stage = Stage::with(PIPELINE, 4, None).await;
+    stage.traffic(20);
+    stage.release("two", "");
+    let deploying = Box::pin(stage.shipit("deploy shop.yml --release two"));
+    let killing = async {
+        // In the bake: what is launched while traffic moves is never registered.
+        stage.advance(540).await;
+        stage.kill_one("CodeDeploy_");
+    };
+    let (said, ()) = tokio::join!(deploying, killing);
+    assert_eq!(said.code, 0, "{}\n{}", said.err, said.out);
+    let picture = stage.picture().await;
+    assert!(picture.starts_with("live two on 4") && picture.ends_with("1 group"), "{picture}");
+}
+
+/// The same on a release that goes back: the replacement is taken out of the load balancer before green is dropped.
+#[tokio::test(start_paused = true)]
+async fn a_replacement_that_came_late_is_dropped_with_its_group() {
+    let stage = Stage::new(PIPELINE).await;
+    stage.traffic(20);
+    stage.release("two", "");
+    let deploying = Box::pin(stage.shipit("deploy shop.yml --release two"));
+    let deciding = async {
+        stage.advance(300).await;
+        stage.kill_one("CodeDeploy_");
+        stage.advance(45).await;
+        stage.shipit("abort shop.yml --record").await
+    };
+    let (said, _) = tokio::join!(deploying, deciding);
+    assert_eq!(said.code, 20, "{}\n{}", said.err, said.out);
+    let picture = stage.picture().await;
+    assert!(picture.starts_with("live baseline on 4") && picture.ends_with("1 group"), "{picture}\n{}", said.err);
+    assert_eq!(stage.deployments().iter().filter(|(_, creator)| creator == "user").count(), 2, "{picture}");
 }

@@ -289,6 +289,15 @@ impl Stage {
         format!("live {release} on {n}, {count} deployments: {}; {groups} group{s}", said.join(", "))
     }
 
+    /// Terminates an instance of the group whose name begins so.
+    pub fn kill_one(&self, prefix: &str) {
+        let groups = self.call("autoscaling", "DescribeAutoScalingGroups", &doc! {});
+        let is_it = |group: &&Doc| group.text("AutoScalingGroupName").is_some_and(|name| name.starts_with(prefix));
+        let group = groups.list("AutoScalingGroups").iter().find(is_it).unwrap();
+        let instance = group.list("Instances")[0].text("InstanceId").unwrap().to_owned();
+        self.call("ec2", "TerminateInstances", &doc! { "InstanceId" => vec![instance] });
+    }
+
     /// The release that answers, 50 times in a row.
     async fn served(&self) -> String {
         let mut releases = Vec::new();

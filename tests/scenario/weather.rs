@@ -1,6 +1,7 @@
 //! Throttles, errors and lost answers on shipit's line change nothing but the time it takes; a call budget holds.
 
-use shipit::sandbox::faults::{Kind, Rule};
+use shipit::sandbox::faults::{Action, Kind, Rule, Target, When};
+use shipit::sandbox::world::ApiError;
 
 use super::stage::{PIPELINE, Stage};
 
@@ -72,4 +73,36 @@ async fn an_hour_costs_few_calls() {
     *calls.get_mut("s3:ListObjectsV2").unwrap() -= decisions;
     let total: u64 = calls.values().sum();
     assert!(total <= 150, "{total} calls in {minutes} minutes: {calls:#?}");
+}
+
+/// Whichever call of a run is refused for good, users end up with the release they had.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_refused_leads_back() {
+    for (operation, nth, code) in
+        [("CreateDeployment", 0, 10), ("ContinueDeployment", 0, 20), ("ContinueDeployment", 2, 20)]
+    {
+        let stage = Stage::new(PIPELINE).await;
+        stage.traffic(20);
+        stage.release("two", "");
+        let error =
+            ApiError::new("AccessDeniedException", format!("not authorized to perform: codedeploy:{operation}"));
+        let target = Target {
+            service: "codedeploy".to_owned(),
+            operation: operation.to_owned(),
+            resource: String::new(),
+            nth,
+            when: When::Before,
+            action: Action::Error(error),
+        };
+        stage.sandbox.add_fault(Rule { caller: Some(stage.key.clone()), kind: Kind::Target(target) });
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        assert_eq!(said.code, code, "{operation} {nth}\n{}\n{}", said.err, said.out);
+        let picture = stage.picture().await;
+        assert!(
+            picture.starts_with("live baseline on 4") && picture.ends_with("1 group"),
+            "{operation} {nth}: {picture}"
+        );
+        let status = stage.shipit("status shop.yml").await;
+        assert!(status.out.contains("none is under way"), "the environment is free again: {}", status.out);
+    }
 }

@@ -30,12 +30,12 @@ fn a_deploy_with_an_approval() {
       reroute    traffic moves to green        blue → green  4m        25m
       bake       5m watched without a failure  green         5m        20m
       keep-blue  blue is kept for 30m          green         30m       1h
-        ─ way back up to here: route back to blue in seconds
+        ─ way back up to here: route back to blue in about 4m
       finish     blue is deleted               green         2m        40m
         ─ way back up to here: redeploy r1 in about 12 min
 
       watched   from the start of reroute to the end of bake; one failure: route
-                back to blue in seconds
+                back to blue in about 4m
                 targets ≥ 90%: 4 of 4 healthy in 1 target group
                 alarm storefront-5xx: not red
                 http /healthz: http://storefront.example, every 10s, answered within
@@ -93,7 +93,7 @@ fn a_narrow_screen_without_colour_and_unicode() {
           live: green; usually: 5m; at most:
           20m
         - way back up to here: route back to
-          blue in seconds
+          blue in about 4m
       finish
         does: blue is deleted; live: green;
           usually: 2m; at most: 40m
@@ -102,7 +102,7 @@ fn a_narrow_screen_without_colour_and_unicode() {
 
       watched: from the start of reroute to
         the end of bake; one failure: route
-        back to blue in seconds
+        back to blue in about 4m
         targets >= 90%: 4 of 4 healthy in 1
         target group
         alarm storefront-5xx: not red
@@ -180,7 +180,7 @@ fn every_way_back_is_said() {
     let lane = &plan(true).waves[0].lanes[0];
     for (way, said) in [
         (WayBack::Drop, "none needed, green is dropped and users notice nothing"),
-        (WayBack::Route, "route back to blue in seconds"),
+        (WayBack::Route, "route back to blue in about 4m"),
         (WayBack::Redeploy, "redeploy r1 in about 12 min"),
         (WayBack::None, "none: nothing was deployed before"),
     ] {

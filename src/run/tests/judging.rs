@@ -27,26 +27,40 @@ fn three_of_four() -> Lane {
 }
 
 #[test]
-fn targets_are_judged_by_two_fresh_readings() {
+fn targets_are_judged_by_how_many_are_left_and_for_how_long() {
+    /// Healthy counts and when they were read, when they are judged, and the verdict.
+    type Case = (&'static str, &'static [(usize, i64)], i64, &'static str);
+    let readings: &[Case] = &[
+        ("no data", &[], 0, "undecided: the health of the targets is not known"),
+        ("all", &[(4, 0)], 0, "pass: 4 healthy, at least 3 needed"),
+        ("threshold", &[(3, 0)], 0, "pass: 3 healthy, at least 3 needed"),
+        ("below once", &[(2, 0)], 0, "undecided: 2 healthy, 3 needed; for 0 s"),
+        ("below twice", &[(2, 0), (2, 15)], 15, "undecided: 2 healthy, 3 needed; for 15 s"),
+        (
+            "below for ten minutes",
+            &[(2, 0), (2, 300), (2, 600)],
+            600,
+            "fail: 2 healthy targets for 600 s, but 3 are needed (4 were healthy before)",
+        ),
+        (
+            "none twice",
+            &[(0, 0), (0, 15)],
+            15,
+            "fail: 0 healthy targets for 15 s, but 3 are needed (4 were healthy before)",
+        ),
+        ("flapping", &[(2, 0), (3, 15), (2, 30)], 30, "undecided: 2 healthy, 3 needed; for 0 s"),
+        ("recovered", &[(2, 0), (2, 15), (3, 30)], 30, "pass: 3 healthy, at least 3 needed"),
+        ("old but good", &[(4, 0)], 420, "pass: 4 healthy, at least 3 needed"),
+        ("stale", &[(4, 0)], 421, "undecided: the health of the targets is not known"),
+        ("stale and bad", &[(2, 0), (2, 15)], 436, "undecided: the health of the targets is not known"),
+    ];
     let lane = three_of_four();
-    for (what, readings, now, expected) in [
-        ("no data", vec![], 0, "undecided: the health of the targets is not known"),
-        ("all", vec![(4, 0)], 0, "pass: 4 healthy, at least 3 needed"),
-        ("threshold", vec![(3, 0)], 0, "pass: 3 healthy, at least 3 needed"),
-        ("below once", vec![(2, 0)], 0, "undecided: 2 healthy, 3 needed; seen once"),
-        ("below twice", vec![(2, 0), (2, 15)], 15, "fail: 2 healthy targets, but 3 are needed (4 were healthy before)"),
-        ("none twice", vec![(0, 0), (0, 15)], 15, "fail: 0 healthy targets, but 3 are needed (4 were healthy before)"),
-        ("flapping", vec![(2, 0), (3, 15), (2, 30)], 30, "undecided: 2 healthy, 3 needed; seen once"),
-        ("recovered", vec![(2, 0), (2, 15), (3, 30)], 30, "pass: 3 healthy, at least 3 needed"),
-        ("old but good", vec![(4, 0)], 420, "pass: 4 healthy, at least 3 needed"),
-        ("stale", vec![(4, 0)], 421, "undecided: the health of the targets is not known"),
-        ("stale and bad", vec![(2, 0), (2, 15)], 436, "undecided: the health of the targets is not known"),
-    ] {
+    for (what, readings, now, expected) in readings {
         let mut view = LaneView::default();
-        for (count, seconds) in readings {
-            view.saw_health(&lane, ARN, healthy(count), at(seconds));
+        for (count, seconds) in *readings {
+            view.saw_health(&lane, ARN, healthy(*count), at(*seconds));
         }
-        assert_eq!(verdict(&lane, 0, &view, now), expected, "{what}");
+        assert_eq!(verdict(&lane, 0, &view, *now), *expected, "{what}");
     }
 }
 
@@ -65,11 +79,11 @@ fn the_worst_target_group_counts_and_one_look_at_all_is_one_reading() {
     for arn in &arns {
         view.saw_health(&lane, arn, healthy(1), at(15));
     }
-    assert_eq!(verdict(&lane, 0, &view, 15), "undecided: 1 healthy, 3 needed; seen once");
+    assert_eq!(verdict(&lane, 0, &view, 15), "undecided: 1 healthy, 3 needed; for 0 s");
     for arn in &arns {
-        view.saw_health(&lane, arn, healthy(if arn == ARN { 4 } else { 2 }), at(30));
+        view.saw_health(&lane, arn, healthy(if arn == ARN { 4 } else { 1 }), at(30));
     }
-    let expected = "fail: 2 healthy targets, but 3 are needed (4 were healthy before)";
+    let expected = "fail: 1 healthy targets for 15 s, but 3 are needed (4 were healthy before)";
     assert_eq!(verdict(&lane, 0, &view, 30), expected);
     view.health.get_mut(ARN).unwrap().at = at(-600);
     assert_eq!(verdict(&lane, 0, &view, 30), "undecided: the health of the targets is not known", "one is stale");

@@ -305,6 +305,13 @@ impl Site {
         self.deployments.iter().find(|dep| dep.is_forward)
     }
 
+    /// A group's instances leave the load balancer.
+    pub fn take_out(&mut self, name: &str) {
+        if let Some(group) = self.groups.get(name) {
+            self.registered.retain(|id, _| !group.instances.contains(id));
+        }
+    }
+
     /// The groups whose instances are registered, and whether all of them are.
     pub fn serving(&self) -> Vec<&str> {
         let is_in = |group: &Group| group.instances.iter().any(|id| self.registered.contains_key(id));

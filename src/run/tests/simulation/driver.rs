@@ -196,6 +196,14 @@ impl Simulation {
                 site.stop(id, now, rng);
                 Vec::new()
             }
+            Call::TakeOut(name) => {
+                if site.named == *name {
+                    self.wrong.push(format!("{name} is live and would be taken out"));
+                } else {
+                    site.take_out(name);
+                }
+                Vec::new()
+            }
             Call::DeleteLeftover(name) => {
                 if site.serving().contains(&name.as_str()) || site.named == *name {
                     self.wrong.push(format!("{name} serves and would be deleted"));
@@ -346,7 +354,12 @@ impl Simulation {
                 self.sites[planned.lane].forward().is_some_and(|it| it.id == *id)
             }
             Call::Create => true,
-            Call::Compare | Call::Find | Call::Stop(_) | Call::Redeploy | Call::DeleteLeftover(_) => false,
+            Call::Compare
+            | Call::Find
+            | Call::Stop(_)
+            | Call::Redeploy
+            | Call::TakeOut(_)
+            | Call::DeleteLeftover(_) => false,
         });
         if moves && state.is_going_back() {
             self.wrong.push(format!("forward on the way back: {:?}", turn.calls));
