@@ -24,10 +24,9 @@ fn plan() -> Plan {
 }
 
 async fn lease(stage: &Stage, who: &str) -> Lease {
-    match claim(&stage.bucket, &stage.keys, &claim_of('a'), &holder(who)).await.unwrap() {
-        Taking::Taken(lease) => *lease,
-        other => panic!("{other:?}"),
-    }
+    let taking = claim(&stage.bucket, &stage.keys, &claim_of('a'), &holder(who)).await.unwrap();
+    let Taking::Taken(lease) = taking else { panic!("{taking:?}") };
+    *lease
 }
 
 async fn read(stage: &Stage) -> (Journal, State, Vec<Record>) {

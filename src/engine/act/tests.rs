@@ -1,7 +1,6 @@
 //! What the records of an act say, for each call and each end.
 
 use super::*;
-use crate::model::Name;
 use crate::plan::build::build;
 use crate::plan::sample::{fleet, input, name, pipeline};
 
@@ -21,17 +20,23 @@ fn act(call: Call, step: &str, failures: u32) -> Act {
 
 /// The records, in few words.
 fn told(acted: &Acted) -> String {
-    let of = |target: &Name| assert_eq!(target.as_str(), "web");
-    let line = |record: &Record| match record {
-        Record::CallEnded { target, attempt: 3, trouble, .. } => {
-            of(target);
-            trouble.as_ref().map_or("ended".to_owned(), |_| "trouble".to_owned())
+    let line = |record: &Record| {
+        assert!(record.target().is_some_and(|target| target.as_str() == "web"), "{record:?}");
+        if let Record::CallEnded { attempt, trouble, .. } = record {
+            assert_eq!(*attempt, 3);
+            return if trouble.is_some() { "trouble" } else { "ended" }.to_owned();
         }
-        Record::DeploymentSeen { step, deployment, .. } => format!("{deployment} of {step}"),
-        Record::StepDone { step, .. } => format!("{step} done"),
-        Record::StepFailed { step, cause, .. } => format!("{step} failed ({:?})", cause.side),
-        Record::RestoreFailed { cause, .. } => format!("not restored ({:?})", cause.side),
-        other => panic!("{other:?}"),
+        if let Record::DeploymentSeen { step, deployment, .. } = record {
+            return format!("{deployment} of {step}");
+        }
+        if let Record::StepDone { step, .. } = record {
+            return format!("{step} done");
+        }
+        if let Record::StepFailed { step, cause, .. } = record {
+            return format!("{step} failed ({:?})", cause.side);
+        }
+        let Record::RestoreFailed { cause, .. } = record else { panic!("{record:?}") };
+        format!("not restored ({:?})", cause.side)
     };
     let mut lines: Vec<String> = acted.records.iter().map(line).collect();
     lines.extend(acted.expired.iter().map(|_| "credentials expired".to_owned()));
