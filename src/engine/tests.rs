@@ -1,5 +1,4 @@
 //! How a driver takes over, lets go, and is replaced. The world is empty but for the bucket.
-#![allow(clippy::wildcard_enum_match_arm)]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,4 @@
 //! What the records of an act say, for each call and each end.
-#![allow(clippy::wildcard_enum_match_arm)]
 
 use super::*;
 use crate::plan::build::build;
