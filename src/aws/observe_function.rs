@@ -23,8 +23,12 @@ impl Clients {
     /// # Errors
     /// A call's; `NotFound` if the function does not exist.
     pub async fn observe_function(&self, of: &FunctionRef, alarms: &[String]) -> Result<Function> {
-        let (latest, alias, alarms) =
-            tokio::try_join!(self.code(&of.name, LATEST), self.alias(of), self.alarms(alarms))?;
+        let (latest, alias, alarms, versions) = tokio::try_join!(
+            self.code(&of.name, LATEST),
+            self.alias(of),
+            self.alarms(alarms),
+            self.versions(&of.name)
+        )?;
         let live = async {
             match &alias {
                 Some(alias) => self.code(&of.name, &alias.version).await.map(Some),
@@ -57,7 +61,8 @@ impl Clients {
             alias,
             alarms,
             release: None,
-            is_bundle_kept: false,
+            bundle: None,
+            versions,
             remarks: Vec::new(),
         };
         Ok(Function { remarks, ..function })

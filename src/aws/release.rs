@@ -52,17 +52,18 @@ impl Clients {
         answer.version.ok_or_else(|| AwsError::new(PUBLISH, Class::Unknown, "the answer names no version"))
     }
 
-    /// Makes the alias, with all calls on this version.
+    /// Makes the alias, with all calls on this version; gives its revision id.
     ///
     /// # Errors
     /// The call's; `ResourceConflictException` if it exists.
-    pub async fn create_alias(&self, of: &FunctionRef, version: &str) -> Result<()> {
+    pub async fn create_alias(&self, of: &FunctionRef, version: &str) -> Result<String> {
         let call = self.lambda.create_alias().function_name(&of.name).name(&of.alias).function_version(version);
-        call.send().await.map_err(failed(CREATE_ALIAS))?;
-        Ok(())
+        let answer = call.send().await.map_err(failed(CREATE_ALIAS))?;
+        Ok(answer.revision_id.unwrap_or_default())
     }
 
-    /// Sends the alias's calls to a version, with a share to another, if the alias is still as it was seen.
+    /// Sends the alias's calls to a version, with a share to another, if the alias is still as it was seen; gives the
+    /// revision id that it has then.
     ///
     /// # Errors
     /// The call's; `PreconditionFailedException` if it was moved.
@@ -72,14 +73,15 @@ impl Clients {
         version: &str,
         share: Option<(&str, Percent)>,
         revision_id: &str,
-    ) -> Result<()> {
+    ) -> Result<String> {
         // Weights that are not named stay: none is said by an empty map.
         let weights: HashMap<String, f64> =
             share.into_iter().map(|(other, weight)| (other.to_owned(), weight.fraction())).collect();
         let routing = AliasRoutingConfiguration::builder().set_additional_version_weights(Some(weights)).build();
         let call = self.lambda.update_alias().function_name(&of.name).name(&of.alias).function_version(version);
-        call.routing_config(routing).revision_id(revision_id).send().await.map_err(failed(UPDATE_ALIAS))?;
-        Ok(())
+        let call = call.routing_config(routing).revision_id(revision_id);
+        let answer = call.send().await.map_err(failed(UPDATE_ALIAS))?;
+        Ok(answer.revision_id.unwrap_or_default())
     }
 
     /// Deletes a version that nobody uses.

@@ -146,9 +146,16 @@ pub fn exit_code(driven: &Driven, asked: Asked, state: &State) -> u8 {
         Driven::Ended(Outcome::Stuck) => Kind::Stuck,
         Driven::Ended(Outcome::Refused) => match state.cause.as_ref().map(|cause| cause.side) {
             Some(Side::Busy) => Kind::Busy,
-            Some(Side::Condition | Side::CodeDeploy | Side::Person | Side::Limit | Side::Refused) | None => {
-                Kind::Preflight
-            }
+            Some(
+                Side::Condition
+                | Side::CodeDeploy
+                | Side::Person
+                | Side::Limit
+                | Side::Refused
+                | Side::Lambda
+                | Side::Foreign,
+            )
+            | None => Kind::Preflight,
         },
         Driven::Paused if asked == Asked::UntilApproval => return 0,
         Driven::Paused | Driven::Detached(_) | Driven::Fenced => Kind::NotFinished,

@@ -48,11 +48,11 @@ fn waits(run: &runs::Loaded) -> Vec<Wish> {
         let Some(place) = state.cursor().filter(|place| state.steps[*place].status == StepStatus::Started) else {
             continue;
         };
-        let wish = Wish::Promote { target: lane.target.clone(), step: lane.steps[place].id.clone() };
+        let wish = Wish::Promote { target: lane.target.clone(), step: lane.steps[place].id.clone(), full: false };
         match &lane.steps[place].what {
             What::Hold(Hold::Approval { .. }) => approvals.push(wish),
             What::Hold(Hold::Bake { .. }) => bakes.push(wish),
-            What::Act(_) => {}
+            What::Act(_) | What::Hold(Hold::Later) => {}
         }
     }
     if approvals.is_empty() { bakes } else { approvals }

@@ -1,6 +1,8 @@
 //! The calls that change something, one function each: look, make at most one changing call if it is still needed, return
 //! what was seen. Nothing here waits for an effect.
 
+mod function;
+
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -49,6 +51,8 @@ pub struct Act {
     pub revision: Revision,
     /// The deployments of this lane that the run knows.
     pub known: Vec<String>,
+    /// The version that the run has published, once it is known.
+    pub version: Option<String>,
     /// Finds deployments again.
     pub marks: Marks,
 }
@@ -59,6 +63,10 @@ enum Seen {
     Nothing,
     /// A deployment of ours.
     Deployment(String),
+    /// A version of ours.
+    Version(String),
+    /// The alias was moved; its revision id.
+    Alias(String),
     /// The step is done.
     Done(String),
     /// The step has failed.
@@ -118,6 +126,13 @@ impl Act {
             Call::Stop(id) => stop(clients, id).await,
             Call::TakeOut(name) => self.take_out(clients, name).await,
             Call::DeleteLeftover(name) => self.delete_leftover(clients, name).await,
+            Call::UpdateCode { revision_id } => self.update_code(clients, Some(&self.revision), revision_id).await,
+            Call::Publish { revision_id } => self.publish(clients, revision_id).await,
+            Call::Test { version, place, .. } => self.test(clients, version, *place).await,
+            Call::CreateAlias { version } => self.create_alias(clients, version).await,
+            Call::Shift { .. } => self.shift(clients, &self.planned.call).await,
+            Call::Prune => self.prune(clients).await,
+            Call::RestoreCode { revision_id } => self.restore_code(clients, revision_id).await,
         }
     }
 
@@ -135,6 +150,12 @@ impl Act {
                 let step = self.made_by();
                 vec![Record::DeploymentSeen { target: target.clone(), step, deployment }, ended(None)]
             }
+            Ok(Seen::Version(version)) => {
+                vec![Record::VersionSeen { target: target.clone(), version }, ended(None)]
+            }
+            Ok(Seen::Alias(revision_id)) => {
+                vec![Record::AliasMoved { target: target.clone(), revision_id }, ended(None)]
+            }
             Ok(Seen::Done(note)) => {
                 vec![ended(None), Record::StepDone { target: target.clone(), step: step.clone(), note }]
             }
@@ -146,10 +167,15 @@ impl Act {
                 // The way back is tried longer: what is refused now may be allowed by whoever is called. Green that
                 // cannot be deleted takes nothing away from it.
                 let is_over = match self.planned.call {
-                    Call::DeleteLeftover(_) | Call::TakeOut(_) => false,
+                    Call::DeleteLeftover(_) | Call::TakeOut(_) | Call::RestoreCode { .. } | Call::Prune => false,
                     Call::Find | Call::Stop(_) | Call::Redeploy => self.planned.failures >= FAILURES_BACK,
-                    Call::Create | Call::Compare => true,
-                    Call::MoveTraffic(_) | Call::LetBlueGo(_) => {
+                    Call::Create
+                    | Call::Compare
+                    | Call::UpdateCode { .. }
+                    | Call::Publish { .. }
+                    | Call::Test { .. }
+                    | Call::CreateAlias { .. } => true,
+                    Call::MoveTraffic(_) | Call::LetBlueGo(_) | Call::Shift { .. } => {
                         step.0 != "restore" || self.planned.failures >= FAILURES_BACK
                     }
                 };

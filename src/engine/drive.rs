@@ -241,7 +241,7 @@ impl Driving {
         let now = self.clock.now();
         let (due, _) = reads::due(&self.plan, &self.state, &self.view, now);
         if !due.is_empty() {
-            sweep(&self.plan, &self.sites, &self.prober, due, &mut self.view, now).await;
+            sweep(&self.plan, &self.state, &self.sites, &self.prober, due, &mut self.view, now).await;
         }
         let now = self.clock.now();
         self.view.account(&self.plan, &self.state, now);
@@ -318,7 +318,8 @@ impl Driving {
             attempt: planned.attempt,
             trouble: Some("the call broke off by a defect of shipit".to_owned()),
         };
-        let act = Act { planned, lane, intent: self.plan.intent, revision, known, marks };
+        let version = lane_state.version.clone();
+        let act = Act { planned, lane, intent: self.plan.intent, revision, known, version, marks };
         self.acts.spawn(async move {
             let acted = AssertUnwindSafe(act.run(clients)).catch_unwind().await;
             acted.unwrap_or_else(|_| Acted { lane: place, records: vec![lost], expired: None })

@@ -24,7 +24,14 @@ pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live
     };
     let made_live = match outcome {
         Some(Outcome::Succeeded) => plan.lanes().map(live).collect(),
-        Some(Outcome::RolledBack | Outcome::Held | Outcome::Stuck | Outcome::Refused) | None => BTreeMap::new(),
+        // With `rollback: stage` the stages that were done keep the new release.
+        Some(Outcome::RolledBack | Outcome::Held | Outcome::Stuck) => {
+            let lanes = plan.lanes().zip(&state.lanes);
+            let kept =
+                lanes.filter(|(lane, it)| !lane.steps.is_empty() && it.restore.is_none() && it.cursor().is_none());
+            kept.map(|(lane, _)| live(lane)).collect()
+        }
+        Some(Outcome::Refused) | None => BTreeMap::new(),
     };
     let summary = RunSummary {
         run: state.run.clone(),

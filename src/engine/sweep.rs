@@ -7,15 +7,19 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::drive::Site;
-use crate::aws::AwsError;
+use crate::aws::{AwsError, VersionCalls};
 use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, DeploymentTarget};
+use crate::model::lambda::{Alias, Code, Metrics};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
-use crate::plan::{Lane, OnFleet, Plan};
+use crate::plan::{Action, Lane, OnFleet, Plan, What};
 use crate::probe::{Prober, Trouble};
+use crate::run::function::version;
 use crate::run::judge::conditions;
+use crate::run::metrics::STABLE_BEFORE;
 use crate::run::reads::Read;
 use crate::run::view::{Fact, View};
+use crate::run::{LaneState, State};
 
 /// What one read gave.
 enum Answer {
@@ -27,6 +31,9 @@ enum Answer {
     Alarm(Option<Alarm>),
     Probe(Option<String>),
     Unreachable(String),
+    Code(Box<Code>),
+    Alias(Option<Alias>),
+    Metrics(Metrics),
 }
 
 type Answers = Vec<(usize, Read, Result<Answer, AwsError>)>;
@@ -34,6 +41,7 @@ type Answers = Vec<(usize, Read, Result<Answer, AwsError>)>;
 /// Carries out reads and takes the answers into the view.
 pub async fn sweep(
     plan: &Plan,
+    state: &State,
     sites: &[Site],
     prober: &Prober,
     reads: Vec<(usize, Read)>,
@@ -43,20 +51,29 @@ pub async fn sweep(
     let lanes: Vec<&Lane> = plan.lanes().collect();
     let mut deployments: BTreeMap<usize, Vec<(usize, String)>> = BTreeMap::new();
     let mut alarms: BTreeMap<usize, Vec<(usize, String)>> = BTreeMap::new();
+    let mut metrics: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut single = Vec::new();
     for (place, read) in reads {
         let site = lanes[place].site;
         match read {
             Read::Deployment(id) => deployments.entry(site).or_default().push((place, id)),
             Read::Alarm(name) => alarms.entry(site).or_default().push((place, name)),
-            Read::Targets(_) | Read::Health(_) | Read::Scaling(_) | Read::Group | Read::Probe(_) => {
+            Read::Metrics => metrics.entry(site).or_default().push(place),
+            Read::Targets(_)
+            | Read::Health(_)
+            | Read::Scaling(_)
+            | Read::Group
+            | Read::Probe(_)
+            | Read::Code(_)
+            | Read::Alias => {
                 single.push((place, read));
             }
         }
     }
-    let (batches, alarms, single) = tokio::join!(
+    let (batches, alarms, metrics, single) = tokio::join!(
         join_all(deployments.into_iter().map(|(site, wanted)| read_deployments(&sites[site], wanted))),
         join_all(alarms.into_iter().map(|(site, wanted)| read_alarms(&sites[site], wanted))),
+        join_all(metrics.into_iter().map(|(site, wanted)| read_metrics(&sites[site], &lanes, state, wanted, now))),
         join_all(single.into_iter().map(|(place, read)| read_one(
             lanes[place],
             &sites[lanes[place].site],
@@ -65,7 +82,13 @@ pub async fn sweep(
             read
         ))),
     );
-    for (place, read, answer) in batches.into_iter().flatten().chain(alarms.into_iter().flatten()).chain(single) {
+    for (place, read, answer) in batches
+        .into_iter()
+        .flatten()
+        .chain(alarms.into_iter().flatten())
+        .chain(metrics.into_iter().flatten())
+        .chain(single)
+    {
         take_in(lanes[place], view, place, read, answer, now);
     }
 }
@@ -92,6 +115,40 @@ async fn read_alarms(site: &Site, wanted: Vec<(usize, String)>) -> Answers {
         Err(error) => Err(error.clone()),
     };
     wanted.into_iter().map(|(place, name)| (place, Read::Alarm(name.clone()), of(&name))).collect()
+}
+
+/// What both versions of each lane did, in one call.
+async fn read_metrics(site: &Site, lanes: &[&Lane], state: &State, wanted: Vec<usize>, now: Timestamp) -> Answers {
+    let mut asked = Vec::new();
+    for place in &wanted {
+        asked.extend(versions(lanes[*place], &state.lanes[*place], now));
+    }
+    let answer = site.clients.minutes(&asked, now).await;
+    let of = |place: usize| {
+        let minutes = answer.as_ref().map_err(Clone::clone)?;
+        let lane = versions(lanes[place], &state.lanes[place], now);
+        let find = |version: Option<&VersionCalls>| {
+            let place = asked.iter().position(|it| Some(it) == version)?;
+            minutes.get(place).cloned()
+        };
+        let (canary, stable) = (find(lane.first()).unwrap_or_default(), find(lane.get(1)).unwrap_or_default());
+        Ok(Answer::Metrics(Metrics { canary, stable }))
+    };
+    wanted.iter().map(|place| (*place, Read::Metrics, of(*place))).collect()
+}
+
+/// The new version since its first call, and the old one since somewhat before.
+fn versions(lane: &Lane, state: &LaneState, now: Timestamp) -> Vec<VersionCalls> {
+    let Some(on) = lane.function() else { return Vec::new() };
+    let is_shift = |what: &What| matches!(what, What::Act(Action::ShiftAlias { .. }));
+    let began = lane.steps.iter().zip(&state.steps).find(|(step, _)| is_shift(&step.what));
+    let began = began.and_then(|(_, state)| state.started).unwrap_or(now);
+    // Minutes begin on the minute.
+    let began = Timestamp::from_second(began.as_second().div_euclid(60) * 60).unwrap_or(began);
+    let of = |version: String, since: Timestamp| VersionCalls { of: on.function.clone(), version, since };
+    let canary = version(on, state).map(|version| of(version, began));
+    let before = began.checked_sub(STABLE_BEFORE).unwrap_or(began);
+    canary.into_iter().chain(on.baseline.version.clone().map(|version| of(version, before))).collect()
 }
 
 async fn read_one(
@@ -121,7 +178,16 @@ async fn read_one(
             Err(Trouble::Answer(why)) => Answer::Probe(Some(why)),
             Err(Trouble::Way(why)) => Answer::Unreachable(why),
         }),
+        Read::Code(version) => match lane.function() {
+            Some(on) => clients.code(&on.function.name, version).await.map(|code| Answer::Code(Box::new(code))),
+            None => Ok(Answer::Unreachable(format!("{} is no function", lane.target))),
+        },
+        Read::Alias => match lane.function() {
+            Some(on) => clients.alias(&on.function).await.map(Answer::Alias),
+            None => Ok(Answer::Unreachable(format!("{} is no function", lane.target))),
+        },
         // Batched above.
+        Read::Metrics => Ok(Answer::Metrics(Metrics::default())),
         Read::Deployment(_) => Ok(Answer::Deployment(None)),
         Read::Alarm(_) => Ok(Answer::Alarm(None)),
     };
@@ -131,7 +197,7 @@ async fn read_one(
 async fn probe(lane: &Lane, condition: usize, prober: &Prober) -> Result<(), Trouble> {
     match conditions(lane).nth(condition) {
         Some(Condition::Http { origin, request }) => prober.ask(origin, &request.path, request.within.duration()).await,
-        Some(Condition::Targets { .. } | Condition::Alarm { .. }) | None => Ok(()),
+        Some(Condition::Targets { .. } | Condition::Alarm { .. } | Condition::Metric { .. }) | None => Ok(()),
     }
 }
 
@@ -168,6 +234,11 @@ fn take_in(lane: &Lane, view: &mut View, place: usize, read: Read, answer: Resul
         (Answer::Alarm(alarm), Read::Alarm(name)) => {
             view.alarms.insert(name, Fact { value: alarm, at });
         }
+        (Answer::Code(code), Read::Code(version)) => {
+            view.codes.insert(version, Fact { value: *code, at });
+        }
+        (Answer::Alias(alias), _) => view.saw_alias(lane, alias, at),
+        (Answer::Metrics(metrics), _) => view.metrics = Some(Fact { value: metrics, at }),
         (Answer::Probe(trouble), Read::Probe(condition)) => view.saw_probe(condition, trouble, at),
         (
             Answer::Deployment(None)
@@ -176,6 +247,7 @@ fn take_in(lane: &Lane, view: &mut View, place: usize, read: Read, answer: Resul
             | Answer::Scaling(_)
             | Answer::Alarm(_)
             | Answer::Probe(_)
+            | Answer::Code(_)
             | Answer::Unreachable(_),
             _,
         ) => {}

@@ -25,5 +25,7 @@ pub enum Wish {
         target: Name,
         /// The wait that was on the screen.
         step: StepId,
+        /// Whether all waits after it end, too, each once it is judged.
+        full: bool,
     },
 }

@@ -85,6 +85,27 @@ pub enum Record {
         /// `d-…`.
         deployment: String,
     },
+    /// A version of ours was published or found again.
+    VersionSeen {
+        /// The target.
+        target: Name,
+        /// Its number.
+        version: String,
+    },
+    /// The alias was moved by this run; from then on it has this revision id.
+    AliasMoved {
+        /// The target.
+        target: Name,
+        /// The revision id.
+        revision_id: String,
+    },
+    /// A person ended all waits that remain of a target; each still ends only once it is judged.
+    PromotedFully {
+        /// The target.
+        target: Name,
+        /// Who.
+        by: String,
+    },
     /// A step is done.
     StepDone {
         /// The target.
@@ -207,8 +228,12 @@ pub enum Side {
     Limit,
     /// AWS refused a call.
     Refused,
-    /// The group is occupied by somebody else's deployment.
+    /// Somebody else is at work there: a deployment occupies the group, or a function was changed.
     Busy,
+    /// Lambda: a version that does not become ready, a call that fails.
+    Lambda,
+    /// Somebody else moved the alias; what they did is left as it is.
+    Foreign,
 }
 
 /// How a run ended.
@@ -235,6 +260,9 @@ impl Record {
             | Record::CallBegan { target, .. }
             | Record::CallEnded { target, .. }
             | Record::DeploymentSeen { target, .. }
+            | Record::VersionSeen { target, .. }
+            | Record::AliasMoved { target, .. }
+            | Record::PromotedFully { target, .. }
             | Record::StepDone { target, .. }
             | Record::StepFailed { target, .. }
             | Record::Judged { target, .. }

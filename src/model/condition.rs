@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::function::FunctionRef;
+use super::metric::MetricCondition;
 use super::units::{Percent, Period};
 
 /// A request that must be answered well.
@@ -61,6 +63,13 @@ pub enum Condition {
         /// What is asked and how it is counted.
         request: HttpCondition,
     },
+    /// A metric of the new version's own calls through the alias.
+    Metric {
+        /// The alias.
+        of: FunctionRef,
+        /// What it must say.
+        metric: MetricCondition,
+    },
 }
 
 impl Condition {
@@ -70,6 +79,7 @@ impl Condition {
             Condition::Targets { share, .. } => format!("targets ≥ {share}"),
             Condition::Alarm { name } => format!("alarm {name}"),
             Condition::Http { request, .. } => format!("http {}", request.path),
+            Condition::Metric { metric, .. } => metric.label(),
         }
     }
 
@@ -77,7 +87,7 @@ impl Condition {
     pub fn least_healthy(&self) -> Option<usize> {
         match self {
             Condition::Targets { baseline, share, .. } => Some(share.of_rounded_up(*baseline)),
-            Condition::Alarm { .. } | Condition::Http { .. } => None,
+            Condition::Alarm { .. } | Condition::Http { .. } | Condition::Metric { .. } => None,
         }
     }
 }

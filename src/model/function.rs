@@ -10,6 +10,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::ids::Name;
+use super::metric::{MetricCondition, OnUndecided};
 use super::units::{Percent, Period};
 
 /// A Lambda function, and the alias that its callers use.
@@ -28,6 +30,33 @@ impl fmt::Display for FunctionRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.name, self.alias)
     }
+}
+
+/// A target that is a function: what a plan is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionTarget {
+    /// The function and its alias.
+    pub function: FunctionRef,
+    /// The artifact that is shipped to it.
+    pub artifact: Name,
+    /// How the new version takes over.
+    pub shifting: Shifting,
+    /// What is tried before.
+    pub before_traffic: Vec<BeforeTraffic>,
+    /// Alarms that must not be red.
+    pub alarms: Vec<String>,
+    /// Conditions on the new version's own calls.
+    pub metrics: Vec<MetricCondition>,
+    /// What becomes of a wait in which they cannot be told.
+    pub on_undecided: OnUndecided,
+    /// How long the new version is watched with all calls.
+    pub bake: Period,
+    /// How many published versions stay; all of them without it.
+    pub keep_versions: Option<u32>,
+    /// Whether a rollback puts the baseline's code back into `$LATEST`.
+    pub restore_latest: bool,
+    /// Whether callers of the unqualified function are accepted.
+    pub allow_unqualified: bool,
 }
 
 /// Rising weights, with a person's approval where one is wanted.

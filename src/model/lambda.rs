@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::observed::Alarm;
+use super::revision::Revision;
 use super::units::Percent;
 
 /// What a function's callers get if they name no version.
@@ -116,8 +117,10 @@ pub struct Function {
     pub live: Option<Code>,
     /// The live release's label, if shipit shipped it.
     pub release: Option<String>,
-    /// Whether the bundle of what is live lies in shipit's own store.
-    pub is_bundle_kept: bool,
+    /// Where the bundle of what is live lies, if it is in shipit's own store.
+    pub bundle: Option<Revision>,
+    /// All published versions, oldest first.
+    pub versions: Vec<Version>,
     /// Whether the alias has provisioned concurrency.
     pub is_provisioned: bool,
     /// Event sources, by what they are, whose calls go to the unqualified function.

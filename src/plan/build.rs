@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::preflight::{Refusal, Subject, before_the_sweep, notes, refusals, unchanged};
-use super::{Intent, Lane, Plan, Site, Wave, fleet};
+use super::{Intent, Lane, Plan, RollbackScope, Site, Wave, fleet};
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{Environment, Strategy, Target};
 use crate::model::{Name, Pipeline, Release, Revision};
@@ -80,6 +80,7 @@ pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
             artifact_store: input.pipeline.store.clone(),
         }],
         waves: vec![Wave { name: "all".to_owned(), lanes }],
+        rollback: RollbackScope::default(),
         calls_per_minute: calls_per_minute(busy),
     };
     Ok(Built { plan, notes: said })

@@ -93,6 +93,16 @@ fn hold(id: &str, hold: Hold, expected: Period, limit: Period, way_back: WayBack
     Step { id: StepId::from(id), what: What::Hold(hold), expected, limit, way_back }
 }
 
+/// Lets a fleet of an earlier stage keep blue until the later stages are past what is watched there, as long as CodeDeploy
+/// does; after that the way back is a new deployment.
+pub(crate) fn keep_for_later(lane: &mut Lane, termination_wait: Period, later: Period) {
+    let Some(place) = lane.place(&StepId::from("finish")) else { return };
+    let holds = lane.steps.iter().filter(|step| matches!(step.what, What::Hold(Hold::Bake { .. })));
+    let held = holds.fold(SPARE, |sum, step| sum + step.expected);
+    let limit = Period::seconds(termination_wait.as_seconds().saturating_sub(held.as_seconds()));
+    lane.steps.insert(place, hold("later", Hold::Later, later, limit, WayBack::Route));
+}
+
 /// What must stay true from the first rerouted host to the end of the bake. The way back is judged by its targets only:
 /// alarms and probes may still be red from what is being undone.
 fn watches(subject: &Subject, baseline: &FleetBaseline) -> Vec<Watch> {
@@ -112,7 +122,7 @@ fn watches(subject: &Subject, baseline: &FleetBaseline) -> Vec<Watch> {
         return Vec::new();
     }
     let (from, to) = (StepId::from("reroute"), StepId::from("bake"));
-    vec![Watch { id: "health".to_owned(), from, to, conditions }]
+    vec![Watch { id: "health".to_owned(), from, to, conditions, on_undecided: None }]
 }
 
 fn targets_stay(targets: TargetsHealth, baseline: &FleetBaseline) -> Condition {

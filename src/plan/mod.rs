@@ -6,6 +6,7 @@
 
 pub mod build;
 pub mod fleet;
+pub mod function;
 pub mod preflight;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -14,9 +15,11 @@ mod timing;
 use serde::{Deserialize, Serialize};
 
 use crate::model::condition::Condition;
+use crate::model::function::{Expect, FunctionRef};
+use crate::model::metric::OnUndecided;
 use crate::model::observed::{Baseline, ScalingGroup};
 use crate::model::pipeline::{FleetRef, Store};
-use crate::model::{Name, Period, Release, Revision};
+use crate::model::{Name, Percent, Period, Release, Revision};
 
 /// The plan of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +38,9 @@ pub struct Plan {
     pub sites: Vec<Site>,
     /// Groups of lanes, one after the other.
     pub waves: Vec<Wave>,
+    /// What goes back when a lane fails.
+    #[serde(default, skip_serializing_if = "RollbackScope::is_run")]
+    pub rollback: RollbackScope,
     /// Calls to AWS per minute while conditions are watched, as a budget.
     pub calls_per_minute: u32,
 }
@@ -48,6 +54,25 @@ pub enum Intent {
     /// Goes back to a release that was live: judged by its targets only, because alarms may still be red from what is
     /// being undone.
     Rollback,
+}
+
+/// What goes back when a lane fails. An abort takes everything back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RollbackScope {
+    /// Everything that the run has begun.
+    #[default]
+    Run,
+    /// The stage that failed; earlier stages keep the new release.
+    Stage,
+}
+
+impl RollbackScope {
+    /// Whether everything goes back.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    pub fn is_run(&self) -> bool {
+        *self == RollbackScope::Run
+    }
 }
 
 /// An account and a region, and what is kept there.
@@ -95,6 +120,8 @@ pub struct Lane {
 pub enum On {
     /// A fleet.
     Fleet(OnFleet),
+    /// A function.
+    Function(OnFunction),
 }
 
 /// A deployment group and its baseline.
@@ -104,6 +131,43 @@ pub struct OnFleet {
     pub group: FleetRef,
     /// What a rollback restores.
     pub baseline: FleetBaseline,
+}
+
+/// A function, its alias, and its baseline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OnFunction {
+    /// The function and its alias.
+    pub function: FunctionRef,
+    /// What a rollback restores.
+    pub baseline: FunctionBaseline,
+    /// SHA-256 of the wanted bundle, as Lambda writes it: base64.
+    pub code_sha256: String,
+    /// A digest of the settings that `$LATEST` had; a version is published of no others.
+    pub settings: String,
+    /// The version that will serve, if it was published before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Settings that differ from those of the baseline, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
+    /// Whether a rollback puts the baseline's code back into `$LATEST`.
+    #[serde(default)]
+    pub restore_latest: bool,
+}
+
+/// An alias as it was before anything changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FunctionBaseline {
+    /// The version that all calls go to; none if there is no alias yet.
+    pub version: Option<String>,
+    /// The alias's revision id; empty if there is no alias yet.
+    pub revision_id: String,
+    /// The release's label, if shipit shipped it.
+    pub release: Option<String>,
+    /// SHA-256 of that version's bundle, as Lambda writes it.
+    pub code_sha256: String,
+    /// Where that bundle lies, if it is in shipit's own store.
+    pub bundle: Option<Revision>,
 }
 
 /// A fleet as it was before anything changed.
@@ -177,6 +241,38 @@ pub enum Action {
     Finish,
     /// Goes back to the baseline by the route that fits what is seen.
     Restore,
+    /// Puts the bundle into `$LATEST`; done when it is in use there.
+    UpdateCode,
+    /// Publishes `$LATEST`; done when the version is active.
+    PublishVersion,
+    /// Calls the new version, which nobody else does yet; done when all answers are as they must be.
+    Test {
+        /// The calls, one after the other.
+        calls: Vec<TestCall>,
+    },
+    /// Gives the new version this share of the alias's calls; done when that is read back.
+    ShiftAlias {
+        /// The share; all of it clears the weights.
+        weight: Percent,
+    },
+    /// Deletes old versions that no alias uses.
+    PruneVersions {
+        /// How many of the newest stay.
+        keep: u32,
+    },
+}
+
+/// A call of a version, and what must come back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestCall {
+    /// What people call it: the payload's file.
+    pub name: String,
+    /// The event.
+    pub payload: String,
+    /// What must come back.
+    pub expect: Expect,
+    /// How often it is called.
+    pub times: u32,
 }
 
 /// A wait.
@@ -193,6 +289,8 @@ pub enum Hold {
         /// How long it stands open.
         within: Period,
     },
+    /// Passes when the later stages are past what is watched there; until then blue is kept.
+    Later,
 }
 
 /// How one gets back.
@@ -220,6 +318,9 @@ pub struct Watch {
     pub to: StepId,
     /// What is judged.
     pub conditions: Vec<Condition>,
+    /// What becomes of a wait in which that cannot be told; without it the wait's own limit decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_undecided: Option<OnUndecided>,
 }
 
 impl Plan {
@@ -254,6 +355,15 @@ impl Lane {
     pub fn fleet(&self) -> Option<&OnFleet> {
         match &self.on {
             On::Fleet(fleet) => Some(fleet),
+            On::Function(_) => None,
+        }
+    }
+
+    /// The function that it stands on, if it is one.
+    pub fn function(&self) -> Option<&OnFunction> {
+        match &self.on {
+            On::Fleet(_) => None,
+            On::Function(function) => Some(function),
         }
     }
 
@@ -262,6 +372,7 @@ impl Lane {
     pub(crate) fn fleet_mut(&mut self) -> &mut OnFleet {
         match &mut self.on {
             On::Fleet(fleet) => fleet,
+            On::Function(_) => panic!("no fleet"),
         }
     }
 
@@ -269,6 +380,7 @@ impl Lane {
     pub fn live(&self) -> Option<String> {
         match &self.on {
             On::Fleet(fleet) => fleet.baseline.live.as_ref().map(Baseline::label),
+            On::Function(function) => function.baseline.label(),
         }
     }
 
@@ -276,6 +388,7 @@ impl Lane {
     pub fn restore(&self) -> Step {
         let (expected, limit) = match &self.on {
             On::Fleet(fleet) => (fleet.baseline.redeploy, fleet.baseline.redeploy * 2 + Period::hours(2)),
+            On::Function(_) => (Period::seconds(5), Period::minutes(30)),
         };
         Step {
             id: StepId::from("restore"),
@@ -284,6 +397,14 @@ impl Lane {
             limit,
             way_back: WayBack::Redeploy,
         }
+    }
+}
+
+impl FunctionBaseline {
+    /// What people call it: its release, or else its version.
+    pub fn label(&self) -> Option<String> {
+        let version = self.version.as_ref()?;
+        Some(self.release.clone().unwrap_or_else(|| format!("version {version}")))
     }
 }
 

@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::Intent;
-use super::build::Input;
+use super::build::{Input, build};
+use super::function::{FunctionSubject, base64_of};
+use super::preflight::Refusal;
+use super::{Intent, Lane, Plan, Wave};
 use crate::model::condition::HttpCondition;
+use crate::model::function::{BeforeTraffic, Canary, Expect, FunctionRef, FunctionTarget, Invoke, Shifting};
+use crate::model::lambda::{Alias, Code, Function, Version};
+use crate::model::metric::{ErrorsLimit, MetricCondition, OnUndecided};
 use crate::model::observed::{
     Alarm, Baseline, Caller, Fleet, Group, Instance, Listener, LoadBalancer, MinHealthy, ScalingGroup, TargetGroup,
     TargetHealth,
@@ -12,7 +17,7 @@ use crate::model::observed::{
 use crate::model::pipeline::{
     Artifact, BlueGreen, Environment, FleetRef, Health, Promote, Store, Strategy, Target, TargetsHealth,
 };
-use crate::model::{Name, Period, Pipeline, Release, Revision};
+use crate::model::{Name, Percent, Period, Pipeline, Release, Revision};
 
 /// A name.
 pub(crate) fn name(text: &str) -> Name {
@@ -145,4 +150,81 @@ pub(crate) fn input<'a>(pipeline: &'a Pipeline, environment: &'a Name, fleet: Fl
         caller: Caller { account: "111122223333".into(), arn: "arn:aws:iam::111122223333:user/ann".into() },
         region: "ap-northeast-2".into(),
     }
+}
+
+/// A function target: two shares with an approval after the second.
+pub(crate) fn function_target() -> FunctionTarget {
+    let steps = ["5%", "25%", "approval", "50%"].map(|step| step.parse().unwrap()).to_vec();
+    FunctionTarget {
+        function: FunctionRef { name: "thumbnailer".into(), alias: "live".into() },
+        artifact: name("thumbnailer"),
+        shifting: Shifting::Canary(Canary { steps, every: Period::minutes(5), within: Period::hours(8) }),
+        before_traffic: vec![BeforeTraffic::Invoke(Invoke {
+            payload: "event.json".into(),
+            expect: Expect::default(),
+            times: 3,
+        })],
+        alarms: vec!["storefront-5xx".into()],
+        metrics: vec![MetricCondition {
+            errors: Some(ErrorsLimit::Below(Percent::whole(1))),
+            p99: None,
+            min_requests: 50,
+        }],
+        on_undecided: OnUndecided::default(),
+        bake: Period::minutes(10),
+        keep_versions: Some(10),
+        restore_latest: false,
+        allow_unqualified: false,
+    }
+}
+
+/// A function that fits it: version 41 is live.
+pub(crate) fn function() -> Function {
+    let code = |version: &str| Code {
+        version: version.into(),
+        state: "Active".into(),
+        update: "Successful".into(),
+        code_sha256: base64_of(&"a".repeat(64)).unwrap(),
+        code_size: 4096,
+        revision_id: format!("rev-{version}"),
+        package: "Zip".into(),
+        ..Code::default()
+    };
+    Function {
+        latest: code("$LATEST"),
+        alias: Some(Alias { version: "41".into(), revision_id: "a0".into(), ..Alias::default() }),
+        live: Some(code("41")),
+        versions: vec![Version { number: 41, code_sha256: code("41").code_sha256 }],
+        alarms: fleet().alarms,
+        ..Function::default()
+    }
+}
+
+/// What comes of planning bundle `b` for a function.
+pub(crate) fn try_function(
+    target: &FunctionTarget,
+    function: &Function,
+    intent: Intent,
+) -> Result<(Lane, Vec<String>), Vec<Refusal>> {
+    let pipeline = pipeline();
+    let payloads = [("event.json".to_owned(), "{}".to_owned())].into();
+    super::function::lane(&FunctionSubject {
+        name: &name("thumbs"),
+        target,
+        function,
+        environment: &pipeline.environments[&name("production")],
+        intent,
+        revision: &revision('b'),
+        size: 4096,
+        payloads: &payloads,
+    })
+}
+
+/// The plan of a function target.
+pub(crate) fn function_plan(target: &FunctionTarget, function: &Function) -> Plan {
+    let (pipeline, environment) = (pipeline(), name("production"));
+    let mut plan = build(&input(&pipeline, &environment, fleet())).unwrap().plan;
+    let lane = try_function(target, function, Intent::Deploy).unwrap_or_else(|refused| panic!("{refused:?}")).0;
+    plan.waves = vec![Wave { name: "all".into(), lanes: vec![lane] }];
+    plan
 }

@@ -98,7 +98,7 @@ pub fn open_until(plan: &Plan, state: &State) -> Option<jiff::Timestamp> {
         let (step, step_state) = (lane.steps.get(place)?, lane_state.steps.get(place)?);
         match &step.what {
             What::Hold(Hold::Approval { within }) => step_state.started?.checked_add(within.duration()).ok(),
-            What::Hold(Hold::Bake { .. }) | What::Act(_) => None,
+            What::Hold(Hold::Bake { .. } | Hold::Later) | What::Act(_) => None,
         }
     });
     open.next()

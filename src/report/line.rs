@@ -66,6 +66,9 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
         | Record::CallBegan { .. }
         | Record::CallEnded { .. }
         | Record::DeploymentSeen { .. }
+        | Record::VersionSeen { .. }
+        | Record::AliasMoved { .. }
+        | Record::PromotedFully { .. }
         | Record::StepDone { .. }
         | Record::StepFailed { .. }
         | Record::Judged { .. }
@@ -119,8 +122,14 @@ fn said_of_lane(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
         Record::RestoreFailed { target, cause } => {
             here(Mark::Failed, target, &StepId::from("restore"), format!("failed: {}", cause.what))
         }
+        Record::PromotedFully { target, by } => {
+            Some((Mark::Fact, target.to_string(), format!("{by} ends all waits that remain, each once it is judged")))
+        }
+        Record::VersionSeen { target, version } => {
+            Some((Mark::Fact, target.to_string(), format!("version {version} is published")))
+        }
         // Said by what comes of them: the step's begin, a deployment's id, trouble, the end; a bake's by heartbeats.
-        Record::CallBegan { .. } | Record::Watched { .. } => None,
+        Record::CallBegan { .. } | Record::Watched { .. } | Record::AliasMoved { .. } => None,
         Record::RunPlanned { .. }
         | Record::DriverStarted { .. }
         | Record::DecisionAccepted { .. }
@@ -166,7 +175,13 @@ fn why_back(plan: &Plan, before: &State, cause: &Cause) -> String {
     }
     match cause.side {
         Side::Person => cause.what.clone(),
-        Side::Condition | Side::CodeDeploy | Side::Limit | Side::Refused | Side::Busy => {
+        Side::Condition
+        | Side::CodeDeploy
+        | Side::Limit
+        | Side::Refused
+        | Side::Busy
+        | Side::Lambda
+        | Side::Foreign => {
             format!("{} ({})", cause.what, words::side(cause.side))
         }
     }

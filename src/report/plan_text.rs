@@ -6,9 +6,9 @@ use super::layout::{Page, Row, Table};
 use super::style::{Style, Tint};
 use super::suggestions::verb;
 use super::words::{self, counted, short};
-use crate::model::Period;
 use crate::model::condition::{Condition, HttpCondition};
-use crate::plan::{Action, Hold, Intent, Lane, On, OnFleet, Plan, Step, Watch, WayBack, What};
+use crate::model::{Percent, Period};
+use crate::plan::{Action, Hold, Intent, Lane, On, OnFleet, OnFunction, Plan, Step, Watch, WayBack, What};
 
 /// The plan as text. `notes` are what the look before the plan found worth knowing; `next` gives the command that runs it.
 pub fn plan_text(plan: &Plan, notes: &[String], next: Option<&Invocation>, style: Style) -> String {
@@ -54,6 +54,7 @@ fn title(plan: &Plan) -> String {
 fn lane_text(page: &mut Page, plan: &Plan, lane: &Lane) {
     match &lane.on {
         On::Fleet(fleet) => fleet_text(page, plan, lane, fleet),
+        On::Function(on) => function_text(page, plan, lane, on),
     }
     if lane.steps.is_empty() {
         return;
@@ -90,24 +91,48 @@ fn fleet_text(page: &mut Page, plan: &Plan, lane: &Lane, fleet: &OnFleet) {
     }
 }
 
+fn function_text(page: &mut Page, plan: &Plan, lane: &Lane, on: &OnFunction) {
+    page.heading(Tint::Strong, &format!("{}: function {}, alias {}", lane.target, on.function.name, on.function.alias));
+    let live = match (&on.baseline.version, lane.live()) {
+        (Some(version), Some(live)) if on.baseline.release.is_some() => format!("{live}, version {version}"),
+        (Some(version), _) => format!("version {version}"),
+        (None, _) => "nothing: there is no such alias yet".to_owned(),
+    };
+    if lane.steps.is_empty() {
+        page.field("live", &format!("{live}; nothing to do"));
+        return;
+    }
+    page.field("stable", &live);
+    let canary = on.version.as_ref().map_or_else(|| "a new version".to_owned(), |version| format!("version {version}"));
+    page.field("canary", &format!("{}, {canary}", plan.release.label));
+    if !on.changes.is_empty() {
+        page.field("settings", &format!("that differ from the live version's: {}", on.changes.join(", ")));
+    }
+}
+
 fn steps(lane: &Lane) -> Table {
     let mut table = Table { headers: vec!["step", "does", "live", "usually", "at most"], rows: Vec::new() };
-    let mut live = "blue";
+    let mut live = if lane.fleet().is_some() { "blue".to_owned() } else { "stable".to_owned() };
     for (place, step) in lane.steps.iter().enumerate() {
         let is_reroute = step.what == What::Act(Action::Reroute);
-        let shown = if is_reroute { "blue → green" } else { live };
-        if is_reroute {
-            live = "green";
+        let next = match &step.what {
+            What::Act(Action::ShiftAlias { weight }) if *weight == Percent::ALL => Some("canary".to_owned()),
+            What::Act(Action::ShiftAlias { weight }) => Some(format!("{weight} canary")),
+            _ => is_reroute.then(|| "green".to_owned()),
+        };
+        let shown = next.as_ref().map_or_else(|| live.clone(), |next| format!("{live} → {next}"));
+        if let Some(next) = next {
+            live = next;
         }
         let usually = match step.what {
             What::Hold(Hold::Approval { .. }) => "a person".to_owned(),
-            What::Act(_) | What::Hold(Hold::Bake { .. }) if step.expected.is_zero() => String::new(),
-            What::Act(_) | What::Hold(Hold::Bake { .. }) => short(step.expected),
+            What::Act(_) | What::Hold(Hold::Bake { .. } | Hold::Later) if step.expected.is_zero() => String::new(),
+            What::Act(_) | What::Hold(Hold::Bake { .. } | Hold::Later) => short(step.expected),
         };
         table.rows.push(Row::Cells(vec![
             step.id.to_string(),
             words::does(lane, step),
-            shown.to_owned(),
+            shown,
             usually,
             short(step.limit),
         ]));
@@ -136,6 +161,9 @@ fn condition_text(condition: &Condition) -> String {
             format!("{label}: {least} of {baseline} healthy in {}", counted(target_groups.len(), "target group"))
         }
         Condition::Alarm { .. } => format!("{label}: not red"),
+        Condition::Metric { of, metric } => {
+            format!("{label}: of the new version's calls through {of}, at least {} of them", metric.min_requests)
+        }
         Condition::Http { origin, request } => {
             let HttpCondition { within, every, failures, .. } = request;
             format!("{label}: {origin}, every {every}, answered within {within}; {failures} bad ones in a row fail")

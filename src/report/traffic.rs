@@ -22,8 +22,13 @@ pub enum Serving {
 
 /// Which fleet of a lane serves users.
 pub fn serving(lane: &Lane, state: &LaneState) -> Serving {
-    let reroute = reroute(lane, state).map_or(StepStatus::Pending, |step| step.status);
-    match (state.restore.as_ref().map(|restore| restore.status), reroute) {
+    let moved = moves(lane, state);
+    let moved = match (moved.first().map(|step| step.status), moved.last().map(|step| step.status)) {
+        (_, Some(StepStatus::Done)) => StepStatus::Done,
+        (Some(StepStatus::Pending) | None, _) => StepStatus::Pending,
+        (Some(StepStatus::Started | StepStatus::Done | StepStatus::Failed), _) => StepStatus::Started,
+    };
+    match (state.restore.as_ref().map(|restore| restore.status), moved) {
         (Some(StepStatus::Done), _) | (_, StepStatus::Pending) => Serving::Blue,
         (Some(StepStatus::Failed), _) => Serving::Unsure,
         (Some(StepStatus::Pending | StepStatus::Started), _) => Serving::Returning,
@@ -34,10 +39,12 @@ pub fn serving(lane: &Lane, state: &LaneState) -> Serving {
 
 /// When the new release first got users' traffic, if it did.
 pub fn first_traffic(lane: &Lane, state: &LaneState) -> Option<Timestamp> {
-    reroute(lane, state)?.started
+    moves(lane, state).first()?.started
 }
 
-fn reroute<'a>(lane: &Lane, state: &'a LaneState) -> Option<&'a StepState> {
-    let place = lane.steps.iter().position(|step| step.what == What::Act(Action::Reroute))?;
-    state.steps.get(place)
+/// The steps that move traffic.
+fn moves<'a>(lane: &Lane, state: &'a LaneState) -> Vec<&'a StepState> {
+    let is_move = |what: &What| matches!(what, What::Act(Action::Reroute | Action::ShiftAlias { .. }));
+    let steps = lane.steps.iter().zip(&state.steps).filter(|(step, _)| is_move(&step.what));
+    steps.map(|(_, state)| state).collect()
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::event::record::{Outcome, Side};
 use crate::model::Period;
-use crate::plan::{Action, Hold, Intent, Lane, On, Step, WayBack, What};
+use crate::plan::{Action, Hold, Intent, Lane, Step, WayBack, What};
 use crate::run::RunStatus;
 
 /// Time of day in UTC: `09:34:06Z`.
@@ -62,11 +62,23 @@ pub fn does(lane: &Lane, step: &Step) -> String {
         What::Act(Action::Reroute) => "traffic moves to green".to_owned(),
         What::Act(Action::Finish) => "blue is deleted".to_owned(),
         What::Act(Action::Restore) => "the baseline is restored".to_owned(),
+        What::Act(Action::UpdateCode) => "$LATEST gets the bundle".to_owned(),
+        What::Act(Action::PublishVersion) => "$LATEST is published as a version".to_owned(),
+        What::Act(Action::Test { calls }) => {
+            let count: u32 = calls.iter().map(|call| call.times).sum();
+            format!("the version is called {}", counted(count as usize, "time"))
+        }
+        What::Act(Action::ShiftAlias { weight }) => format!("the version gets {weight} of the calls"),
+        What::Act(Action::PruneVersions { keep }) => format!("versions go that no alias uses, but the newest {keep}"),
+        What::Hold(Hold::Bake { watched }) if lane.function().is_some() && !is_watched(lane, step) => {
+            format!("{} pass, nothing is watched", short(*watched))
+        }
         What::Hold(Hold::Bake { watched }) if is_watched(lane, step) => {
             format!("{} watched without a failure", short(*watched))
         }
         What::Hold(Hold::Bake { watched }) => format!("blue is kept for {}", short(*watched)),
         What::Hold(Hold::Approval { within }) => format!("a person promotes within {}", short(*within)),
+        What::Hold(Hold::Later) => "blue is kept until the later stages are watched out".to_owned(),
     }
 }
 
@@ -81,6 +93,10 @@ pub fn is_watched(lane: &Lane, step: &Step) -> bool {
 /// How one gets back from a step.
 pub fn way_back(lane: &Lane, way: WayBack) -> String {
     match (way, lane.live()) {
+        (WayBack::Drop, _) if lane.function().is_some() => "none needed, the alias has not moved".to_owned(),
+        (WayBack::Route, Some(release)) if lane.function().is_some() => {
+            format!("one call sends all calls back to {release}")
+        }
         (WayBack::Drop, _) => "none needed, green is dropped and users notice nothing".to_owned(),
         (WayBack::Route, _) => {
             // The same hosts move, the other way round.
@@ -89,8 +105,8 @@ pub fn way_back(lane: &Lane, way: WayBack) -> String {
             format!("route back to blue{length}")
         }
         (WayBack::Redeploy, Some(release)) => {
-            let On::Fleet(fleet) = &lane.on;
-            format!("redeploy {release} in about {} min", fleet.baseline.redeploy.as_minutes_up())
+            let length = lane.fleet().map_or_else(Period::default, |fleet| fleet.baseline.redeploy);
+            format!("redeploy {release} in about {} min", length.as_minutes_up())
         }
         (WayBack::None, _) | (WayBack::Redeploy, None) => "none: nothing was deployed before".to_owned(),
     }
@@ -104,7 +120,9 @@ pub fn side(side: Side) -> &'static str {
         Side::Person => "a person stopped it",
         Side::Limit => "the step's own limit",
         Side::Refused => "AWS refused the call",
-        Side::Busy => "somebody else's deployment occupies the group",
+        Side::Busy => "somebody else is at work there",
+        Side::Lambda => "Lambda said so",
+        Side::Foreign => "somebody else moved it",
     }
 }
 

@@ -3,10 +3,13 @@
 
 use jiff::Timestamp;
 
-use super::view::LaneView;
+use super::metrics::judge_metric;
+use super::state::{LaneState, StepStatus};
+use super::view::{LaneView, active_watches};
 use crate::model::Period;
 use crate::model::condition::Condition;
-use crate::plan::Lane;
+use crate::model::metric::Then;
+use crate::plan::{Hold, Lane, Watch, What};
 
 /// What a condition says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,69 @@ impl Verdict {
         match self {
             Verdict::Pass(why) | Verdict::Fail(why) | Verdict::Undecided(why) => why,
         }
+    }
+}
+
+/// Everything that verdicts on a lane depend on.
+#[derive(Clone, Copy)]
+pub struct Judging<'a> {
+    /// The lane.
+    pub lane: &'a Lane,
+    /// Where it stands.
+    pub state: &'a LaneState,
+    /// Since when this driver drives.
+    pub driven_since: Option<Timestamp>,
+    /// What was seen.
+    pub view: &'a LaneView,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// A condition and what it says now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged<'a> {
+    /// The condition.
+    pub condition: &'a Condition,
+    /// What it says.
+    pub verdict: Verdict,
+    /// It could not be told for so long that a person decides.
+    pub is_for_a_person: bool,
+}
+
+impl<'a> Judging<'a> {
+    /// All that is watched now.
+    pub fn all(&self) -> Vec<Judged<'a>> {
+        let watches = active_watches(self.lane, self.state);
+        watches.flat_map(|watch| watch.conditions.iter().map(|it| self.one(watch, it))).collect()
+    }
+
+    /// A condition on metrics that cannot be told for as long as the pipeline allows is decided by what the pipeline says.
+    /// What cannot be read decides nothing.
+    fn one(&self, watch: &Watch, condition: &'a Condition) -> Judged<'a> {
+        let verdict = judge(condition, self.lane, self.view, self.now);
+        let is_read = self.view.metrics.as_ref().is_some_and(|fact| is_fresh(fact.at, self.now));
+        let overdue =
+            watch.on_undecided.filter(|it| self.waits_for() >= seconds(it.after)).map(|it| (it.then, it.after));
+        let (verdict, is_for_a_person) = match (condition, verdict, overdue) {
+            (Condition::Metric { .. }, Verdict::Undecided(why), Some((then, after))) if is_read => match then {
+                Then::Pause => (Verdict::Undecided(format!("{why}, for {after}")), true),
+                Then::Fail => (Verdict::Fail(format!("{why}, for {after}")), false),
+                Then::Pass => (Verdict::Pass(format!("{why}, for {after}: counts as a yes")), false),
+            },
+            (_, verdict, _) => (verdict, false),
+        };
+        Judged { condition, verdict, is_for_a_person }
+    }
+
+    /// For how many seconds the lane's present bake has been driven; time in which nobody looked says nothing.
+    fn waits_for(&self) -> i64 {
+        let bake = self.state.cursor().filter(|place| {
+            self.state.steps[*place].status == StepStatus::Started
+                && matches!(self.lane.steps[*place].what, What::Hold(Hold::Bake { .. }))
+        });
+        let started = bake.and_then(|place| self.state.steps[place].started);
+        started
+            .map_or(-1, |started| self.now.duration_since(started.max(self.driven_since.unwrap_or(started))).as_secs())
     }
 }
 
@@ -71,6 +137,10 @@ pub fn judge(condition: &Condition, lane: &Lane, view: &LaneView, now: Timestamp
                 },
             },
             Some(_) | None => Verdict::Undecided("the alarm's state is not known".to_owned()),
+        },
+        Condition::Metric { metric, .. } => match &view.metrics {
+            Some(fact) if is_fresh(fact.at, now) => judge_metric(metric, &fact.value, now),
+            Some(_) | None => Verdict::Undecided("the metrics are not known".to_owned()),
         },
         Condition::Http { request, .. } => {
             let place = conditions(lane).position(|other| other == condition);

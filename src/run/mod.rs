@@ -1,9 +1,12 @@
 //! The decisions of a run, as pure functions over data: also used by `status`, `show` and `history`.
 //!
+//! - [`answer`](mod@answer): what a version answered against what it must
 //! - [`state`]: the fold of the journal
 //! - [`view`]: what the driver has seen of the world, and when
 //! - [`reads`]: what to look at next, and when
 //! - [`judge`](mod@judge): verdicts
+//! - [`metrics`](mod@metrics): verdicts on a function's own metrics
+//! - [`function`](mod@function): what a function's steps and its way back still need
 //! - [`settle`](mod@settle): what a step still needs, by what is seen
 //! - [`restore`](mod@restore): the way back, by what is seen
 //! - [`next`](mod@next): what to do now
@@ -12,9 +15,12 @@
 //! - [`explain`]: what the hosts of a failed deployment say
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub mod answer;
 pub mod compare;
 pub mod explain;
+pub mod function;
 pub mod judge;
+pub mod metrics;
 pub mod next;
 pub mod reads;
 pub mod reporter;

@@ -7,14 +7,15 @@ mod limits;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::judge::{Verdict, judge};
+use super::function::moved_behind_our_back;
+use super::judge::{Judged, Judging, Verdict};
 use super::settle::{Advance, Call, settle};
-use super::state::{RunStatus, State, StepState, StepStatus};
-use super::view::{View, active_watches};
+use super::state::{LaneState, RunStatus, State, StepState, StepStatus};
+use super::view::View;
 use crate::event::Progress;
 use crate::event::decision::Decision;
 use crate::event::record::{Cause, Outcome, Record, Side};
-use crate::plan::{Hold, Lane, Plan, Step, StepId, Wave, What};
+use crate::plan::{Hold, Lane, Plan, RollbackScope, Step, StepId, Wave, What};
 use limits::{ended_behind_our_back, over_limit};
 
 /// What to do now.
@@ -81,7 +82,7 @@ struct Deciding<'a> {
     out: Turn,
 }
 
-impl Deciding<'_> {
+impl<'a> Deciding<'a> {
     fn emit(&mut self, record: Record) {
         self.state.apply(self.plan, self.now, &record);
         self.out.records.push(record);
@@ -104,12 +105,16 @@ impl Deciding<'_> {
             if self.state.is_going_back() {
                 return;
             }
-            if self.state.lanes[places.clone()].iter().any(|lane| lane.cursor().is_some()) {
+            let is_on = |(lane, state): (&Lane, &LaneState)| state.cursor().is_some() && !state.is_past_its_watch(lane);
+            if wave.lanes.iter().zip(&self.state.lanes[places.clone()]).any(is_on) {
                 self.pause_if_all_wait(&wave.lanes, places);
                 return;
             }
         }
-        self.end(Outcome::Succeeded);
+        // Fleets of earlier stages still let blue go.
+        if self.state.lanes.iter().all(|lane| lane.cursor().is_none()) {
+            self.end(Outcome::Succeeded);
+        }
     }
 
     /// Judges every lane before it moves one: when one fails, nothing more is begun on the others.
@@ -161,8 +166,13 @@ impl Deciding<'_> {
         if let Some(advance) = ended_behind_our_back(step, lane_state, view, self.now) {
             return advance;
         }
+        if let (What::Hold(_), Some(cause)) = (&step.what, moved_behind_our_back(lane, lane_state, view)) {
+            return Advance::Broken(cause);
+        }
         let advance = match &step.what {
             What::Act(action) => settle(action, lane, lane_state, &lane_state.steps[cursor], view, self.now),
+            What::Hold(Hold::Later) => self.later(place, lane, cursor),
+            What::Hold(_) if lane_state.promoted_by.is_some() => self.promoted(lane, place),
             What::Hold(Hold::Approval { within }) => self.approval(place, cursor, *within),
             What::Hold(Hold::Bake { watched }) => self.bake(lane, place, cursor, *watched),
         };
@@ -230,13 +240,13 @@ impl Deciding<'_> {
     /// Judges what is watched; a verdict is recorded when it is news, and a failing one sends the run back.
     fn judge_watches(&mut self, lane: &Lane, place: usize) {
         let mut failed = None;
-        let conditions: Vec<_> =
-            active_watches(lane, &self.state.lanes[place]).flat_map(|watch| watch.conditions.clone()).collect();
-        for condition in conditions {
-            let verdict = judge(&condition, lane, &self.view.lanes[place], self.now);
+        let state = self.state.lanes[place].clone();
+        let judged = self.judging(lane, place, &state).all();
+        for Judged { condition, verdict, is_for_a_person } in judged {
             let label = condition.label();
             let known = self.state.lanes[place].verdicts.get(&label).map(|(word, _)| word.clone());
-            let is_news = known.as_deref() != Some(verdict.word()) && !matches!(verdict, Verdict::Undecided(_));
+            let is_said = is_for_a_person || !matches!(verdict, Verdict::Undecided(_));
+            let is_news = known.as_deref() != Some(verdict.word()) && is_said;
             if is_news {
                 let (target, verdict_word) = (lane.target.clone(), verdict.word().to_owned());
                 let why = verdict.why().to_owned();
@@ -258,6 +268,14 @@ impl Deciding<'_> {
         }
     }
 
+    fn judging<'b>(&self, lane: &'b Lane, place: usize, state: &'b LaneState) -> Judging<'b>
+    where
+        'a: 'b,
+    {
+        let (driven_since, view) = (self.state.driven_since, &self.view.lanes[place]);
+        Judging { lane, state, driven_since, view, now: self.now }
+    }
+
     fn fail(&mut self, lane: &Lane, step: &Step, cause: Cause) {
         let is_known =
             self.step_state(self.place(lane), &step.id).is_some_and(|state| state.status == StepStatus::Failed);
@@ -268,13 +286,30 @@ impl Deciding<'_> {
         self.roll_back(cause);
     }
 
+    /// How many lanes are in the stages that are all done.
+    fn finished_lanes(&self) -> usize {
+        let mut finished = 0;
+        for wave in &self.plan.waves {
+            let next = finished + wave.lanes.len();
+            if self.state.lanes[finished..next].iter().any(|lane| lane.cursor().is_some()) {
+                break;
+            }
+            finished = next;
+        }
+        finished
+    }
+
     fn place(&self, lane: &Lane) -> usize {
         self.plan.lanes().position(|other| other.target == lane.target).unwrap_or(0)
     }
 
     fn roll_back(&mut self, cause: Cause) {
-        let targets =
-            self.state.lanes.iter().filter(|lane| lane.is_touched()).map(|lane| lane.target.clone()).collect();
+        let kept = match (self.plan.rollback, cause.side) {
+            (RollbackScope::Run, _) | (RollbackScope::Stage, Side::Person) => 0,
+            (RollbackScope::Stage, _) => self.finished_lanes(),
+        };
+        let touched = self.state.lanes.iter().skip(kept).filter(|lane| lane.is_touched() && !lane.is_foreign());
+        let targets = touched.map(|lane| lane.target.clone()).collect();
         self.emit(Record::RollBackBegan { cause, targets });
     }
 }

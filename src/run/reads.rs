@@ -10,7 +10,8 @@ use super::state::{LaneState, RunStatus, State, StepState, StepStatus};
 use super::view::{LaneView, View, active_watches};
 use crate::model::condition::Condition;
 use crate::model::facts::Status;
-use crate::plan::{Action, Hold, Lane, On, OnFleet, Plan, Step, What};
+use crate::model::lambda::LATEST;
+use crate::plan::{Action, Hold, Lane, On, OnFleet, OnFunction, Plan, Step, What};
 
 /// One thing to look at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +30,12 @@ pub enum Read {
     Alarm(String),
     /// A probe, by its place among the lane's conditions.
     Probe(usize),
+    /// Code of a function: `$LATEST` or a version.
+    Code(String),
+    /// An alias.
+    Alias,
+    /// What both versions of a function did.
+    Metrics,
 }
 
 /// A read and how often it is wanted.
@@ -71,6 +78,7 @@ fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, no
         return if restore.status == StepStatus::Started {
             match &lane.on {
                 On::Fleet(fleet) => wanted_back(fleet, state, view, restore, now),
+                On::Function(on) => function_back(on, restore, now),
             }
         } else {
             Vec::new()
@@ -83,6 +91,9 @@ fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, no
     let (step, step_state) = (&lane.steps[place], &state.steps[place]);
     let mut reads = wanted_watching(lane, state, view, now);
     let age = seconds_since(step_state.started, now);
+    if let On::Function(_) = &lane.on {
+        reads.extend(function_reads(step, state, age));
+    }
     if let Some(id) = &state.deployment {
         let known = view.deployment(id);
         let pace = deployment_pace(step, step_state, age, now);
@@ -121,6 +132,8 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
                     reads.extend(lane.fleet().into_iter().flat_map(|fleet| health_reads(fleet, pace)));
                 }
                 Condition::Alarm { name } => reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 150))),
+                // A datapoint a minute; twice, so that a verdict is not long in coming.
+                Condition::Metric { .. } => reads.push(Wanted(Read::Metrics, 30)),
                 Condition::Http { request, .. } => {
                     if let Some(place) = conditions(lane).position(|other| other == condition) {
                         reads.push(Wanted(Read::Probe(place), request.every.as_seconds()));
@@ -154,6 +167,29 @@ fn wanted_back(
     reads
 }
 
+fn function_reads(step: &Step, state: &LaneState, age: u64) -> Vec<Wanted> {
+    let soon = (age / 4).clamp(2, 30);
+    match &step.what {
+        What::Act(Action::UpdateCode) => vec![Wanted(Read::Code(LATEST.to_owned()), soon)],
+        What::Act(Action::PublishVersion) => {
+            let version = state.version.clone().unwrap_or_else(|| LATEST.to_owned());
+            vec![Wanted(Read::Code(version), soon)]
+        }
+        What::Act(Action::ShiftAlias { .. }) => vec![Wanted(Read::Alias, soon)],
+        What::Hold(_) => vec![Wanted(Read::Alias, 30)],
+        What::Act(_) => Vec::new(),
+    }
+}
+
+fn function_back(on: &OnFunction, restore: &StepState, now: Timestamp) -> Vec<Wanted> {
+    let pace = (seconds_since(restore.started, now) / 8).clamp(2, 30);
+    let mut reads = vec![Wanted(Read::Alias, pace)];
+    if on.restore_latest {
+        reads.push(Wanted(Read::Code(LATEST.to_owned()), pace));
+    }
+    reads
+}
+
 fn health_reads(fleet: &OnFleet, pace: u64) -> impl Iterator<Item = Wanted> + '_ {
     fleet.baseline.target_groups.iter().map(move |arn| Wanted(Read::Health(arn.clone()), pace))
 }
@@ -167,9 +203,17 @@ fn deployment_pace(step: &Step, state: &StepState, age: u64, now: Timestamp) -> 
         What::Act(Action::Create) => (age / 3).clamp(15, 60),
         What::Act(Action::Reroute) => (age / 5).clamp(30, 180),
         What::Act(Action::Finish) => (age / 4).clamp(10, 30),
-        What::Act(Action::Compare | Action::Restore) => 30,
+        What::Act(
+            Action::Compare
+            | Action::Restore
+            | Action::UpdateCode
+            | Action::PublishVersion
+            | Action::Test { .. }
+            | Action::ShiftAlias { .. }
+            | Action::PruneVersions { .. },
+        ) => 30,
         What::Hold(Hold::Bake { .. }) => (age / 3).clamp(60, 300),
-        What::Hold(Hold::Approval { .. }) => 120,
+        What::Hold(Hold::Approval { .. } | Hold::Later) => 120,
     }
 }
 

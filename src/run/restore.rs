@@ -6,6 +6,7 @@
 
 use jiff::Timestamp;
 
+use super::function;
 use super::settle::{Advance, Call, call_or_wait, why_it_ended};
 use super::state::{LaneState, StepState};
 use super::view::LaneView;
@@ -35,6 +36,7 @@ const SERVING_READS: u32 = 3;
 pub fn restore(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
     match &lane.on {
         On::Fleet(fleet) => restore_fleet(fleet, state, step, view, now),
+        On::Function(on) => function::restore((lane, on), state, step, view, now),
     }
 }
 

@@ -2,12 +2,24 @@
 
 use jiff::Timestamp;
 
+use super::function;
 use super::state::{LaneState, StepState};
 use super::view::LaneView;
 use crate::event::record::{Cause, Side};
 use crate::model::facts::{Deployment, Overview, Status};
-use crate::model::harmless;
+use crate::model::{Percent, harmless};
 use crate::plan::{Action, Lane, On, OnFleet};
+
+/// The actions that only functions have.
+macro_rules! of_functions {
+    () => {
+        Action::UpdateCode
+            | Action::PublishVersion
+            | Action::Test { .. }
+            | Action::ShiftAlias { .. }
+            | Action::PruneVersions { .. }
+    };
+}
 
 /// What comes next for a step.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,6 +55,50 @@ pub enum Call {
     TakeOut(String),
     /// Deletes a green group that serves nobody.
     DeleteLeftover(String),
+    /// Puts the bundle into `$LATEST`.
+    UpdateCode {
+        /// As which it was seen.
+        revision_id: String,
+    },
+    /// Publishes `$LATEST`.
+    Publish {
+        /// As which it was seen.
+        revision_id: String,
+    },
+    /// Calls a version and compares its answer.
+    Test {
+        /// The version.
+        version: String,
+        /// The place of the call in its step.
+        place: usize,
+        /// Counts from 1.
+        round: u32,
+        /// Of how many.
+        times: u32,
+        /// What people call it.
+        name: String,
+    },
+    /// Makes the alias.
+    CreateAlias {
+        /// Where all calls go.
+        version: String,
+    },
+    /// Sends the alias's calls to a version, and a share of them to another.
+    Shift {
+        /// The version.
+        version: String,
+        /// The other, and its share.
+        share: Option<(String, Percent)>,
+        /// As which the alias was seen.
+        revision_id: String,
+    },
+    /// Deletes an old version that nobody uses.
+    Prune,
+    /// Puts the baseline's code back into `$LATEST`.
+    RestoreCode {
+        /// As which it was seen.
+        revision_id: String,
+    },
 }
 
 impl Call {
@@ -58,6 +114,18 @@ impl Call {
             Call::Redeploy => "deploy the baseline".to_owned(),
             Call::TakeOut(name) => format!("take {name} out of the load balancer"),
             Call::DeleteLeftover(name) => format!("delete the left-over group {name}"),
+            Call::UpdateCode { .. } => "update the code".to_owned(),
+            Call::Publish { .. } => "publish a version".to_owned(),
+            Call::Test { version, round, times, name, .. } => {
+                format!("call version {version} with {name} ({round} of {times})")
+            }
+            Call::CreateAlias { version } => format!("create the alias on version {version}"),
+            Call::Shift { version, share: None, .. } => format!("send all calls to version {version}"),
+            Call::Shift { share: Some((version, weight)), .. } => {
+                format!("send {weight} of the calls to version {version}")
+            }
+            Call::Prune => "delete an old version".to_owned(),
+            Call::RestoreCode { .. } => "put the old code back into $LATEST".to_owned(),
         }
     }
 }
@@ -76,6 +144,7 @@ pub fn settle(
 ) -> Advance {
     match &lane.on {
         On::Fleet(fleet) => settle_fleet(action, fleet, state, step, view, now),
+        On::Function(on) => function::settle(action, (lane, on), state, step, view, now),
     }
 }
 
@@ -94,6 +163,7 @@ fn settle_fleet(
         return match action {
             Action::Create => Advance::Call(Call::Create),
             Action::Compare | Action::Reroute | Action::Finish | Action::Restore => Advance::Broken(lost()),
+            of_functions!() => Advance::Done(String::new()),
         };
     };
     let Some(deployment) = view.deployment(id) else {
@@ -104,8 +174,8 @@ fn settle_fleet(
         Action::Compare => settle_compare(state, view),
         Action::Reroute => settle_reroute(deployment, fleet, step, view, now),
         Action::Finish => settle_finish(deployment, fleet, step, view, now),
-        // The way back is chosen in `restore`; a plan never has it as a forward step.
-        Action::Restore => Advance::Done(String::new()),
+        // The way back is chosen in `restore`; a plan never has it as a forward step, nor a function's steps for a fleet.
+        Action::Restore | of_functions!() => Advance::Done(String::new()),
     }
 }
 

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::event::record::{Cause, Outcome, Record};
+use crate::event::record::{Cause, Outcome, Record, Side};
 use crate::model::{Name, Revision, RunId};
-use crate::plan::{Plan, StepId};
+use crate::plan::{Hold, Lane, Plan, StepId, What};
 
 /// A run as its journal tells it.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +70,12 @@ pub struct LaneState {
     pub deployment: Option<String>,
     /// The deployment that redeploys the baseline, if one was made.
     pub redeployment: Option<String>,
+    /// The version of the `publish` step, once it is known.
+    pub version: Option<String>,
+    /// The revision ids that the alias got by this run, oldest first.
+    pub revision_ids: Vec<String>,
+    /// Who ended all waits that remain, if somebody did.
+    pub promoted_by: Option<String>,
     /// The last verdict per condition.
     pub verdicts: BTreeMap<String, (String, String)>,
 }
@@ -91,6 +97,8 @@ pub struct StepState {
     pub is_calling: bool,
     /// What went wrong with the last call, how often in a row, and when.
     pub trouble: Option<(String, u32, Timestamp)>,
+    /// Calls that were answered well.
+    pub answered: u32,
     /// Seconds of a bake that were watched.
     pub watched: u64,
     /// What was found at its end.
@@ -124,6 +132,9 @@ impl State {
                 restore: None,
                 deployment: None,
                 redeployment: None,
+                version: None,
+                revision_ids: Vec::new(),
+                promoted_by: None,
                 verdicts: BTreeMap::new(),
             })
             .collect();
@@ -185,6 +196,9 @@ impl State {
             | Record::CallBegan { .. }
             | Record::CallEnded { .. }
             | Record::DeploymentSeen { .. }
+            | Record::VersionSeen { .. }
+            | Record::AliasMoved { .. }
+            | Record::PromotedFully { .. }
             | Record::StepDone { .. }
             | Record::StepFailed { .. }
             | Record::Judged { .. }
@@ -205,6 +219,9 @@ impl State {
                     lane.deployment = Some(deployment.clone());
                 }
             }
+            Record::VersionSeen { version, .. } => lane.version = Some(version.clone()),
+            Record::AliasMoved { revision_id, .. } => lane.revision_ids.push(revision_id.clone()),
+            Record::PromotedFully { by, .. } => lane.promoted_by = Some(by.clone()),
             Record::Judged { condition, verdict, why, .. } => {
                 lane.verdicts.insert(condition.clone(), (verdict.clone(), why.clone()));
             }
@@ -229,6 +246,7 @@ impl State {
                 if let Some(step) = lane.step_mut(plan, Some(step)) {
                     step.is_calling = false;
                     let before = step.trouble.as_ref().map_or(0, |(_, count, _)| *count);
+                    step.answered = step.answered.saturating_add(u32::from(trouble.is_none()));
                     step.trouble = trouble.as_ref().map(|what| (what.clone(), before + 1, at));
                 }
             }
@@ -275,9 +293,25 @@ impl LaneState {
         self.steps.iter().position(|step| step.status == StepStatus::Started).or_else(|| self.cursor())
     }
 
+    /// Whether the lane waits for later stages or is past that: what is watched in it is over, and blue is still there.
+    pub fn is_past_its_watch(&self, lane: &Lane) -> bool {
+        let later = lane.steps.iter().position(|step| step.what == What::Hold(Hold::Later));
+        match (later, self.cursor()) {
+            (_, None) => true,
+            (Some(later), Some(cursor)) => cursor >= later,
+            (None, Some(_)) => false,
+        }
+    }
+
     /// Whether anything of the lane has begun, so that a rollback has to look at it.
     pub fn is_touched(&self) -> bool {
         self.steps.iter().any(|step| step.status != StepStatus::Pending)
+    }
+
+    /// Whether somebody else holds it now, so that nothing is overwritten.
+    pub fn is_foreign(&self) -> bool {
+        let causes = self.steps.iter().chain(&self.restore).filter_map(|step| step.cause.as_ref());
+        causes.into_iter().any(|cause| cause.side == Side::Foreign)
     }
 
     /// Whether the way back has ended well.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::judge::{Verdict, judge};
+use super::judge::{Judging, Verdict};
 use super::reads::Read;
 use super::state::{LaneState, State, StepStatus};
 use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, DeploymentTarget};
+use crate::model::lambda::{Alias, Code, Metrics};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
 use crate::plan::{Hold, Lane, OnFleet, Plan, StepId, Watch, What};
 
@@ -49,6 +50,14 @@ pub struct LaneView {
     pub named: Option<Fact<Vec<String>>>,
     /// Alarms by name; `None` if there is no such alarm.
     pub alarms: BTreeMap<String, Fact<Option<Alarm>>>,
+    /// Code of `$LATEST` and of versions, by version.
+    pub codes: BTreeMap<String, Fact<Code>>,
+    /// The alias; `None` if there is no such alias.
+    pub alias: Option<Fact<Option<Alias>>>,
+    /// The last two looks in a row at which the alias was as before the run.
+    pub home: Option<(Timestamp, Timestamp)>,
+    /// What both versions did.
+    pub metrics: Option<Fact<Metrics>>,
     /// Probes by their place among the lane's conditions.
     pub probes: BTreeMap<usize, Probes>,
     /// Reads in a row in which too few targets were healthy, and since when.
@@ -99,13 +108,13 @@ impl View {
     /// longer than five minutes does not.
     pub fn account(&mut self, plan: &Plan, state: &State, now: Timestamp) {
         for ((lane, lane_state), view) in plan.lanes().zip(&state.lanes).zip(&mut self.lanes) {
-            view.account(lane, lane_state, now);
+            view.account(lane, lane_state, state.driven_since, now);
         }
     }
 }
 
 impl LaneView {
-    fn account(&mut self, lane: &Lane, state: &LaneState, now: Timestamp) {
+    fn account(&mut self, lane: &Lane, state: &LaneState, driven_since: Option<Timestamp>, now: Timestamp) {
         let baking = state.cursor().filter(|place| {
             state.steps[*place].status == StepStatus::Started
                 && matches!(lane.steps[*place].what, What::Hold(Hold::Bake { .. }))
@@ -115,9 +124,8 @@ impl LaneView {
             return;
         };
         let id = &lane.steps[place].id;
-        let is_well = active_watches(lane, state)
-            .flat_map(|watch| &watch.conditions)
-            .all(|condition| matches!(judge(condition, lane, self, now), Verdict::Pass(_)));
+        let judging = Judging { lane, state, driven_since, view: self, now };
+        let is_well = judging.all().iter().all(|judged| matches!(judged.verdict, Verdict::Pass(_)));
         let recorded = state.steps[place].watched;
         #[allow(clippy::cast_precision_loss)]
         let (seconds, until, was_well) = match &self.bake {
@@ -172,6 +180,22 @@ impl LaneView {
         self.lows = is_low.then_some((count.saturating_add(1), since));
         let is_alone = lane.fleet().is_some_and(|fleet| self.serves_alone(fleet));
         self.serving = if is_alone { serving.saturating_add(1) } else { 0 };
+    }
+
+    /// Takes in the alias. A look that is taken in twice is one look.
+    pub fn saw_alias(&mut self, lane: &Lane, alias: Option<Alias>, at: Timestamp) {
+        let baseline = lane.function().and_then(|on| on.baseline.version.as_ref());
+        let is_home = match (&alias, baseline) {
+            (Some(alias), Some(version)) => alias.is_all_on(version),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        self.home = match (is_home, self.home) {
+            (true, None) => Some((Timestamp::MIN, at)),
+            (true, Some((before, last))) => Some(if last == at { (before, last) } else { (last, at) }),
+            (false, _) => None,
+        };
+        self.alias = Some(Fact { value: alias, at });
     }
 
     /// Takes in the answer to a probe: what was wrong, if anything.

@@ -27,14 +27,20 @@ struct Stored {
 #[serde(tag = "decision", rename_all = "snake_case")]
 enum StoredWish {
     Abort,
-    Promote { target: Name, step: StepId },
+    Promote {
+        target: Name,
+        step: StepId,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        full: bool,
+    },
 }
 
 /// How a decision is called.
 pub fn name_of(wish: &Wish) -> String {
     match wish {
         Wish::Abort => "abort".to_owned(),
-        Wish::Promote { target, step } => format!("promote-{target}-{step}"),
+        Wish::Promote { target, step, full: false } => format!("promote-{target}-{step}"),
+        Wish::Promote { target, step, full: true } => format!("promote-full-{target}-{step}"),
     }
 }
 
@@ -58,7 +64,9 @@ pub async fn leave(
         at,
         wish: match wish {
             Wish::Abort => StoredWish::Abort,
-            Wish::Promote { target, step } => StoredWish::Promote { target: target.clone(), step: step.clone() },
+            Wish::Promote { target, step, full } => {
+                StoredWish::Promote { target: target.clone(), step: step.clone(), full: *full }
+            }
         },
     };
     let body = serde_json::to_vec(&stored).map_err(|error| bucket.corrupt(&key, &error.to_string()))?;
@@ -112,7 +120,7 @@ fn read(name: &str, bytes: &[u8]) -> Option<Decision> {
     let stored: Stored = serde_json::from_slice(bytes).ok()?;
     let what = match stored.wish {
         StoredWish::Abort => Wish::Abort,
-        StoredWish::Promote { target, step } => Wish::Promote { target, step },
+        StoredWish::Promote { target, step, full } => Wish::Promote { target, step, full },
     };
     let is_named_so = name == name_of(&what);
     (is_named_so && stored.v == 0 && stored.by.len() <= BY_MAX).then(|| Decision {

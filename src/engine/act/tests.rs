@@ -13,6 +13,7 @@ fn act(call: Call, step: &str, failures: u32) -> Act {
         revision: lane.revision.clone(),
         lane,
         intent: Intent::Deploy,
+        version: None,
         known: Vec::new(),
         marks: Marks { run: RunId::parse("20261121-090000-aaaa").unwrap(), since: Timestamp::UNIX_EPOCH },
     }

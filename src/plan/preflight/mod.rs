@@ -1,6 +1,7 @@
 //! What must be true before a run may begin: one small function per rule. All that is wrong is said at once.
 
 mod fix;
+pub(super) mod function;
 mod group;
 mod health;
 mod instances;
@@ -38,7 +39,7 @@ impl Refusal {
         Refusal { target: Some(target.clone()), ..Refusal::of_run(what) }
     }
 
-    fn fix(mut self, fix: impl Into<String>) -> Refusal {
+    pub(super) fn fix(mut self, fix: impl Into<String>) -> Refusal {
         self.fix = Some(fix.into());
         self
     }

@@ -11,7 +11,8 @@ use crate::model::pipeline::{FleetRef, Store};
 use crate::model::revision::BundleRef;
 use crate::model::{Name, Percent, Period, Release, Revision, RunId};
 use crate::plan::{
-    Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Plan, Site, Step, StepId, Watch, Wave, WayBack, What,
+    Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Plan, RollbackScope, Site, Step, StepId, Watch, Wave,
+    WayBack, What,
 };
 use crate::run::State;
 
@@ -67,6 +68,7 @@ pub fn plan(has_approval: bool) -> Plan {
         }],
         waves: vec![Wave { name: "all".to_owned(), lanes: vec![lane(steps)] }],
         calls_per_minute: 24,
+        rollback: RollbackScope::Run,
     }
 }
 
@@ -116,7 +118,13 @@ fn lane(steps: Vec<Step>) -> Lane {
             },
         }),
         steps,
-        watches: vec![Watch { id: "health".to_owned(), from: "reroute".into(), to: "bake".into(), conditions }],
+        watches: vec![Watch {
+            id: "health".to_owned(),
+            from: "reroute".into(),
+            to: "bake".into(),
+            conditions,
+            on_undecided: None,
+        }],
     }
 }
 

@@ -6,20 +6,37 @@ use crate::event::record::{Outcome, Record, Side};
 use crate::plan::Lane;
 use crate::run::restore::restore;
 use crate::run::settle::Advance;
-use crate::run::state::StepStatus;
+use crate::run::state::{LaneState, StepState, StepStatus};
 
 impl Deciding<'_> {
     pub(super) fn back(&mut self) {
         self.out.progress.clear();
         let lanes: Vec<&Lane> = self.plan.lanes().collect();
-        for (place, lane) in lanes.iter().enumerate() {
+        // The last stage first; the lanes of one side by side.
+        let mut places = lanes.len()..lanes.len();
+        for wave in self.plan.waves.iter().rev() {
+            places = places.start - wave.lanes.len()..places.start;
+            self.restore_wave(&lanes, places.clone());
+            let mut here = self.state.lanes[places.clone()].iter().filter_map(|lane| lane.restore.as_ref());
+            if here.any(|restore| restore.status == StepStatus::Started) {
+                return;
+            }
+        }
+        self.end_back();
+    }
+
+    /// Every lane is attempted, whatever becomes of the others.
+    fn restore_wave(&mut self, lanes: &[&Lane], places: std::ops::Range<usize>) {
+        let later = self.state.lanes[places.end..].iter().filter_map(|lane| lane.restore.as_ref()?.ended).max();
+        for place in places {
+            let lane = lanes[place];
             let Some(step_state) = self.state.lanes[place].restore.clone() else { continue };
             if step_state.status != StepStatus::Started {
                 continue;
             }
             let step = lane.restore();
             let advance = restore(lane, &self.state.lanes[place], &step_state, &self.view.lanes[place], self.now);
-            let over = way_back_over_limit(&step, step_state.started, self.state.driven_since, self.now);
+            let over = way_back_over_limit(&step, step_state.started.max(later), self.state.driven_since, self.now);
             let advance = match (advance, over) {
                 (Advance::Wait(..) | Advance::Call(_), Some(over)) => over,
                 (Advance::Done(_), _) if self.is_calling(place) => {
@@ -34,27 +51,40 @@ impl Deciding<'_> {
                 Advance::Wait(..) | Advance::Call(_) => self.carry_out(lane, place, &step, advance),
             }
         }
-        let restores = || self.state.lanes.iter().filter_map(|lane| lane.restore.as_ref());
-        if restores().any(|restore| restore.status == StepStatus::Started) {
-            return;
-        }
-        let is_stuck = restores().any(|restore| restore.status == StepStatus::Failed);
-        let is_refused = self.state.lanes.iter().all(|lane| lane.deployment.is_none())
+    }
+
+    fn end_back(&mut self) {
+        let has_failed = |lane: &LaneState| lane.restore.as_ref().is_some_and(|it| it.status == StepStatus::Failed);
+        let is_stuck = self.state.lanes.iter().any(|lane| has_failed(lane) && !lane.is_foreign());
+        let is_held = self.state.lanes.iter().any(LaneState::is_foreign);
+        let is_untouched = |lane: &LaneState| {
+            let is_done = |step: &StepState| step.status == StepStatus::Done;
+            lane.deployment.is_none() && lane.version.is_none() && !lane.steps.iter().any(is_done)
+        };
+        let is_refused = self.state.lanes.iter().all(is_untouched)
             && self.state.cause.as_ref().is_some_and(|cause| matches!(cause.side, Side::Busy | Side::Refused));
-        self.end(match (is_stuck, is_refused) {
-            (true, _) => Outcome::Stuck,
-            (false, true) => Outcome::Refused,
-            (false, false) => Outcome::RolledBack,
+        self.end(match (is_stuck, is_held, is_refused) {
+            (true, _, _) => Outcome::Stuck,
+            (false, true, _) => Outcome::Held,
+            (false, false, true) => Outcome::Refused,
+            (false, false, false) => Outcome::RolledBack,
         });
     }
 
     pub(super) fn end(&mut self, outcome: Outcome) {
-        let name = |lane: &Lane| match outcome {
+        let before = |lane: &Lane| lane.live().unwrap_or_else(|| "nothing".to_owned());
+        let is_kept = |state: &LaneState| state.restore.is_none() && state.cursor().is_none();
+        let name = |(lane, state): (&Lane, &LaneState)| match outcome {
             Outcome::Succeeded => self.plan.release.label.clone(),
-            Outcome::RolledBack | Outcome::Refused => lane.live().unwrap_or_else(|| "nothing".to_owned()),
+            Outcome::RolledBack | Outcome::Held | Outcome::Stuck if is_kept(state) && !lane.steps.is_empty() => {
+                self.plan.release.label.clone()
+            }
+            Outcome::RolledBack | Outcome::Refused => before(lane),
+            Outcome::Held | Outcome::Stuck if state.is_restored() && self.plan.lanes().count() > 1 => before(lane),
             Outcome::Held | Outcome::Stuck => "unknown".to_owned(),
         };
-        let live = self.plan.lanes().map(|lane| (lane.target.clone(), name(lane))).collect();
+        let lanes = self.plan.lanes().zip(&self.state.lanes);
+        let live = lanes.map(|(lane, state)| (lane.target.clone(), name((lane, state)))).collect();
         self.emit(Record::RunEnded { outcome, live });
         self.out.stop = Some(Stop::Ended(outcome));
     }

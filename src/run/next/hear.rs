@@ -5,10 +5,9 @@ use super::Deciding;
 use crate::event::decision::{Decision, Wish};
 use crate::event::record::{Cause, Record, Side};
 use crate::model::Name;
-use crate::plan::{Lane, StepId, What};
-use crate::run::judge::{Verdict, judge};
+use crate::plan::{Hold, Lane, StepId, What};
+use crate::run::judge::Verdict;
 use crate::run::state::StepStatus;
-use crate::run::view::active_watches;
 
 impl<'a> Deciding<'a> {
     pub(super) fn hear(&mut self, decisions: &[Decision]) {
@@ -23,8 +22,8 @@ impl<'a> Deciding<'a> {
                     self.emit(Record::DecisionAccepted { name, by: by.clone() });
                     self.roll_back(Cause { side: Side::Person, what: format!("aborted by {by}"), details: Vec::new() });
                 }
-                Wish::Promote { target, step } => match self.promotable(target, step) {
-                    Ok((lane, place)) => self.promote(lane, place, step, name, &by),
+                Wish::Promote { target, step, full } => match self.promotable(target, step) {
+                    Ok((lane, place)) => self.promote((lane, place), (step, *full), name, &by),
                     Err(why) => self.ignore(name, why),
                 },
             }
@@ -37,19 +36,19 @@ impl<'a> Deciding<'a> {
 
     /// Ends a wait, but never skips a judgement: what is watched is judged first, and while it cannot be told the decision
     /// stays open.
-    fn promote(&mut self, lane: &Lane, place: usize, step: &StepId, name: String, by: &str) {
+    fn promote(&mut self, (lane, place): (&Lane, usize), (step, full): (&StepId, bool), name: String, by: &str) {
         self.judge_watches(lane, place);
         if self.state.is_going_back() {
             return self.ignore(name, "the run is going back".to_owned());
         }
-        let view = &self.view.lanes[place];
-        let is_open = active_watches(lane, &self.state.lanes[place])
-            .flat_map(|watch| &watch.conditions)
-            .any(|it| matches!(judge(it, lane, view, self.now), Verdict::Undecided(_)));
-        if is_open {
+        let judged = self.judging(lane, place, &self.state.lanes[place]).all();
+        if judged.iter().any(|it| matches!(it.verdict, Verdict::Undecided(_)) && !it.is_for_a_person) {
             return;
         }
         self.emit(Record::DecisionAccepted { name, by: by.to_owned() });
+        if full {
+            self.emit(Record::PromotedFully { target: lane.target.clone(), by: by.to_owned() });
+        }
         let note = format!("promoted by {by}");
         self.emit(Record::StepDone { target: lane.target.clone(), step: step.clone(), note });
     }
@@ -62,6 +61,7 @@ impl<'a> Deciding<'a> {
         let cursor = lane.place(step).ok_or_else(|| format!("{target} has no step {step}"))?;
         match (self.state.lanes[place].steps[cursor].status, &lane.steps[cursor].what) {
             (_, What::Act(_)) => Err(format!("{step} is not a wait")),
+            (_, What::Hold(Hold::Later)) => Err(format!("{step} ends with the later stages")),
             (StepStatus::Started, What::Hold(_)) => Ok((lane, place)),
             (StepStatus::Pending, What::Hold(_)) => Err(format!("{step} has not begun")),
             (StepStatus::Done | StepStatus::Failed, What::Hold(_)) => Err(format!("{step} is over")),

@@ -6,10 +6,10 @@ use super::{Deciding, Stop};
 use crate::event::record::Record;
 use crate::model::Period;
 use crate::model::facts::Status;
-use crate::plan::{Hold, Lane, What};
-use crate::run::judge::{Verdict, judge};
+use crate::plan::{Action, Hold, Lane, On, What};
+use crate::run::judge::Verdict;
 use crate::run::settle::Advance;
-use crate::run::state::StepState;
+use crate::run::state::{LaneState, StepState};
 use crate::run::view::active_watches;
 
 impl Deciding<'_> {
@@ -27,6 +27,47 @@ impl Deciding<'_> {
                 let left = time_left(&lane_state.steps[cursor], within, self.now);
                 Advance::Wait(format!("waits for approval, {left} left"), None)
             }
+        }
+    }
+
+    /// A person has ended all waits: over as soon as everything is judged.
+    pub(super) fn promoted(&self, lane: &Lane, place: usize) -> Advance {
+        let state = &self.state.lanes[place];
+        let by = state.promoted_by.as_deref().unwrap_or_default();
+        let open = self.judging(lane, place, state).all();
+        let open = open.iter().find(|it| matches!(it.verdict, Verdict::Undecided(_)) && !it.is_for_a_person);
+        match open {
+            Some(open) => {
+                let why =
+                    format!("promoted by {by}, once it is judged: {}: {}", open.condition.label(), open.verdict.why());
+                Advance::Wait(why, None)
+            }
+            None => Advance::Done(format!("promoted by {by}")),
+        }
+    }
+
+    /// Over when every later stage is past what is watched there; or when CodeDeploy keeps blue no longer.
+    pub(super) fn later(&self, place: usize, lane: &Lane, cursor: usize) -> Advance {
+        let mut later: Vec<&str> = Vec::new();
+        let mut first = 0;
+        for wave in &self.plan.waves {
+            let lanes = wave.lanes.iter().zip(&self.state.lanes[first..]);
+            if first > place && lanes.into_iter().any(|(lane, state)| !is_watched_out(lane, state)) {
+                later.push(&wave.name);
+            }
+            first += wave.lanes.len();
+        }
+        let state = &self.state.lanes[place];
+        let deployment = state.deployment.as_ref().and_then(|id| self.view.lanes[place].deployment(id));
+        let limit = SignedDuration::try_from(lane.steps[cursor].limit.duration()).unwrap_or(SignedDuration::MAX);
+        let age = state.steps[cursor].started.map_or(SignedDuration::ZERO, |started| self.now.duration_since(started));
+        match later.as_slice() {
+            [] => Advance::Done("the later stages are done".to_owned()),
+            _ if deployment.is_some_and(|it| it.status == Status::Succeeded) => {
+                Advance::Done("blue is gone already".to_owned())
+            }
+            _ if age >= limit => Advance::Done("CodeDeploy keeps blue no longer".to_owned()),
+            later => Advance::Wait(format!("keeps blue until stage {} is watched out", later.join(", ")), None),
         }
     }
 
@@ -57,13 +98,18 @@ impl Deciding<'_> {
     }
 
     fn why_it_bakes(&self, lane: &Lane, place: usize) -> String {
-        let view = &self.view.lanes[place];
-        let mut watched = active_watches(lane, &self.state.lanes[place]).peekable();
-        let well =
-            if watched.peek().is_some() { "seconds watched, nothing failed" } else { "seconds that blue is kept" };
-        let mut conditions = watched.flat_map(|watch| &watch.conditions);
-        let undecided = conditions.find_map(|it| match judge(it, lane, view, self.now) {
-            Verdict::Undecided(why) => Some(format!("not counting: {}: {why}", it.label())),
+        let state = &self.state.lanes[place];
+        let well = match (active_watches(lane, state).next(), &lane.on) {
+            (Some(_), _) => "seconds watched, nothing failed",
+            (None, On::Fleet(_)) => "seconds that blue is kept",
+            (None, On::Function(_)) => "seconds; nothing is watched",
+        };
+        let judged = self.judging(lane, place, state).all();
+        let undecided = judged.iter().find_map(|it| match &it.verdict {
+            Verdict::Undecided(why) if it.is_for_a_person => {
+                Some(format!("a person decides, promote or abort: {}: {why}", it.condition.label()))
+            }
+            Verdict::Undecided(why) => Some(format!("not counting: {}: {why}", it.condition.label())),
             Verdict::Pass(_) | Verdict::Fail(_) => None,
         });
         undecided.unwrap_or_else(|| well.to_owned())
@@ -79,9 +125,17 @@ impl Deciding<'_> {
             let state = &self.state.lanes[place];
             let Some(cursor) = state.cursor() else { continue };
             let What::Hold(Hold::Approval { within }) = &lane.steps[cursor].what else { return };
+            // Somebody has to look while the new version gets calls.
+            if active_watches(lane, state).next().is_some() {
+                return;
+            }
             // Not before it was seen that the deployment still waits, too.
             let deployment = state.deployment.as_ref().and_then(|id| self.view.lanes[place].deployment(id));
-            if self.view.lanes[place].is_calling || deployment.is_none_or(|deployment| deployment.status.has_ended()) {
+            let is_seen = match &lane.on {
+                On::Fleet(_) => deployment.is_some_and(|deployment| !deployment.status.has_ended()),
+                On::Function(_) => true,
+            };
+            if self.view.lanes[place].is_calling || !is_seen {
                 return;
             }
             let within = SignedDuration::try_from(within.duration()).unwrap_or(SignedDuration::MAX);
@@ -98,6 +152,15 @@ impl Deciding<'_> {
             self.out.stop = Some(Stop::Paused);
         }
     }
+}
+
+/// Whether nothing is left in a lane that could still send the run back.
+fn is_watched_out(lane: &Lane, state: &LaneState) -> bool {
+    let rest = state.cursor().map_or(&[][..], |cursor| &lane.steps[cursor..]);
+    let is_tail = |what: &What| {
+        matches!(what, What::Hold(Hold::Later) | What::Act(Action::Finish | Action::PruneVersions { .. }))
+    };
+    rest.iter().all(|step| is_tail(&step.what))
 }
 
 fn time_left(state: &StepState, within: Period, now: Timestamp) -> Period {

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::event::record::{Cause, Side};
 use crate::model::Period;
 use crate::model::facts::Status;
-use crate::plan::{Hold, Lane, Step, What};
+use crate::plan::{Action, Hold, Lane, On, Step, What};
 use crate::run::explain::lead;
 use crate::run::settle::{Advance, why_it_ended};
 use crate::run::state::LaneState;
@@ -60,7 +60,9 @@ pub(super) fn over_limit(
         }
         // Without a condition nothing can speak against the release: blue was kept for as long as it could be.
         What::Hold(Hold::Bake { .. })
-            if is_over(started, step.limit, now) && active_watches(lane, state).next().is_none() =>
+            if matches!(lane.on, On::Fleet(_))
+                && is_over(started, step.limit, now)
+                && active_watches(lane, state).next().is_none() =>
         {
             Some(Advance::Done(format!("blue was kept for {}", step.limit)))
         }
@@ -68,13 +70,17 @@ pub(super) fn over_limit(
         What::Hold(Hold::Bake { .. }) => {
             is_over(started.max(driven_since.unwrap_or(started)), step.limit, now).then(|| took_longer(step))
         }
+        // The release is live, and old versions do no harm.
+        What::Act(Action::PruneVersions { .. }) if is_over(started, step.limit, now) => {
+            Some(Advance::Done(format!("old versions are left: pruning took longer than {}", step.limit)))
+        }
         What::Act(_)
             if is_over(started, step.limit, now)
                 && driven_since.is_none_or(|since| now.duration_since(since).as_secs() >= LOOK_SECONDS) =>
         {
             Some(took_longer(step))
         }
-        What::Act(_) | What::Hold(Hold::Approval { .. }) => None,
+        What::Act(_) | What::Hold(Hold::Approval { .. } | Hold::Later) => None,
     }
 }
 

@@ -39,6 +39,9 @@ fn told(turn: &Turn) -> Vec<String> {
             | Record::DriverStarted { .. }
             | Record::CallEnded { .. }
             | Record::DeploymentSeen { .. }
+            | Record::VersionSeen { .. }
+            | Record::AliasMoved { .. }
+            | Record::PromotedFully { .. }
             | Record::Detached { .. } => "?".to_owned(),
         };
         format!("{target}{text}")
@@ -92,7 +95,7 @@ fn well_but(plan: &Plan, alarm: &str, seconds: i64) -> View {
 }
 
 fn promote(step: &str) -> Decision {
-    let what = Wish::Promote { target: name("web"), step: StepId::from(step) };
+    let what = Wish::Promote { target: name("web"), step: StepId::from(step), full: false };
     Decision { name: format!("promote-web-{step}"), by: "ann".into(), what }
 }
 
@@ -190,7 +193,10 @@ fn decisions_are_heard_once_and_never_illegal() {
         (promote("bake"), "ignored promote-web-bake: bake has not begun"),
         (promote("nothing"), "ignored promote-web-nothing: web has no step nothing"),
         (
-            Decision { what: Wish::Promote { target: name("api"), step: StepId::from("bake") }, ..promote("x") },
+            Decision {
+                what: Wish::Promote { target: name("api"), step: StepId::from("bake"), full: false },
+                ..promote("x")
+            },
             "ignored promote-web-x: there is no target api",
         ),
     ] {

@@ -2,6 +2,7 @@
 
 mod deciding;
 mod fixture;
+mod function;
 mod judging;
 mod pacing;
 mod restoring;

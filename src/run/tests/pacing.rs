@@ -30,6 +30,9 @@ fn short(read: &Read) -> String {
         Read::Scaling(name) | Read::Alarm(name) => name.clone(),
         Read::Group => "group".to_owned(),
         Read::Probe(place) => format!("probe {place}"),
+        Read::Code(version) => format!("code {version}"),
+        Read::Alias => "alias".to_owned(),
+        Read::Metrics => "metrics".to_owned(),
     }
 }
 

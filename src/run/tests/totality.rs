@@ -109,7 +109,7 @@ fn there_is_always_a_state_and_a_turn() {
             state.apply(&plan, at(*seconds), record);
         }
         let decisions = [
-            Decision { name: "p".into(), by: "ann".into(), what: Wish::Promote { target, step } },
+            Decision { name: "p".into(), by: "ann".into(), what: Wish::Promote { target, step, full: false } },
             Decision { name: "abort".into(), by: "ann".into(), what: Wish::Abort },
         ];
         // A few turns in which nothing new is seen: it settles, and does not write for ever.

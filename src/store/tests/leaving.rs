@@ -17,7 +17,7 @@ fn web() -> Name {
 }
 
 fn promote(step: &str) -> Wish {
-    Wish::Promote { target: web(), step: StepId::from(step) }
+    Wish::Promote { target: web(), step: StepId::from(step), full: false }
 }
 
 async fn decisions(stage: &Stage, known: &[String]) -> Vec<Decision> {

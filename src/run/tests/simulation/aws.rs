@@ -84,7 +84,7 @@ impl Dep {
 
 impl Site {
     pub fn new(lane: &Lane, luck: Luck) -> Site {
-        let blue = &lane.fleet().unwrap().baseline.scaling_group;
+        let blue = lane.fleet().map(|fleet| fleet.baseline.scaling_group.clone()).unwrap_or_default();
         let instances: Vec<String> = blue.instances.iter().map(|it| it.id.clone()).collect();
         Site {
             registered: instances.iter().map(|id| (id.clone(), 0)).collect(),

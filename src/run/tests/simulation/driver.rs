@@ -2,6 +2,7 @@
 
 use super::super::fixture::at;
 use super::aws::{Luck, Phase, Site};
+use super::function::FunctionSite;
 use crate::event::decision::{Decision, Wish};
 use crate::event::record::Record;
 use crate::model::RunId;
@@ -16,6 +17,8 @@ use crate::run::view::{Fact, View};
 pub struct Simulation {
     pub plan: Plan,
     pub sites: Vec<Site>,
+    /// For lanes on functions, where sites are empty.
+    pub functions: Vec<Option<FunctionSite>>,
     /// The journal.
     pub records: Vec<(i64, Record)>,
     pub state: State,
@@ -47,6 +50,7 @@ impl Simulation {
         let run = RunId::parse("20261121-090000-aaaa").unwrap();
         let mut simulation = Simulation {
             sites: plan.lanes().map(|lane| Site::new(lane, luck)).collect(),
+            functions: plan.lanes().map(|lane| FunctionSite::new(lane, luck)).collect(),
             state: State::new(run, &plan),
             view: View::new(&plan),
             plan,
@@ -164,6 +168,10 @@ impl Simulation {
     fn take_effect(&mut self, planned: &PlannedCall) -> Vec<Record> {
         let (site, rng, now) = (&mut self.sites[planned.lane], &mut self.rng, self.now);
         let (target, step) = (site.lane().target.clone(), planned.step.clone());
+        if let Some(function) = &mut self.functions[planned.lane] {
+            let said = function.take_effect(planned, now, rng);
+            return said.unwrap_or_else(|| vec![trouble(planned, &target, "it was changed meanwhile")]);
+        }
         let seen = |step: &str, deployment: String| {
             vec![Record::DeploymentSeen { target: target.clone(), step: StepId::from(step), deployment }]
         };
@@ -212,6 +220,7 @@ impl Simulation {
                 }
                 Vec::new()
             }
+            call => panic!("no call of a fleet: {call:?}"),
         }
     }
 
@@ -269,9 +278,23 @@ impl Simulation {
             }
             Read::Group => view.named = Some(Fact { value: vec![site.named.clone()], at: at(now) }),
             Read::Alarm(name) => {
-                view.alarms.insert(name, Fact { value: Some(site.read_alarm(now)), at: at(now) });
+                let alarm =
+                    self.functions[place].as_ref().map_or_else(|| site.read_alarm(now), |it| it.read_alarm(now));
+                view.alarms.insert(name, Fact { value: Some(alarm), at: at(now) });
             }
             Read::Probe(condition) => view.saw_probe(condition, None, at(now)),
+            Read::Code(_) | Read::Alias | Read::Metrics => {
+                let Some(function) = &self.functions[place] else { panic!("no read of a fleet: {read:?}") };
+                match read {
+                    Read::Code(version) => {
+                        if let Some(code) = function.read_code(&version, now) {
+                            view.codes.insert(version, Fact { value: code, at: at(now) });
+                        }
+                    }
+                    Read::Alias => view.saw_alias(site.lane(), function.alias.clone(), at(now)),
+                    _ => view.metrics = Some(Fact { value: function.read_metrics(now), at: at(now) }),
+                }
+            }
         }
     }
 
@@ -283,6 +306,10 @@ impl Simulation {
         for place in 0..self.sites.len() {
             if self.is_unlucky(self.luck.console) {
                 let (site, now) = (&mut self.sites[place], self.now);
+                if let Some(function) = &mut self.functions[place] {
+                    function.somebody_moves();
+                    continue;
+                }
                 let Some(id) = site.forward().map(|dep| dep.id.clone()) else { continue };
                 match self.rng.u8(..4) {
                     0 => site.go_on(&id, Phase::Ready, now, &mut self.rng),
@@ -309,14 +336,14 @@ impl Simulation {
             .filter_map(|(lane, state)| {
                 let step = &lane.steps[state.cursor()?];
                 let is_approval = matches!(step.what, What::Hold(Hold::Approval { .. }));
-                is_approval.then(|| Wish::Promote { target: lane.target.clone(), step: step.id.clone() })
+                is_approval.then(|| Wish::Promote { target: lane.target.clone(), step: step.id.clone(), full: false })
             })
             .collect();
         match self.rng.u8(..4) {
             0 => self.decide(Wish::Abort, "abort"),
             1 => {}
             _ => waits.into_iter().for_each(|wish| {
-                let Wish::Promote { target, step } = &wish else { return };
+                let Wish::Promote { target, step, .. } = &wish else { return };
                 let name = format!("promote-{target}-{step}");
                 self.decide(wish, &name);
             }),
@@ -359,7 +386,19 @@ impl Simulation {
             | Call::Stop(_)
             | Call::Redeploy
             | Call::TakeOut(_)
-            | Call::DeleteLeftover(_) => false,
+            | Call::DeleteLeftover(_)
+            | Call::RestoreCode { .. } => false,
+            Call::Shift { version, share, .. } => {
+                let function = self.functions[planned.lane].as_ref();
+                let stable =
+                    function.and_then(|_| self.sites[planned.lane].lane().function()?.baseline.version.clone());
+                share.is_some() || stable.as_ref() != Some(version)
+            }
+            Call::UpdateCode { .. }
+            | Call::Publish { .. }
+            | Call::Test { .. }
+            | Call::CreateAlias { .. }
+            | Call::Prune => true,
         });
         if moves && state.is_going_back() {
             self.wrong.push(format!("forward on the way back: {:?}", turn.calls));

@@ -3,4 +3,5 @@
 
 mod aws;
 mod driver;
+mod function;
 mod properties;

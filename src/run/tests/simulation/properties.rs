@@ -7,18 +7,51 @@ use super::super::fixture::{plan, plan_of_two, plan_with_holds};
 use super::aws::Luck;
 use super::driver::Simulation;
 use crate::event::record::{Outcome, Record};
-use crate::plan::{Plan, Wave};
+use crate::model::function::{FunctionTarget, Shifting};
+use crate::model::{Name, Period};
+use crate::plan::sample::{function, function_plan, function_target};
+use crate::plan::{Plan, RollbackScope, Wave};
 use crate::run::RunStatus;
 
 /// Turns within which every run is over, and the world time that they may take.
 const TURNS: usize = 6000;
 
 /// The plans: one lane, with and without waits for people; two lanes side by side and one after the other.
-fn plans() -> [Plan; 4] {
+fn plans() -> [Plan; 10] {
     let mut in_turn = plan_of_two(plan_with_holds());
     let second = in_turn.waves[0].lanes.split_off(1);
     in_turn.waves.push(Wave { name: "second".into(), lanes: second });
-    [plan(), plan_with_holds(), plan_of_two(plan()), in_turn]
+    let mut first = function();
+    (first.alias, first.live) = (None, None);
+    let all = FunctionTarget { shifting: Shifting::AllAtOnce, ..function_target() };
+    [
+        plan(),
+        plan_with_holds(),
+        plan_of_two(plan()),
+        in_turn,
+        function_plan(&function_target(), &function()),
+        function_plan(&all, &function()),
+        function_plan(&all, &first),
+        staged(RollbackScope::Run, true),
+        staged(RollbackScope::Stage, true),
+        staged(RollbackScope::Run, false),
+    ]
+}
+
+/// A function and a fleet, one after the other; a fleet that is first keeps blue for the function.
+fn staged(rollback: RollbackScope, is_function_first: bool) -> Plan {
+    let mut staged = plan();
+    let mut function = function_plan(&function_target(), &function()).waves.remove(0);
+    function.name = "functions".into();
+    staged.rollback = rollback;
+    if is_function_first {
+        staged.waves.insert(0, function);
+    } else {
+        let lane = &mut staged.waves[0].lanes[0];
+        crate::plan::fleet::keep_for_later(lane, Period::minutes(90), Period::minutes(30));
+        staged.waves.push(function);
+    }
+    staged
 }
 
 fn run(plan: Plan, luck: Luck, seed: u64) -> Simulation {
@@ -58,9 +91,18 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
             Record::RollBackBegan { targets, .. } => {
                 backs += 1;
                 touched.clone_from(targets);
+                let foreign = |target: &Name| {
+                    let lane = simulation.state.lane(target);
+                    lane.is_some_and(|lane| lane.restore.is_none() && lane.is_foreign())
+                };
                 let began: Vec<_> = simulation.plan.lanes().map(|lane| &lane.target).collect();
-                let began: Vec<_> =
-                    began.into_iter().filter(|target| started.iter().any(|(it, _)| it == target)).cloned().collect();
+                let began = began.into_iter().filter(|target| started.iter().any(|(it, _)| it == target));
+                let began: Vec<_> = began.filter(|target| !foreign(target)).cloned().collect();
+                // Stages that were done stay.
+                let is_staged = simulation.plan.rollback == RollbackScope::Stage;
+                if is_staged && began.ends_with(targets) {
+                    continue;
+                }
                 if *targets != began {
                     flaws.push(format!("restores {targets:?}, but {began:?} had begun"));
                 }
@@ -71,6 +113,9 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
             }
             Record::RunPlanned { .. }
             | Record::DeploymentSeen { .. }
+            | Record::VersionSeen { .. }
+            | Record::AliasMoved { .. }
+            | Record::PromotedFully { .. }
             | Record::StepDone { .. }
             | Record::StepFailed { .. }
             | Record::Judged { .. }
@@ -87,8 +132,20 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
     if backs > 1 || restored != touched {
         flaws.push(format!("{backs} ways back, of {touched:?} restored {restored:?}"));
     }
-    for site in &simulation.sites {
-        flaws.extend(flaws_of(site, outcome));
+    for ((site, function), lane) in simulation.sites.iter().zip(&simulation.functions).zip(&simulation.state.lanes) {
+        // What a stage that was done keeps is the new release.
+        let is_kept = outcome == Outcome::RolledBack && lane.restore.is_none() && lane.cursor().is_none();
+        let is_staged = simulation.plan.rollback == RollbackScope::Stage;
+        if is_kept && !is_staged {
+            flaws.push(format!("{} was not taken back", lane.target));
+        }
+        let outcome = if is_kept { Outcome::Succeeded } else { outcome };
+        match function {
+            // What this run never touched is whatever somebody made of it.
+            Some(_) if !lane.is_touched() => {}
+            Some(function) => flaws.extend(function.flaws(&format!("{outcome:?}"))),
+            None => flaws.extend(flaws_of(site, outcome)),
+        }
     }
     let failed = |(word, _): &(String, String)| word == "fail";
     if outcome == Outcome::Succeeded && simulation.state.lanes.iter().any(|lane| lane.verdicts.values().any(failed)) {
@@ -176,6 +233,14 @@ fn outcomes(luck: Luck) -> Vec<String> {
 fn weather_is_not_failure() {
     let fair = Luck::default();
     let storm = Luck { calls: 30, reads: 30, deaths: 3, ..fair };
+    for plan in [staged(RollbackScope::Run, true), staged(RollbackScope::Run, false)] {
+        for seed in 0..10 {
+            let bad_fleet = Luck { deployments: 100, ..fair };
+            let simulation = run(plan.clone(), bad_fleet, seed);
+            assert_eq!(flaws(&simulation), Vec::<String>::new(), "{seed}\n{}", simulation.tale());
+            assert_eq!(simulation.state.status, RunStatus::Ended(Outcome::RolledBack), "{}", simulation.tale());
+        }
+    }
     for luck in [fair, storm] {
         assert_eq!(outcomes(luck), ["30 Ended(Succeeded) "]);
         assert_eq!(outcomes(Luck { is_bad: true, ..luck }), ["30 Ended(RolledBack) Condition"]);

@@ -1,0 +1,181 @@
+//! Verdicts on metrics: tables and properties.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(seconds: i64) -> Timestamp {
+    "2026-11-21T09:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
+}
+
+/// Minutes from the beginning on: calls, errors, p99. A negative number was not said.
+fn minutes(numbers: &[(i64, i64, i64)]) -> Vec<Minute> {
+    #[allow(clippy::cast_precision_loss)]
+    let said = |number: i64| (number >= 0).then_some(number as f64);
+    let minute = |(place, (calls, errors, p99)): (usize, &(i64, i64, i64))| {
+        let at = at(i64::try_from(place).unwrap() * 60);
+        Minute { at, calls: said(*calls), errors: said(*errors), p99: said(*p99) }
+    };
+    numbers.iter().enumerate().map(minute).collect()
+}
+
+fn condition(text: &str) -> MetricCondition {
+    serde_json::from_str(text).unwrap()
+}
+
+fn told(condition: &MetricCondition, canary: &[(i64, i64, i64)], stable: &[(i64, i64, i64)], now: i64) -> String {
+    let metrics = Metrics { canary: minutes(canary), stable: minutes(stable) };
+    let verdict = judge_metric(condition, &metrics, at(now));
+    format!("{}: {}", verdict.word(), verdict.why())
+}
+
+#[test]
+fn errors_are_counted_over_whole_minutes() {
+    let limit = condition(r#"{"errors":"< 1%"}"#);
+    let none = "undecided: no data yet, 50 calls are needed";
+    for (what, canary, now, expected) in [
+        ("no data", &[][..], 600, none),
+        ("one datapoint of a minute that is not over", &[(500, 500, 9)], 59, none),
+        ("one datapoint", &[(500, 0, 9)], 60, "pass: 0 of 500 calls failed (0.00%) in 1 minutes"),
+        ("too few", &[(49, 49, 9)], 120, "undecided: 49 calls so far, 50 are needed"),
+        ("zero traffic", &[(0, 0, -1), (0, 0, -1)], 120, "undecided: 0 calls so far, 50 are needed"),
+        ("all errors", &[(50, 50, 9)], 60, "fail: 50 of 50 calls failed (100.00%) in 1 minutes, limit 1%"),
+        ("just at the limit", &[(100, 1, 9)], 60, "fail: 1 of 100 calls failed (1.00%) in 1 minutes, limit 1%"),
+        ("just below", &[(101, 1, 9)], 60, "pass: 1 of 101 calls failed (0.99%) in 1 minutes"),
+        ("errors not said are not zero", &[(500, -1, 9)], 60, none),
+        (
+            "a minute without errors said is left out",
+            &[(500, -1, 9), (60, 0, 9)],
+            120,
+            "pass: 0 of 60 calls failed (0.00%) in 1 minutes",
+        ),
+        ("the clock is behind", &[(60, 0, 9), (60, 60, 9)], 90, "pass: 0 of 60 calls failed (0.00%) in 1 minutes"),
+        (
+            "older minutes until there are enough",
+            &[
+                (30, 0, 9),
+                (0, 0, -1),
+                (0, 0, -1),
+                (0, 0, -1),
+                (0, 0, -1),
+                (0, 0, -1),
+                (0, 0, -1),
+                (0, 0, -1),
+                (25, 0, 9),
+            ],
+            540,
+            "pass: 0 of 55 calls failed (0.00%) in 9 minutes",
+        ),
+        (
+            "old trouble is forgotten",
+            &[(500, 500, 9), (0, 0, 9), (0, 0, 9), (0, 0, 9), (0, 0, 9), (0, 0, 9), (500, 0, 9)],
+            420,
+            "pass: 0 of 500 calls failed (0.00%) in 6 minutes",
+        ),
+        ("nobody called for an hour", &[(500, 0, 9)], 3700, none),
+    ] {
+        assert_eq!(told(&limit, canary, &[], now), expected, "{what}");
+    }
+}
+
+/// A minute's datapoint may grow for some time: every look reads the whole window again, so the verdict follows.
+#[test]
+fn datapoints_that_are_revised_late_count_as_they_are() {
+    let limit = condition(r#"{"errors":"< 1%"}"#);
+    let first = told(&limit, &[(60, 0, 9), (20, 0, 9)], &[], 125);
+    let later = told(&limit, &[(60, 0, 9), (90, 9, 9)], &[], 155);
+    assert_eq!(first, "pass: 0 of 80 calls failed (0.00%) in 2 minutes");
+    assert_eq!(later, "fail: 9 of 150 calls failed (6.00%) in 2 minutes, limit 1%");
+}
+
+#[test]
+fn errors_are_compared_with_the_old_versions() {
+    let alike = condition(r#"{"errors":"not worse than baseline"}"#);
+    for (canary, stable, expected) in [
+        (
+            (100, 20),
+            (1900, 0),
+            "fail: 20 of 100 calls failed (20.00%) in 1 minutes, of the old version's 0 of 1900: worse with 99.9% confidence (p = 1.37e-27)",
+        ),
+        (
+            (100, 1),
+            (1900, 19),
+            "pass: 1 of 100 calls failed (1.00%) in 1 minutes, of the old version's 19 of 1900: not worse with 99.9% confidence (p = 0.64)",
+        ),
+        (
+            (100, 0),
+            (1900, 1900),
+            "pass: 0 of 100 calls failed (0.00%) in 1 minutes, of the old version's 1900 of 1900: not worse with 99.9% confidence (p = 1.00)",
+        ),
+        (
+            (100, 100),
+            (1900, 1900),
+            "pass: 100 of 100 calls failed (100.00%) in 1 minutes, of the old version's 1900 of 1900: not worse with 99.9% confidence (p = 1.00)",
+        ),
+        ((100, 5), (49, 0), "undecided: the old version had 49 calls, 50 are needed"),
+        ((49, 5), (1900, 0), "undecided: 49 calls so far, 50 are needed"),
+    ] {
+        let of = |(calls, errors): (i64, i64)| [(calls, errors, 9)];
+        assert_eq!(told(&alike, &of(canary), &of(stable), 60), expected, "{canary:?} {stable:?}");
+    }
+}
+
+#[test]
+fn the_minute_in_the_middle_tells_how_long_calls_take() {
+    let limit = condition(r#"{"p99":"< 800ms"}"#);
+    for (canary, expected) in [
+        (&[(60, 0, 799)][..], "pass: 799 ms in the middle of 1 minutes, 60 calls"),
+        (&[(60, 0, 800)], "fail: 800 ms in the middle of 1 minutes, 60 calls, limit 800 ms"),
+        (&[(10, 0, 9000), (60, 0, 90)], "pass: 90 ms in the middle of 2 minutes, 70 calls"),
+        (&[(10, 0, 90), (60, 0, 9000)], "fail: 9000 ms in the middle of 2 minutes, 70 calls, limit 800 ms"),
+        (&[(60, 0, -1)], "undecided: no data yet, 50 calls are needed"),
+    ] {
+        assert_eq!(told(&limit, canary, &[], 300), expected, "{canary:?}");
+    }
+}
+
+/// Against the definition, term by term, with exact binomials.
+#[test]
+fn the_test_is_exact() {
+    fn choose(n: u64, k: u64) -> f64 {
+        (0..k).fold(1.0, |product, place| product * (n - place) as f64 / (place + 1) as f64)
+    }
+    for (errors, calls, other_errors, other_calls) in [(3, 10, 1, 20), (1, 5, 0, 50), (7, 9, 20, 40), (2, 30, 9, 30)] {
+        let (all, failed) = (calls + other_calls, errors + other_errors);
+        let expected: f64 = (errors..=failed.min(calls))
+            .filter(|k| calls - k <= all - failed)
+            .map(|k| choose(failed, k) * choose(all - failed, calls - k) / choose(all, calls))
+            .sum();
+        let found = fisher(errors as f64, calls as f64, other_errors as f64, other_calls as f64);
+        assert!((found - expected).abs() < 1e-9, "{errors}/{calls} {other_errors}/{other_calls}: {found} {expected}");
+    }
+    assert!((ln_factorial(31.0) + 32.0_f64.ln() - ln_factorial(32.0)).abs() < 1e-10);
+}
+
+proptest! {
+    #[test]
+    fn more_errors_never_make_it_better(calls in 1u32..2000, other in 1u32..2000, share in 0.0f64..1.0, rest in 0.0f64..1.0) {
+        let (n, m) = (f64::from(calls), f64::from(other));
+        let (errors, other_errors) = ((n * share).floor(), (m * rest).floor());
+        let p = fisher(errors, n, other_errors, m);
+        prop_assert!((0.0..=1.0).contains(&p), "{p}");
+        if errors + 1.0 <= n {
+            prop_assert!(fisher(errors + 1.0, n, other_errors, m) <= p + 1e-9);
+        }
+    }
+
+    /// Whatever CloudWatch says there is a verdict, and without enough calls it is none.
+    #[test]
+    fn there_is_always_a_verdict(
+        numbers in proptest::collection::vec((-1i64..2000, -1i64..3000, -1i64..99_999), 0..90),
+        stable in proptest::collection::vec((-1i64..2000, -1i64..3000, -1i64..99_999), 0..90),
+        now in -600i64..9000,
+    ) {
+        for text in [r#"{"errors":"< 5%"}"#, r#"{"errors":"not worse than baseline"}"#, r#"{"p99":"< 1s"}"#, "{}"] {
+            let condition = condition(text);
+            let said = told(&condition, &numbers, &stable, now);
+            let calls: i64 = numbers.iter().map(|(calls, ..)| (*calls).max(0)).sum();
+            prop_assert!(calls >= 50 || said.starts_with("undecided"), "{said}");
+        }
+    }
+}
