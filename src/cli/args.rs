@@ -88,6 +88,9 @@ pub enum Output {
 pub struct ValidateArgs {
     /// Pipeline files or names; all in pipelines/ if none is given
     pub pipelines: Vec<String>,
+    /// The form of standard output; json is for editors
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
 }
 
 /// What is shipped.

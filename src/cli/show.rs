@@ -8,6 +8,7 @@ use super::args::{Output, ReadArgs, ShowArgs};
 use super::around::Around;
 use super::project::{Cloud, Project};
 use super::{Ended, runs};
+use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
 use crate::model::pipeline::Target;
@@ -24,7 +25,7 @@ const RUNS_SHOWN: usize = 20;
 
 /// `shipit status`.
 pub async fn status(args: &ReadArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Targets)?;
     let cloud = project.cloud(around, "shipit-status").await;
     let (head, seen) =
         tokio::try_join!(head::read(&cloud.bucket, &cloud.keys), lock::read(&cloud.bucket, &cloud.keys))?;
@@ -93,7 +94,7 @@ async fn live(cloud: &Cloud, head: &Head, name: &Name, target: &Target) -> (Targ
 
 /// `shipit history`.
 pub async fn history(args: &ReadArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-history").await;
     let known = head::read(&cloud.bucket, &cloud.keys).await?.0.runs;
     let mut rows = Vec::new();
@@ -149,7 +150,7 @@ fn row(run: &RunSummary) -> HistoryRow {
 /// `shipit show`: the journal, through the same lines as the live log.
 pub async fn run(args: &ShowArgs, around: &mut Around) -> Ended {
     let id = RunId::parse(&args.run).map_err(|why| Failure::new(Kind::Usage, why))?;
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-show").await;
     let Some(run) = runs::load(&cloud.bucket, &cloud.keys, &id).await? else {
         return Err(Failure::new(Kind::Usage, format!("there is no run {id} in {}", project.environment))

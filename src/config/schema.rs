@@ -10,7 +10,7 @@ use crate::model::Pipeline;
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
     let mut schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Pipeline>();
-    RecursiveTransform(forbid_null).transform(&mut schema);
+    RecursiveTransform(tidy).transform(&mut schema);
     schema.insert("title".to_owned(), "shipit pipeline".into());
     schema.to_value()
 });
@@ -25,9 +25,13 @@ pub(super) fn shared() -> &'static Value {
     &SCHEMA
 }
 
-/// A key without a value is always a mistake, though serde reads it as an absent `Option`.
-fn forbid_null(schema: &mut schemars::Schema) {
+/// A key without a value is always a mistake, though serde reads it as an absent `Option`; a description is one line.
+fn tidy(schema: &mut schemars::Schema) {
     let Some(object) = schema.as_object_mut() else { return };
+    object.remove("writeOnly");
+    if let Some(Value::String(description)) = object.get_mut("description") {
+        *description = description.replace('\n', " ");
+    }
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|kind| kind != "null");
         if let [only] = types.as_slice() {

@@ -4,21 +4,10 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use crate::model::Pipeline;
-use crate::yaml::{MAX_BYTES, Problem, Problems};
-
-/// Reads the pipeline in a file.
-///
-/// # Errors
-/// The file cannot be read or is no pipeline; all problems at once.
-pub fn load(path: &Path) -> Result<Pipeline, Problems> {
-    let name = path.display().to_string();
-    let text = read(path).map_err(|problem| Problems::whole(&name, problem))?;
-    super::parse(&text, &name)
-}
+use crate::yaml::{MAX_BYTES, Problem};
 
 /// Looks before it opens, so that a FIFO cannot hold it, and reads no more than a pipeline may have.
-fn read(path: &Path) -> Result<String, Problem> {
+pub fn read(path: &Path) -> Result<String, Problem> {
     let cannot = |error: std::io::Error| Problem::whole(format!("cannot be read: {}", error.kind()));
     let found = fs::metadata(path).map_err(cannot)?;
     if found.is_dir() {

@@ -177,6 +177,7 @@ impl Stage {
             driving: Arc::default(),
             pace: Pace { decisions: (minute, minute), progress: minute },
             directory: self.directory.clone(),
+            env: std::collections::BTreeMap::new(),
         };
         (around, caught, stop)
     }
