@@ -8,7 +8,7 @@ use crate::yaml::{Entry, Key, Node, Problem, Value, clip, list, suggestion};
 use super::sample::resolved;
 
 /// What an environment may say differently.
-const PARTS: &[&str] = &["store", "artifacts", "targets", "stages"];
+pub const PARTS: &[&str] = &["store", "artifacts", "targets", "stages"];
 
 /// What came of a merge beside the merged tree.
 #[derive(Default)]

@@ -14,16 +14,16 @@ pub fn read(path: &Path) -> Result<String, Problem> {
         return Err(Problem::whole("a directory, not a pipeline").help("name a file in it"));
     }
     if !found.is_file() {
-        return Err(Problem::whole("not a regular file"));
+        return Err(Problem::whole("not a regular file").help("name a file that has the pipeline in it"));
     }
     let mut bytes = Vec::new();
     File::open(path).map_err(cannot)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() > MAX_BYTES {
-        return Err(Problem::whole("larger than 1 MiB, too large for a pipeline"));
+        return Err(Problem::whole("larger than 1 MiB, too large for a pipeline").help("name the file that has the pipeline in it"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let line =
             error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Problem::whole(format!("not UTF-8 on line {line}"))
+        Problem::whole(format!("not UTF-8 on line {line}")).help("save it as UTF-8")
     })
 }

@@ -194,8 +194,8 @@ impl Variables<'_> {
             return Meaning::Wrong(format!("`${{env.{shown}}}` names no environment variable"), help.to_owned());
         }
         if is_secret(name) {
-            let help = "what stands in a pipeline is kept in the bucket and shown in logs; let the program read its \
-                        secret where it runs, for example from Secrets Manager, and let shipit find credentials itself";
+            let help = "what stands in a pipeline is stored and shown; let the program read its secret where it runs, \
+                        for example from Secrets Manager";
             return Meaning::Wrong(format!("`${{env.{shown}}}` looks like a secret"), help.to_owned());
         }
         match self.facts.env.get(name) {

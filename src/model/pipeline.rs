@@ -20,6 +20,7 @@ pub struct Pipeline {
     #[schemars(range(min = 1, max = 1))]
     pub version: u32,
     /// The pipeline's name, part of every object key.
+    #[schemars(extend("examples" = ["annotated"]))]
     pub pipeline: Name,
     /// Where artifacts, runs and locks are kept.
     pub store: Store,
@@ -39,7 +40,6 @@ pub struct Pipeline {
     /// The order of targets: named groups that are shipped one after another, each target in exactly one. Without it all
     /// are shipped side by side.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(extend("examples" = [[{"name": "first", "targets": ["web"]}]]))]
     pub stages: Vec<Stage>,
 }
 
@@ -58,9 +58,10 @@ impl Pipeline {
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// What the stage is called.
+    #[schemars(extend("examples" = ["first"]))]
     pub name: Name,
     /// The names of its targets, at least one.
-    #[schemars(length(min = 1))]
+    #[schemars(length(min = 1), extend("examples" = [["web"]]))]
     pub targets: Vec<Name>,
 }
 
@@ -152,6 +153,7 @@ pub struct Target {
     #[serde(default)]
     pub group_is_replaced: bool,
     /// The artifact that is shipped to it.
+    #[schemars(extend("examples" = ["web"]))]
     pub artifact: Name,
     /// How the new release takes over.
     pub strategy: Strategy,
@@ -232,7 +234,7 @@ pub struct Health {
     pub alarms: Vec<String>,
     /// Requests through the live listener.
     #[serde(default)]
-    #[schemars(length(max = 20), extend("examples" = [[{"path": "/healthz"}]]))]
+    #[schemars(length(max = 20))]
     pub http: Vec<HttpCondition>,
     /// How long the new release is watched with all traffic before the old fleet goes.
     #[serde(default = "Health::default_bake")]

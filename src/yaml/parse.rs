@@ -6,7 +6,7 @@ use serde_yaml::budget::BudgetBreach;
 use serde_yaml::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 use serde_yaml::{Error, Location, MessageFormatter, Options, UserMessageFormatter};
 
-use super::draft::Draft;
+use super::draft::{Draft, byte_of, span_of};
 use super::mend::mend;
 use super::node::{Entry, Node, Span, Value};
 use super::problem::{Problem, Problems};
@@ -258,9 +258,9 @@ fn problem(error: &Error, text: &str) -> Problem {
         Error::AliasError { error, .. } => error,
         other => other,
     };
-    let before = text.get(..super::draft::byte_of(text, location.line() as usize, location.column() as usize));
-    if before.is_some_and(|before| before.ends_with('$')) {
-        return at("a value with `${` must stand in quotes inside brackets").help("write it as \"${…}\"");
+    if let Some(span) = unquoted_variable(text, location) {
+        let shown = text.get(span.start..span.end).unwrap_or("");
+        return Problem::at(span, "a variable must stand in quotes inside brackets").help(format!("write \"{shown}\""));
     }
     match error {
         Error::Eof { .. } => Problem::whole("empty"),
@@ -277,6 +277,15 @@ fn problem(error: &Error, text: &str) -> Problem {
             .help("remove it; put a value that begins with ! in quotes"),
         other => reworded(&UserMessageFormatter.format_message(other), at),
     }
+}
+
+/// A variable at which the parser gave up because `{` opens a map.
+fn unquoted_variable(text: &str, location: Location) -> Option<Span> {
+    let at = byte_of(text, location.line() as usize, location.column() as usize);
+    let start = at.checked_sub(1).filter(|start| text.get(*start..).is_some_and(|rest| rest.starts_with("${")))?;
+    let line = text[start..].lines().next()?;
+    let length = line.find('}').map_or(line.trim_end().len(), |end| end + 1);
+    Some(span_of(text, start, start + length))
 }
 
 /// The parser's commonest complaints in the words of somebody who looks at a file.
