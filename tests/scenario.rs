@@ -7,6 +7,8 @@ mod approvals;
 mod cuts;
 #[path = "scenario/deaths.rs"]
 mod deaths;
+#[path = "scenario/functions.rs"]
+mod functions;
 #[path = "scenario/refusals.rs"]
 mod refusals;
 #[path = "scenario/releases.rs"]

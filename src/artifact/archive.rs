@@ -9,7 +9,7 @@ use zip::result::ZipError;
 
 use crate::error::{Failure, Result};
 
-use super::bundle::{APPSPEC, MAX_APPSPEC, MAX_BYTES, MAX_ENTRIES, no_appspec, too_large};
+use super::bundle::{APPSPEC, Holds, MAX_APPSPEC, MAX_BYTES, MAX_ENTRIES, no_appspec, too_large};
 use super::entry::{check_link, check_name, shown};
 use super::refuse;
 
@@ -22,7 +22,7 @@ pub struct Contents {
 }
 
 /// Reads every entry: names, links, encryption, check sums, real sizes.
-pub fn contents(from: impl Read + Seek) -> Result<Contents> {
+pub fn contents(from: impl Read + Seek, holds: Holds) -> Result<Contents> {
     let mut zip = ZipArchive::new(from).map_err(|error| damaged(None, error))?;
     if zip.len() > MAX_ENTRIES {
         return Err(refuse(format!("more than {MAX_ENTRIES} files")));
@@ -37,6 +37,9 @@ pub fn contents(from: impl Read + Seek) -> Result<Contents> {
         if !names.insert(name.clone()) {
             return Err(refuse(format!("the name `{}` is in it twice", shown(&name))));
         }
+    }
+    if holds == Holds::Code {
+        return Ok(Contents { names, appspec: Vec::new() });
     }
     let place = place_of_appspec(&names)?;
     let mut appspec = Vec::new();

@@ -24,7 +24,7 @@ pub const MAX_ENTRIES: usize = 100_000;
 /// A bundle beyond this size is kept in a file.
 pub const MAX_IN_MEMORY: u64 = 64 << 20;
 
-/// A bundle: a zip with an AppSpec in it.
+/// A bundle: a zip with an AppSpec in it, or with a function's code.
 #[derive(Clone, Debug)]
 pub struct Bundle {
     /// Where its bytes are.
@@ -35,10 +35,19 @@ pub struct Bundle {
     pub size: u64,
     /// What is in it: paths from the directory that holds `appspec.yml`; those of directories end with `/`.
     pub names: BTreeSet<String>,
-    /// The bytes of `appspec.yml`.
+    /// The bytes of `appspec.yml`; none in a function's code.
     pub appspec: Vec<u8>,
     /// Keeps the file in place.
     _temp: Option<Arc<TempFile>>,
+}
+
+/// What a bundle is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Files for hosts, with an AppSpec.
+    AppSpec,
+    /// A function's code.
+    Code,
 }
 
 /// Where a bundle's bytes are.
@@ -59,6 +68,19 @@ pub fn from_path(path: &Path) -> Result<Bundle> {
     if found.is_dir() { from_dir(path, &[]) } else { from_zip(path) }
 }
 
+/// The bundle of a function's code: a directory, or a ready `.zip` or `.jar`. Each of `extra` is added to a directory.
+///
+/// # Errors
+/// Says what cannot be shipped, and why.
+pub fn code(path: &Path, extra: &[(String, Vec<u8>)]) -> Result<Bundle> {
+    let found = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if found.is_dir() {
+        of_tree(path, extra, Holds::Code).map_err(|failure| inside(path, failure))
+    } else {
+        of_zip(path, Holds::Code)
+    }
+}
+
 /// Bundles a directory. The bytes depend on names, contents, links and permission bits alone, and of those not on
 /// the umask of the checkout as long as it lets everybody read: 664 is kept as 644. Each of `extra` is a path
 /// and its content, put in place of a file of that name or added with mode 644.
@@ -67,15 +89,16 @@ pub fn from_path(path: &Path) -> Result<Bundle> {
 /// Names what cannot be shipped: links that leave the tree, names that are not UTF-8, sockets, more than 2 GiB, no
 /// `appspec.yml` at the root.
 pub fn from_dir(root: &Path, extra: &[(String, Vec<u8>)]) -> Result<Bundle> {
-    of_tree(root, extra).map_err(|failure| inside(root, failure))
+    of_tree(root, extra, Holds::AppSpec).map_err(|failure| inside(root, failure))
 }
 
-fn of_tree(root: &Path, extra: &[(String, Vec<u8>)]) -> Result<Bundle> {
+fn of_tree(root: &Path, extra: &[(String, Vec<u8>)], holds: Holds) -> Result<Bundle> {
     let mut entries = tree::entries(root)?;
     for (name, content) in extra {
         add(&mut entries, name, content)?;
     }
     let appspec = match entries.get(APPSPEC).map(|entry| &entry.content) {
+        _ if holds == Holds::Code => Vec::new(),
         Some(Content::File(path)) => {
             let mut read = Vec::new();
             let file = File::open(path).map_err(|error| unreadable(path, &error))?;
@@ -85,8 +108,12 @@ fn of_tree(root: &Path, extra: &[(String, Vec<u8>)]) -> Result<Bundle> {
         Some(Content::Bytes(bytes)) => bytes.clone(),
         _ => return Err(no_appspec(entries.keys().map(String::as_str))),
     };
-    let names = entries.values().map(Entry::listed).collect();
-    check_appspec(&appspec, &names)?;
+    let names: BTreeSet<String> = entries.values().map(Entry::listed).collect();
+    if holds == Holds::AppSpec {
+        check_appspec(&appspec, &names)?;
+    } else if names.is_empty() {
+        return Err(refuse("there is nothing in it"));
+    }
     let spool = pack(entries.values(), Spool::new(MAX_IN_MEMORY))?;
     let (spooled, sha256, size) = spool.finish().map_err(|error| refuse("cannot write the bundle").because(error))?;
     let (source, temp) = match spooled {
@@ -102,6 +129,10 @@ fn of_tree(root: &Path, extra: &[(String, Vec<u8>)]) -> Result<Bundle> {
 /// Names what is wrong with it: entries that leave it, encrypted or damaged ones, more than 2 GiB unpacked, no
 /// `appspec.yml` at its root or in its one top directory.
 pub fn from_zip(path: &Path) -> Result<Bundle> {
+    of_zip(path, Holds::AppSpec)
+}
+
+fn of_zip(path: &Path, holds: Holds) -> Result<Bundle> {
     let cannot = |error: io::Error| unreadable(path, &error);
     let found = fs::metadata(path).map_err(cannot)?;
     if !found.is_file() {
@@ -113,15 +144,17 @@ pub fn from_zip(path: &Path) -> Result<Bundle> {
     let file = File::open(path).map_err(cannot)?;
     let (source, (sha256, size), contents) = if found.len() > MAX_IN_MEMORY {
         let digest = digest((&file).take(MAX_BYTES)).map_err(cannot)?;
-        (Source::File(path.to_owned()), digest, archive::contents(io::BufReader::new(file)))
+        (Source::File(path.to_owned()), digest, archive::contents(io::BufReader::new(file), holds))
     } else {
         let mut bytes = Vec::new();
         file.take(MAX_IN_MEMORY).read_to_end(&mut bytes).map_err(cannot)?;
         let (digest, bytes) = (digest(bytes.as_slice()).map_err(cannot)?, Bytes::from(bytes));
-        (Source::Memory(bytes.clone()), digest, archive::contents(io::Cursor::new(bytes)))
+        (Source::Memory(bytes.clone()), digest, archive::contents(io::Cursor::new(bytes), holds))
     };
     let archive::Contents { names, appspec } = contents.map_err(|failure| inside(path, failure))?;
-    check_appspec(&appspec, &names).map_err(|failure| inside(path, failure))?;
+    if holds == Holds::AppSpec {
+        check_appspec(&appspec, &names).map_err(|failure| inside(path, failure))?;
+    }
     Ok(Bundle { source, sha256, size, names, appspec, _temp: None })
 }
 

@@ -25,7 +25,7 @@ pub enum Command {
     /// Plan and run: put a new release into production
     Deploy(DeployArgs),
     /// End the present wait or approval of the unfinished run, and drive on if nobody does
-    Promote(RunArgs),
+    Promote(PromoteArgs),
     /// Stop the unfinished run and go back to the old release
     Abort(RunArgs),
     /// Go back to the last good release as a new run; during a run this means abort
@@ -52,7 +52,7 @@ impl Command {
     pub(super) fn document(&self) -> Option<(&'static str, DriveArgs)> {
         match self {
             Command::Deploy(args) => Some(("deploy", args.drive.clone())),
-            Command::Promote(args) => Some(("promote", args.drive.clone())),
+            Command::Promote(args) => Some(("promote", args.run.drive.clone())),
             Command::Abort(args) => Some(("abort", args.drive.clone())),
             Command::Rollback(args) => Some(("rollback", args.drive.clone())),
             Command::Resume(args) => Some(("resume", args.drive.clone())),
@@ -88,6 +88,9 @@ pub enum Output {
 pub struct ValidateArgs {
     /// Pipeline files or names; all in pipelines/ if none is given
     pub pipelines: Vec<String>,
+    /// The form of standard output; json is for editors
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
 }
 
 /// What is shipped.
@@ -167,6 +170,17 @@ pub struct RunArgs {
     /// Only leave the decision; do not drive
     #[arg(long)]
     pub record: bool,
+}
+
+/// `promote`.
+#[derive(Debug, ClapArgs)]
+pub struct PromoteArgs {
+    #[command(flatten)]
+    #[allow(missing_docs)]
+    pub run: RunArgs,
+    /// End all waits that remain, each once what is watched is judged
+    #[arg(long)]
+    pub full: bool,
 }
 
 /// `rollback`.

@@ -1,5 +1,6 @@
 //! Everything that a command gets from outside.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -41,6 +42,8 @@ pub struct Around {
     pub pace: Pace,
     /// Where relative paths start.
     pub directory: PathBuf,
+    /// The environment variables that are text.
+    pub env: BTreeMap<String, String>,
 }
 
 impl Around {

@@ -8,6 +8,7 @@ mod args;
 mod around;
 mod deploy;
 mod drive;
+mod facts;
 mod plan;
 mod prepare;
 mod process;

@@ -10,13 +10,17 @@ use super::around::Around;
 use super::project::{Cloud, Project};
 use crate::artifact::appspec;
 use crate::artifact::bundle::{self, Bundle};
+use crate::config::Problems;
 use crate::error::{Failure, Kind, Result};
-use crate::model::observed::{Caller, Fleet, Probe};
+use crate::model::function::{BeforeTraffic, FunctionRef};
+use crate::model::lambda::Function;
+use crate::model::observed::{Caller, Probe};
 use crate::model::pipeline::Target;
 use crate::model::revision::BundleRef;
-use crate::model::{Name, Release, Revision};
+use crate::model::{Name, Pipeline, Release, Revision};
 use crate::plan::Intent;
-use crate::plan::build::{Built, Input, build};
+use crate::plan::build::{Built, Input, Observed, build};
+use crate::plan::function::hex_of;
 use crate::probe::Prober;
 use crate::report::refused;
 use crate::store::head::{self, Head};
@@ -45,11 +49,60 @@ pub fn bundles(project: &Project, args: &ReleaseArgs, directory: &Path) -> Resul
         }
         let Some(artifact) = project.pipeline.artifacts.get(name) else { continue };
         let path = directory.join(&artifact.path);
-        let made = if path.is_dir() { bundle::from_dir(&path, &extra)? } else { bundle::from_path(&path)? };
-        appspec::check(&made, &format!("{}/appspec.yml", artifact.path.trim_end_matches('/')))?;
+        let made = if is_for_fleets(&project.pipeline, name) {
+            let made = if path.is_dir() { bundle::from_dir(&path, &extra)? } else { bundle::from_path(&path)? };
+            appspec(&made, &artifact.path)?;
+            made
+        } else {
+            bundle::code(&path, &extra)?
+        };
         bundles.insert(name.clone(), made);
     }
     Ok(bundles)
+}
+
+/// Whether a fleet gets this artifact, so that it needs an AppSpec.
+pub fn is_for_fleets(pipeline: &Pipeline, artifact: &Name) -> bool {
+    pipeline.targets.values().any(|target| target.artifact == *artifact && target.fleet.is_some())
+}
+
+/// Most bytes of a file that a version is called with: it is stored in the plan.
+const PAYLOAD_MAX: u64 = 64 * 1024;
+
+/// The files that `before_traffic` names.
+///
+/// # Errors
+/// Says which cannot be sent, and why.
+pub fn payloads(pipeline: &Pipeline, directory: &Path) -> Result<BTreeMap<String, String>> {
+    let mut payloads = BTreeMap::new();
+    for BeforeTraffic::Invoke(invoke) in pipeline.targets.values().flat_map(|target| &target.before_traffic) {
+        let cannot = |why: String| {
+            Failure::new(Kind::Usage, format!("the payload {} {why}", invoke.payload))
+                .help("`payload` is a file with JSON, relative to where shipit is started, at most 64 KiB")
+        };
+        let read = || -> std::io::Result<String> {
+            let mut text = String::new();
+            let file = std::fs::File::open(directory.join(&invoke.payload))?;
+            std::io::Read::read_to_string(&mut std::io::Read::take(file, PAYLOAD_MAX + 1), &mut text)?;
+            Ok(text)
+        };
+        let text = read().map_err(|error| cannot(format!("cannot be read: {error}")))?;
+        if text.len() as u64 > PAYLOAD_MAX {
+            return Err(cannot("is larger than 64 KiB".to_owned()));
+        }
+        serde_json::from_str::<serde::de::IgnoredAny>(&text)
+            .map_err(|error| cannot(format!("is not JSON: {error}")))?;
+        payloads.insert(invoke.payload.clone(), text);
+    }
+    Ok(payloads)
+}
+
+/// Checks the AppSpec of an artifact's bundle.
+///
+/// # Errors
+/// Every rule that it breaks.
+pub fn appspec(bundle: &Bundle, path: &str) -> std::result::Result<appspec::AppSpec, Problems> {
+    appspec::check(bundle, &format!("{}/appspec.yml", path.trim_end_matches('/')))
 }
 
 fn extra_files(args: &ReleaseArgs, directory: &Path) -> Result<Vec<(String, Vec<u8>)>> {
@@ -125,6 +178,11 @@ pub async fn plan(project: &Project, cloud: &Cloud, around: &Around, wanted: &Wa
         release: wanted.release.clone(),
         revisions: wanted.revisions.clone(),
         observed: found.into_iter().collect(),
+        payloads: if wanted.intent == Intent::Deploy {
+            payloads(&project.pipeline, &around.directory)?
+        } else {
+            BTreeMap::new()
+        },
         caller,
         region: project.place.region.clone(),
     };
@@ -138,8 +196,15 @@ async fn observe(
     name: &Name,
     target: &Target,
     intent: Intent,
-) -> Result<(Name, Fleet)> {
-    let mut fleet = cloud.clients.observe_fleet(&target.fleet, &target.health.alarms).await?;
+) -> Result<(Name, Observed)> {
+    if let Some(function) = &target.function {
+        let found = observe_function(cloud, head.live.get(name), function, &target.health.alarms).await?;
+        return Ok((name.clone(), Observed::Function(Box::new(found))));
+    }
+    let Some(group) = &target.fleet else {
+        return Err(Failure::new(Kind::Usage, format!("target {name} is neither a fleet nor a function")));
+    };
+    let mut fleet = cloud.clients.observe_fleet(group, &target.health.alarms).await?;
     let is_same = |one: &Revision, other: &Revision| one.key == other.key && one.bucket == other.bucket;
     if let (Some(baseline), Some(live)) = (&mut fleet.baseline, head.live.get(name))
         && is_same(&live.revision, &baseline.revision)
@@ -154,5 +219,30 @@ async fn observe(
             fleet.probes.push(Probe { path: condition.path.clone(), trouble });
         }
     }
-    Ok((name.clone(), fleet))
+    Ok((name.clone(), Observed::Fleet(Box::new(fleet))))
+}
+
+/// A function as AWS has it, and what shipit knows of the release that is live.
+async fn observe_function(
+    cloud: &Cloud,
+    known: Option<&head::Live>,
+    function: &FunctionRef,
+    alarms: &[String],
+) -> Result<Function> {
+    let mut found = cloud.clients.observe_function(function, alarms).await?;
+    let Some(sha256) = found.live.as_ref().and_then(|live| hex_of(&live.code_sha256)) else { return Ok(found) };
+    let known = known.filter(|live| live.revision.sha256() == Some(&sha256));
+    found.release = known.map(|live| live.release.clone());
+    let bucket = cloud.bucket.name().to_owned();
+    let bundle = known.map(|live| live.revision.clone());
+    let bundle =
+        bundle.unwrap_or_else(|| Revision { bucket, key: cloud.keys.artifact(&sha256), version: None, etag: None });
+    match cloud.clients.bundle_exists(&bundle).await {
+        Ok(true) => found.bundle = Some(bundle),
+        Ok(false) => {}
+        Err(error) => {
+            found.remarks.push(format!("whether the live version's bundle is kept could not be seen: {error}"))
+        }
+    }
+    Ok(found)
 }

@@ -18,6 +18,10 @@ use crate::time::Clock;
 /// A driver that was interrupted ends within five seconds, whatever AWS does.
 const FAREWELL: Duration = Duration::from_millis(4800);
 
+/// Commands that never ask AWS anything. To look for a region or credentials would already ask the instance metadata
+/// service.
+const OFFLINE: &[&str] = &["validate", "schema", "rehearse", "sandbox", "help"];
+
 /// Runs the command line of this process; gives the exit code.
 pub fn main() -> u8 {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
@@ -49,7 +53,11 @@ async fn command(words: &[String]) -> u8 {
         }
     };
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
-    let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http.clone()).load().await;
+    let is_offline = words.get(1).is_none_or(|word| OFFLINE.contains(&word.as_str()) || word.starts_with('-'));
+    let config = match is_offline {
+        true => aws_types::SdkConfig::builder().build(),
+        false => aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http.clone()).load().await,
+    };
     let (out_style, err_style) = (style(io::stdout().is_terminal()), style(io::stderr().is_terminal()));
     let driving = Arc::new(Mutex::new(None));
     let mut around = Around {
@@ -66,6 +74,9 @@ async fn command(words: &[String]) -> u8 {
         interrupt,
         pace: Pace::default(),
         directory: std::env::current_dir().unwrap_or_default(),
+        env: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
     };
     tokio::select! {
         code = super::run(words, &mut around) => code,

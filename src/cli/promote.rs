@@ -3,12 +3,13 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::args::RunArgs;
+use super::args::{PromoteArgs, RunArgs};
 use super::around::Around;
 use super::drive::{Asked, drive};
 use super::project::{Cloud, Project};
 use super::resume::{Taken, claimed, load, take};
 use super::{Ended, prepare, runs};
+use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::event::decision::Wish;
 use crate::event::record::Record;
@@ -23,8 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a decision may take to be taken up by another driver (wire time).
 const TAKEN_UP: Duration = Duration::from_secs(90);
 
-pub async fn run(args: &RunArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+pub async fn run(args: &PromoteArgs, around: &mut Around) -> Ended {
+    let (args, full) = (&args.run, args.full);
+    let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-promote").await;
     let caller = prepare::caller(&project, &cloud).await?;
     let Some(run) = claimed(&cloud).await? else {
@@ -32,7 +34,7 @@ pub async fn run(args: &RunArgs, around: &mut Around) -> Ended {
             .help(project.invocation.command("history")));
     };
     let loaded = load(&cloud, &run).await?;
-    let wishes = waits(&loaded);
+    let wishes = waits(&loaded, full);
     if wishes.is_empty() {
         return Err(Failure::new(Kind::Preflight, format!("{run} does not wait for anybody now; nothing to promote"))
             .help(project.invocation.command("status")));
@@ -41,14 +43,14 @@ pub async fn run(args: &RunArgs, around: &mut Around) -> Ended {
 }
 
 /// The waits that are on: approvals first, else bakes.
-fn waits(run: &runs::Loaded) -> Vec<Wish> {
+fn waits(run: &runs::Loaded, full: bool) -> Vec<Wish> {
     let mut approvals = Vec::new();
     let mut bakes = Vec::new();
     for (lane, state) in run.plan.lanes().zip(&run.state.lanes) {
         let Some(place) = state.cursor().filter(|place| state.steps[*place].status == StepStatus::Started) else {
             continue;
         };
-        let wish = Wish::Promote { target: lane.target.clone(), step: lane.steps[place].id.clone(), full: false };
+        let wish = Wish::Promote { target: lane.target.clone(), step: lane.steps[place].id.clone(), full };
         match &lane.steps[place].what {
             What::Hold(Hold::Approval { .. }) => approvals.push(wish),
             What::Hold(Hold::Bake { .. }) => bakes.push(wish),

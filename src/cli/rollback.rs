@@ -11,16 +11,20 @@ use super::prepare::{self, Wanted};
 use super::project::{Cloud, Project};
 use super::resume::claimed;
 use super::{Ended, abort, runs};
+use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
+use crate::model::observed::Baseline;
 use crate::model::{Name, Release, Revision, RunId};
 use crate::plan::Intent;
+use crate::plan::function::hex_of;
+use crate::plan::{Lane, On, OnFunction};
 use crate::report::plan_text;
 use crate::run::RunStatus;
 use crate::store::head;
 
 pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Targets)?;
     let cloud = project.cloud(around, "shipit-rollback").await;
     if let Some(run) = claimed(&cloud).await? {
         let is_unfinished =
@@ -89,7 +93,11 @@ fn before_run(run: &runs::Loaded) -> Result<(String, BTreeMap<Name, Revision>)> 
     let mut labels = Vec::new();
     let mut revisions = BTreeMap::new();
     for lane in run.plan.lanes() {
-        let Some(live) = lane.fleet().and_then(|fleet| fleet.baseline.live.as_ref()) else {
+        let live = match &lane.on {
+            On::Fleet(fleet) => fleet.baseline.live.clone(),
+            On::Function(on) => function_baseline(on, lane),
+        };
+        let Some(live) = live else {
             return Err(Failure::new(
                 Kind::Preflight,
                 format!("nothing was live on {} before run {}", lane.target, run.state.run),
@@ -101,6 +109,16 @@ fn before_run(run: &runs::Loaded) -> Result<(String, BTreeMap<Name, Revision>)> 
     }
     labels.dedup();
     Ok((labels.join("-"), revisions))
+}
+
+/// The version that was live, as a bundle: by that it is found among the versions, or shipped again.
+fn function_baseline(on: &OnFunction, lane: &Lane) -> Option<Baseline> {
+    let version = on.baseline.version.clone()?;
+    let sha256 = hex_of(&on.baseline.code_sha256)?;
+    let key = lane.revision.key.replace(lane.revision.sha256()?, &sha256);
+    let kept = on.baseline.bundle.clone();
+    let revision = kept.unwrap_or_else(|| Revision { key, version: None, etag: None, ..lane.revision.clone() });
+    Some(Baseline { release: on.baseline.release.clone(), revision, deployment: version, bundle_exists: true })
 }
 
 fn is_complete(project: &Project, revisions: &BTreeMap<Name, Revision>) -> Result<()> {

@@ -8,10 +8,13 @@ use super::args::{Output, ReadArgs, ShowArgs};
 use super::around::Around;
 use super::project::{Cloud, Project};
 use super::{Ended, runs};
+use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
+use crate::model::function::FunctionRef;
 use crate::model::pipeline::Target;
 use crate::model::{Name, Revision, RunId};
+use crate::plan::function::hex_of;
 use crate::report::status::{Driver, RunView, TargetStatus};
 use crate::report::{HistoryRow, StatusView, ending, history_text, lines, status_text};
 use crate::run::State;
@@ -24,7 +27,7 @@ const RUNS_SHOWN: usize = 20;
 
 /// `shipit status`.
 pub async fn status(args: &ReadArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Targets)?;
     let cloud = project.cloud(around, "shipit-status").await;
     let (head, seen) =
         tokio::try_join!(head::read(&cloud.bucket, &cloud.keys), lock::read(&cloud.bucket, &cloud.keys))?;
@@ -72,7 +75,10 @@ async fn live(cloud: &Cloud, head: &Head, name: &Name, target: &Target) -> (Targ
         healthy: None,
         active: None,
     };
-    let fleet = &target.fleet;
+    if let Some(function) = &target.function {
+        return live_function(cloud, function, known, status).await;
+    }
+    let Some(fleet) = &target.fleet else { return (status, None) };
     match cloud.clients.live(&fleet.application, &fleet.deployment_group).await {
         Err(error) => {
             status.live = known.map(|live| live.release.clone());
@@ -91,9 +97,39 @@ async fn live(cloud: &Cloud, head: &Head, name: &Name, target: &Target) -> (Targ
     }
 }
 
+/// What an alias sends its callers to, called by its release where shipit brought it.
+async fn live_function(
+    cloud: &Cloud,
+    function: &FunctionRef,
+    known: Option<&head::Live>,
+    mut status: TargetStatus,
+) -> (TargetStatus, Option<String>) {
+    let seen = async {
+        let Some(alias) = cloud.clients.alias(function).await? else { return Ok(None) };
+        let code = cloud.clients.code(&function.name, &alias.version).await?;
+        Ok::<_, crate::aws::AwsError>(Some((alias, code)))
+    };
+    match seen.await {
+        Err(error) => {
+            status.live = known.map(|live| live.release.clone());
+            let said = format!("{}: {error}", status.target);
+            (status, Some(said))
+        }
+        Ok(None) => (status, None),
+        Ok(Some((alias, code))) => {
+            let sha256 = hex_of(&code.code_sha256);
+            let known = known.filter(|live| live.revision.sha256() == sha256.as_deref());
+            status.since = known.map(|live| live.since);
+            let route = alias.route();
+            status.live = Some(known.map_or_else(|| route.clone(), |live| format!("{}, {route}", live.release)));
+            (status, None)
+        }
+    }
+}
+
 /// `shipit history`.
 pub async fn history(args: &ReadArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-history").await;
     let known = head::read(&cloud.bucket, &cloud.keys).await?.0.runs;
     let mut rows = Vec::new();
@@ -149,7 +185,7 @@ fn row(run: &RunSummary) -> HistoryRow {
 /// `shipit show`: the journal, through the same lines as the live log.
 pub async fn run(args: &ShowArgs, around: &mut Around) -> Ended {
     let id = RunId::parse(&args.run).map_err(|why| Failure::new(Kind::Usage, why))?;
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-show").await;
     let Some(run) = runs::load(&cloud.bucket, &cloud.keys, &id).await? else {
         return Err(Failure::new(Kind::Usage, format!("there is no run {id} in {}", project.environment))

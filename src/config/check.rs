@@ -1,8 +1,9 @@
 //! What must fit together: rules over more than one value. One rule, one function.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::pipeline::{Health, Strategy, Target};
+use crate::model::function::{BeforeTraffic, Shifting, json_pointer};
+use crate::model::pipeline::{Health, Target};
 use crate::model::{Name, Period, Pipeline};
 use crate::yaml::Step::{Item, Key};
 use crate::yaml::{Node, Problem, Step, clip, suggestion};
@@ -23,13 +24,18 @@ pub fn problems(pipeline: &Pipeline, node: &Node) -> Vec<Problem> {
     for (name, target) in &pipeline.targets {
         let here = In { path: vec![Key("targets"), Key(name.as_str())] };
         artifact(pipeline, target, &here, &mut found);
+        kind(target, &here, &mut found);
         strategy(target, &here, &mut found);
+        shares(target, &here, &mut found);
+        before_traffic(target, &here, &mut found);
+        metrics(&target.health, &here.then(&[Key("health")]), &mut found);
         let health = here.then(&[Key("health")]);
         bake(&target.health, &health, &mut found);
         alarms(&target.health, &health, &mut found);
         http(&target.health, &health, &mut found);
     }
     groups(&pipeline.targets, &mut found);
+    stages(pipeline, &mut found);
     found.problems
 }
 
@@ -92,15 +98,116 @@ fn roles(pipeline: &Pipeline, found: &mut Found<'_>) {
 }
 
 fn artifact(pipeline: &Pipeline, target: &Target, here: &In<'_>, found: &mut Found<'_>) {
-    if !pipeline.artifacts.contains_key(&target.artifact) {
+    // Without any artifact the pipeline's mistake is another.
+    if !pipeline.artifacts.is_empty() && !pipeline.artifacts.contains_key(&target.artifact) {
         let known: Vec<&str> = pipeline.artifacts.keys().map(Name::as_str).collect();
         let message = format!("there is no artifact `{}`", target.artifact);
         found.say(&here.then(&[Key("artifact")]), message, &suggestion(target.artifact.as_str(), &known));
     }
 }
 
+/// A target is a fleet or a function, and its keys are of its kind.
+fn kind(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
+    let is_blue_green = target.blue_green().is_some();
+    match (&target.fleet, &target.function) {
+        (Some(_), Some(_)) => {
+            let help = "write two targets, if both are shipped";
+            return found.say(
+                &here.then(&[Key("function")]),
+                "a target is a fleet or a function, not both".to_owned(),
+                help,
+            );
+        }
+        (None, None) => {
+            let help = "fleet: The CodeDeploy deployment group; function: a Lambda function and its alias";
+            return found.say(here, "the target has neither `fleet` nor `function`".to_owned(), help);
+        }
+        (Some(_), None) if !is_blue_green => {
+            found.say(
+                &here.then(&[Key("strategy")]),
+                "a fleet is shipped blue/green".to_owned(),
+                "write `blue_green: {}`",
+            );
+        }
+        (None, Some(_)) if is_blue_green => {
+            let help = "write `canary`, `linear` or `all_at_once`";
+            found.say(&here.then(&[Key("strategy")]), "blue/green is for fleets".to_owned(), help);
+        }
+        (Some(_), None) | (None, Some(_)) => {}
+    }
+    let health = here.then(&[Key("health")]);
+    let wrong: Vec<(In<'_>, &str)> = if target.fleet.is_some() {
+        let keys = [
+            (!target.before_traffic.is_empty(), here.then(&[Key("before_traffic")])),
+            (target.keep_versions.is_some(), here.then(&[Key("keep_versions")])),
+            (target.restore_latest, here.then(&[Key("restore_latest")])),
+            (target.allow_unqualified, here.then(&[Key("allow_unqualified")])),
+            (!target.health.metrics.is_empty(), health.then(&[Key("metrics")])),
+            (target.health.on_undecided.is_some(), health.then(&[Key("on_undecided")])),
+        ];
+        keys.into_iter().filter_map(|(is_set, path)| is_set.then_some((path, "functions"))).collect()
+    } else {
+        let keys = [
+            (target.group_is_replaced, here.then(&[Key("group_is_replaced")])),
+            (!target.health.http.is_empty(), health.then(&[Key("http")])),
+        ];
+        keys.into_iter().filter_map(|(is_set, path)| is_set.then_some((path, "fleets"))).collect()
+    };
+    for (path, of) in wrong {
+        found.say(&path, format!("this key is for {of}"), "remove it");
+    }
+}
+
+/// Weights rise, and the last step is implied.
+fn shares(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
+    let Some(function) = target.as_function() else { return };
+    let Err((place, message)) = function.shifting.check() else { return };
+    let key = match function.shifting {
+        Shifting::Canary(_) => "canary",
+        Shifting::Linear(_) => "linear",
+        Shifting::AllAtOnce => "all_at_once",
+    };
+    let settings = here.then(&[Key("strategy"), Key(key)]);
+    match place {
+        Some(place) => {
+            let help = "sort them; a way down is what rollback is for, and the last step to 100% is implied";
+            found.say(&settings.then(&[Key("steps"), Item(place)]), message, help);
+        }
+        None => found.say(&settings, message, "give it a length or a share that is some"),
+    }
+}
+
+/// What a version is called with.
+fn before_traffic(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
+    const LONGEST: Period = Period::seconds(40);
+    for (index, BeforeTraffic::Invoke(invoke)) in target.before_traffic.iter().enumerate() {
+        let expect = here.then(&[Key("before_traffic"), Item(index), Key("invoke"), Key("expect")]);
+        let within = invoke.expect.within;
+        if within.is_zero() || within > LONGEST {
+            found.say(&expect.then(&[Key("within")]), format!("`within` is {within}"), "write 1s to 40s");
+        }
+        for path in invoke.expect.json.keys() {
+            if let Err(message) = json_pointer(path) {
+                found.say(&expect.then(&[Key("json"), Key(path)]), message, "begin with `$`");
+            }
+        }
+    }
+}
+
+fn metrics(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
+    for (index, metric) in health.metrics.iter().enumerate() {
+        let here = here.then(&[Key("metrics"), Item(index)]);
+        if let Some(trouble) = metric.trouble() {
+            found.say(&here, trouble.to_owned(), "such as `{ errors: \"< 1%\" }`");
+        }
+        if health.metrics[..index].iter().any(|earlier| earlier.label() == metric.label()) {
+            found.say(&here, format!("`{}` stands here twice", metric.label()), "once is enough");
+        }
+    }
+}
+
 fn strategy(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
-    let Strategy::BlueGreen(blue_green) = &target.strategy;
+    let Some(blue_green) = target.blue_green() else { return };
     let settings = here.then(&[Key("strategy"), Key("blue_green")]);
     let within = blue_green.within;
     if within.is_zero() || within > LONGEST_APPROVAL {
@@ -160,10 +267,44 @@ fn http(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
 fn groups(targets: &BTreeMap<Name, Target>, found: &mut Found<'_>) {
     let mut seen = BTreeMap::new();
     for (name, target) in targets {
-        if let Some(first) = seen.insert(&target.fleet, name) {
+        let Some(group) = &target.fleet else { continue };
+        if let Some(first) = seen.insert(group, name) {
             let here = In { path: vec![Key("targets"), Key(name.as_str()), Key("fleet"), Key("deployment_group")] };
             let message = format!("`{first}` and `{name}` name the same deployment group");
             found.say(&here, message, "one target per deployment group");
         }
+    }
+}
+
+/// Each target in exactly one stage, each stage a name of its own.
+fn stages(pipeline: &Pipeline, found: &mut Found<'_>) {
+    let before = found.problems.len();
+    let known: Vec<&str> = pipeline.targets.keys().map(Name::as_str).collect();
+    let mut names = BTreeSet::new();
+    let mut placed = BTreeMap::new();
+    for (index, stage) in pipeline.stages.iter().enumerate() {
+        let here = In { path: vec![Key("stages"), Item(index)] };
+        if !names.insert(&stage.name) {
+            let message = format!("there is already a stage `{}`", stage.name);
+            found.say(&here.then(&[Key("name")]), message, "give each stage a name of its own");
+        }
+        for (index, name) in stage.targets.iter().enumerate() {
+            let here = here.then(&[Key("targets"), Item(index)]);
+            if !pipeline.targets.is_empty() && !pipeline.targets.contains_key(name) {
+                let message = format!("there is no target `{name}`");
+                found.say(&here, message, &suggestion(name.as_str(), &known));
+            } else if let Some(stage) = placed.insert(name, &stage.name) {
+                let message = format!("the target `{name}` is already in stage `{stage}`");
+                found.say(&here, message, "a target is shipped once; name it in one stage");
+            }
+        }
+    }
+    // Whoever misspelled a target's name has not forgotten it; an empty stage has been spoken of.
+    let is_complete = found.problems.len() > before
+        || pipeline.stages.is_empty()
+        || pipeline.stages.iter().any(|stage| stage.targets.is_empty());
+    for name in pipeline.targets.keys().filter(|name| !is_complete && !placed.contains_key(name)) {
+        let help = "add it to a stage, or remove it from `targets`";
+        found.say(&In { path: vec![Key("stages")] }, format!("the target `{name}` is in no stage"), help);
     }
 }

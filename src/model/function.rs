@@ -19,10 +19,14 @@ use super::units::{Percent, Period};
 #[serde(deny_unknown_fields)]
 pub struct FunctionRef {
     /// The function's name, without account and region.
-    #[schemars(regex(pattern = r"^[a-zA-Z0-9_-]{1,64}$"))]
+    #[schemars(regex(pattern = r"^[a-zA-Z0-9_-]{1,64}$"), extend("examples" = ["thumbnailer"]))]
     pub name: String,
     /// The alias; the first release creates it. Not digits only.
-    #[schemars(regex(pattern = r"^[0-9]*[a-zA-Z_-][a-zA-Z0-9_-]*$"), length(max = 128))]
+    #[schemars(
+        regex(pattern = r"^[0-9]*[a-zA-Z_-][a-zA-Z0-9_-]*$"),
+        length(max = 128),
+        extend("examples" = ["live"])
+    )]
     pub alias: String,
 }
 
@@ -64,9 +68,10 @@ pub struct FunctionTarget {
 #[serde(deny_unknown_fields)]
 pub struct Canary {
     /// Shares of the new version, rising, and `approval` where a person decides; the last step to 100% is implied.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), extend("examples" = [["5%", "25%", "approval", "50%"]]))]
     pub steps: Vec<CanaryStep>,
     /// How long each share is watched before the next.
+    #[schemars(extend("examples" = ["5m"]))]
     pub every: Period,
     /// How long an approval is waited for before the run is rolled back.
     #[serde(default = "Canary::default_within")]
@@ -121,7 +126,7 @@ impl JsonSchema for CanaryStep {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string", "pattern": r"^(approval|[0-9]{1,3}(\.[0-9]{1,2})?%)$",
-            "description": "A share of the calls, such as 5%, or `approval`.",
+            "description": "A share of the calls, such as 5%, or `approval`.", "examples": ["5%"],
         })
     }
 }
@@ -131,8 +136,10 @@ impl JsonSchema for CanaryStep {
 #[serde(deny_unknown_fields)]
 pub struct Linear {
     /// By how much the share rises; at least 1%.
+    #[schemars(extend("examples" = ["10%"]))]
     pub by: Percent,
     /// How long each share is watched before the next.
+    #[schemars(extend("examples" = ["1m"]))]
     pub every: Period,
 }
 
@@ -254,7 +261,7 @@ pub enum BeforeTraffic {
 #[serde(deny_unknown_fields)]
 pub struct Invoke {
     /// A file with the event, JSON; relative to where shipit is started. It is stored in the plan.
-    #[schemars(length(min = 1, max = 4096))]
+    #[schemars(length(min = 1, max = 4096), extend("examples" = ["examples/thumbnailer/event.json"]))]
     pub payload: String,
     /// What must come back.
     #[serde(default)]
@@ -283,6 +290,7 @@ pub struct Expect {
     pub within: Period,
     /// Values in the answer, by path: `$.width`, `$.items[0].name`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(with = "FreeMap", extend("examples" = [{"$.width": 64}]))]
     pub json: BTreeMap<String, Value>,
 }
 
@@ -295,6 +303,21 @@ impl Expect {
 impl Default for Expect {
     fn default() -> Expect {
         Expect { status: Answer::Ok, within: Expect::default_within(), json: BTreeMap::new() }
+    }
+}
+
+/// The schema of a map that may hold anything.
+struct FreeMap;
+
+impl JsonSchema for FreeMap {
+    fn schema_name() -> Cow<'static, str> {
+        "FreeMap".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "format": "free" })
+    }
+    fn inline_schema() -> bool {
+        true
     }
 }
 

@@ -18,6 +18,7 @@ pub struct MetricCondition {
     pub errors: Option<ErrorsLimit>,
     /// How long 99 of 100 calls take at most: `< 800ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-instead-of" = "errors"))]
     pub p99: Option<LatencyLimit>,
     /// With fewer calls than this nothing is decided.
     #[serde(default = "MetricCondition::default_min_requests")]
@@ -117,8 +118,10 @@ impl FromStr for LatencyLimit {
 #[serde(deny_unknown_fields)]
 pub struct OnUndecided {
     /// How long a wait goes on without a verdict.
+    #[schemars(extend("examples" = ["15m"]))]
     pub after: Period,
     /// What happens then.
+    #[schemars(extend("examples" = ["pause"]))]
     pub then: Then,
 }
 
@@ -141,7 +144,7 @@ pub enum Then {
 }
 
 macro_rules! as_text {
-    ($type:ident, $pattern:literal, $description:literal) => {
+    ($type:ident, $pattern:literal, $description:literal, $example:literal) => {
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
@@ -157,7 +160,9 @@ macro_rules! as_text {
                 stringify!($type).into()
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({ "type": "string", "pattern": $pattern, "description": $description })
+                json_schema!({
+                    "type": "string", "pattern": $pattern, "description": $description, "examples": [$example],
+                })
             }
         }
     };
@@ -165,9 +170,10 @@ macro_rules! as_text {
 as_text!(
     ErrorsLimit,
     r"^(< *[0-9]{1,3}(\.[0-9]{1,2})?%|not worse than baseline)$",
-    "A share of the calls, `< 1%`, or `not worse than baseline`."
+    "A share of the calls, `< 1%`, or `not worse than baseline`.",
+    "< 1%"
 );
-as_text!(LatencyLimit, r"^< *[0-9]+(ms|s)$", "A length of time: `< 800ms`, `< 2s`.");
+as_text!(LatencyLimit, r"^< *[0-9]+(ms|s)$", "A length of time: `< 800ms`, `< 2s`.", "< 800ms");
 
 #[cfg(test)]
 mod tests {

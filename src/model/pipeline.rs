@@ -1,13 +1,17 @@
 //! The pipeline as its file says it. These types give the parser, the JSON Schema and the reference page; their doc
 //! comments are what a person reads as help.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::condition::HttpCondition;
-use super::ids::Name;
+use super::function::{AllAtOnce, BeforeTraffic, Canary, FunctionRef, FunctionTarget, Linear, Shifting};
+use super::ids::{Name, VarName};
+use super::metric::{MetricCondition, OnUndecided};
 use super::units::{Percent, Period};
 
 /// A pipeline: what is shipped, where to, and how it is watched.
@@ -18,9 +22,14 @@ pub struct Pipeline {
     #[schemars(range(min = 1, max = 1))]
     pub version: u32,
     /// The pipeline's name, part of every object key.
+    #[schemars(extend("examples" = ["annotated"]))]
     pub pipeline: Name,
     /// Where artifacts, runs and locks are kept.
     pub store: Store,
+    /// Text by name, for other fields to hold as `${vars.NAME}`; never secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("examples" = [{"team": "shop"}]))]
+    pub vars: BTreeMap<VarName, Var>,
     /// What is shipped, by name.
     #[schemars(extend("minProperties" = 1))]
     pub artifacts: BTreeMap<Name, Artifact>,
@@ -30,18 +39,76 @@ pub struct Pipeline {
     /// The things that are deployed to, by name.
     #[schemars(extend("minProperties" = 1))]
     pub targets: BTreeMap<Name, Target>,
+    /// The order of targets: named groups that are shipped one after another, each target in exactly one. Without it all
+    /// are shipped side by side.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
+    /// What goes back when a target fails: the whole run, or its stage alone.
+    #[serde(default, skip_serializing_if = "RollbackScope::is_run")]
+    #[schemars(extend("examples" = ["run"]))]
+    pub rollback: RollbackScope,
 }
+
+/// What goes back when a target fails. An abort takes everything back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RollbackScope {
+    /// Everything that the run has begun; fleets of earlier stages keep blue until the later stages are watched out.
+    #[default]
+    Run,
+    /// The stage that failed; earlier stages keep the new release.
+    Stage,
+}
+
+impl RollbackScope {
+    /// Whether everything goes back.
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's `skip_serializing_if` takes a reference
+    pub fn is_run(&self) -> bool {
+        *self == RollbackScope::Run
+    }
+}
+
+impl Pipeline {
+    /// The targets' names by stage, in the order in which they are shipped.
+    pub fn in_stages(&self) -> Vec<(&str, Vec<&Name>)> {
+        if self.stages.is_empty() {
+            return vec![("all", self.targets.keys().collect())];
+        }
+        self.stages.iter().map(|stage| (stage.name.as_str(), stage.targets.iter().collect())).collect()
+    }
+}
+
+/// Targets that are shipped side by side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// What the stage is called.
+    #[schemars(extend("examples" = ["first"]))]
+    pub name: Name,
+    /// The names of its targets, at least one.
+    #[schemars(length(min = 1), extend("examples" = [["web"]]))]
+    pub targets: Vec<Name>,
+}
+
+/// What a variable stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Var(
+    /// Plain text: put numbers in quotes. It holds no other variables.
+    #[schemars(length(max = 4096), extend("x-variables" = "none"))]
+    pub String,
+);
 
 /// A bucket, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
     /// An S3 bucket in the region of the environments: 3 to 63 lower-case letters, digits, dots and dashes.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"), extend("examples" = ["acme-shipit"]))]
     pub bucket: String,
     /// A prefix for every key, without slashes at its ends.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(length(max = 200))]
+    #[schemars(length(max = 200), extend("examples" = ["shop"]))]
     pub prefix: String,
 }
 
@@ -50,7 +117,7 @@ pub struct Store {
 #[serde(deny_unknown_fields)]
 pub struct Artifact {
     /// A directory with `appspec.yml` at its root, or a ready `.zip`; relative to where shipit is started.
-    #[schemars(length(min = 1, max = 4096))]
+    #[schemars(length(min = 1, max = 4096), extend("x-variables" = "release", "examples" = ["examples/storefront"]))]
     pub path: String,
 }
 
@@ -59,33 +126,133 @@ pub struct Artifact {
 #[serde(deny_unknown_fields)]
 pub struct Environment {
     /// The account's twelve digits, in quotes.
-    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
+    #[schemars(regex(pattern = r"^[0-9]{12}$"), extend("examples" = ["111122223333"]))]
     pub account: String,
     /// The region's code, such as ap-northeast-2.
-    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
+    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"), extend("examples" = ["ap-northeast-2"]))]
     pub region: String,
     /// The role to assume, as an ARN; without it the caller's own credentials are used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
+    #[schemars(
+        regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"),
+        extend("examples" = ["arn:aws:iam::111122223333:role/shipit"])
+    )]
     pub role: Option<String>,
+    /// Variables of this environment; they win over the pipeline's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("examples" = [{"team": "shop-production"}]))]
+    pub vars: BTreeMap<VarName, Var>,
+    /// What is different here: `store`, `artifacts`, `targets` and `stages` as above, but only the keys that differ. Maps
+    /// are merged key by key, values and lists are replaced, `null` removes a key.
+    #[serde(default, skip_serializing)]
+    #[schemars(extend("examples" = [{"targets": {"web": {"health": {"bake": "10m"}}}}]))]
+    pub overrides: Overrides,
+}
+
+/// An environment's overrides. They are merged into the tree before it is typed, so nothing of them is left here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrides;
+
+impl<'de> Deserialize<'de> for Overrides {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Overrides, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Overrides)
+    }
+}
+
+impl JsonSchema for Overrides {
+    fn schema_name() -> Cow<'static, str> {
+        "Overrides".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "format": "overrides" })
+    }
 }
 
 /// One thing that is deployed to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Target {
-    /// The CodeDeploy deployment group; everything else is read from it.
-    pub fleet: FleetRef,
+    /// The CodeDeploy deployment group of a fleet; everything else is read from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fleet: Option<FleetRef>,
+    /// A Lambda function and the alias that its callers use. A target is a fleet or a function.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-instead-of" = "fleet"))]
+    pub function: Option<FunctionRef>,
     /// Says that you know: blue/green by copy deletes the old Auto Scaling group and leaves a new one with another name.
     #[serde(default)]
     pub group_is_replaced: bool,
     /// The artifact that is shipped to it.
+    #[schemars(extend("examples" = ["web"]))]
     pub artifact: Name,
     /// How the new release takes over.
     pub strategy: Strategy,
+    /// What is tried on a function's new version before anyone else calls it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = 20),
+        extend(
+            "x-instead-of" = "group_is_replaced",
+            "examples" = [[{"invoke": {"payload": "examples/thumbnailer/event.json"}}]]
+        )
+    )]
+    pub before_traffic: Vec<BeforeTraffic>,
     /// What is watched from the moment the new release gets traffic until the end of the bake.
     #[serde(default)]
     pub health: Health,
+    /// How many published versions of a function stay; without it none is deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2, max = 1000), extend("x-instead-of" = "group_is_replaced", "examples" = [10]))]
+    pub keep_versions: Option<u32>,
+    /// Puts a function's old code back into `$LATEST` when a release is rolled back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("x-instead-of" = "group_is_replaced", "examples" = [false]))]
+    pub restore_latest: bool,
+    /// Accepts callers of the function itself: they get new code with the upload, before anything is tried.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("x-instead-of" = "group_is_replaced", "examples" = [false]))]
+    pub allow_unqualified: bool,
+}
+
+impl Target {
+    /// The settings of blue/green, if that is its strategy.
+    pub fn blue_green(&self) -> Option<&BlueGreen> {
+        match &self.strategy {
+            Strategy::BlueGreen(settings) => Some(settings),
+            Strategy::Canary(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn blue_green_mut(&mut self) -> Option<&mut BlueGreen> {
+        match &mut self.strategy {
+            Strategy::BlueGreen(settings) => Some(settings),
+            Strategy::Canary(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => None,
+        }
+    }
+
+    /// What a plan for a function is made of, if it is one.
+    pub fn as_function(&self) -> Option<FunctionTarget> {
+        let shifting = match &self.strategy {
+            Strategy::BlueGreen(_) => return None,
+            Strategy::Canary(canary) => Shifting::Canary(canary.clone()),
+            Strategy::Linear(linear) => Shifting::Linear(linear.clone()),
+            Strategy::AllAtOnce(_) => Shifting::AllAtOnce,
+        };
+        Some(FunctionTarget {
+            function: self.function.clone()?,
+            artifact: self.artifact.clone(),
+            shifting,
+            before_traffic: self.before_traffic.clone(),
+            alarms: self.health.alarms.clone(),
+            metrics: self.health.metrics.clone(),
+            on_undecided: self.health.on_undecided.unwrap_or_default(),
+            bake: self.health.bake,
+            keep_versions: self.keep_versions,
+            restore_latest: self.restore_latest,
+            allow_unqualified: self.allow_unqualified,
+        })
+    }
 }
 
 /// A deployment group.
@@ -93,10 +260,10 @@ pub struct Target {
 #[serde(deny_unknown_fields)]
 pub struct FleetRef {
     /// The CodeDeploy application.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), extend("examples" = ["storefront"]))]
     pub application: String,
     /// The deployment group.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), extend("examples" = ["storefront-web"]))]
     pub deployment_group: String,
 }
 
@@ -106,6 +273,12 @@ pub struct FleetRef {
 pub enum Strategy {
     /// A second fleet is built beside the first, then traffic moves over.
     BlueGreen(BlueGreen),
+    /// A function's calls move to the new version in rising shares.
+    Canary(Canary),
+    /// A function's calls move in equal steps.
+    Linear(Linear),
+    /// All calls of a function move at once.
+    AllAtOnce(AllAtOnce),
 }
 
 /// Blue/green by copy of the Auto Scaling group.
@@ -152,12 +325,24 @@ pub struct Health {
     pub targets: Option<TargetsHealth>,
     /// CloudWatch alarms that must not be red, by name.
     #[serde(default)]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 255)))]
+    #[schemars(
+        length(max = 100),
+        inner(length(min = 1, max = 255)),
+        extend("examples" = [["storefront-5xx"]])
+    )]
     pub alarms: Vec<String>,
     /// Requests through the live listener.
     #[serde(default)]
     #[schemars(length(max = 20))]
     pub http: Vec<HttpCondition>,
+    /// What a function's new version must do with its own share of the alias's calls.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("x-instead-of" = "http"))]
+    pub metrics: Vec<MetricCondition>,
+    /// What becomes of a wait in which `metrics` cannot be told; by default a person decides after 15m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-instead-of" = "http"))]
+    pub on_undecided: Option<OnUndecided>,
     /// How long the new release is watched with all traffic before the old fleet goes.
     #[serde(default = "Health::default_bake")]
     pub bake: Period,
@@ -175,6 +360,8 @@ impl Default for Health {
             targets: Some(TargetsHealth::default()),
             alarms: Vec::new(),
             http: Vec::new(),
+            metrics: Vec::new(),
+            on_undecided: None,
             bake: Health::default_bake(),
         }
     }

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use super::function::FunctionSubject;
 use super::preflight::{Refusal, Subject, before_the_sweep, notes, refusals, unchanged};
-use super::{Intent, Lane, Plan, RollbackScope, Site, Wave, fleet};
+use super::{Intent, Lane, Plan, Site, Wave, fleet, function};
+use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Fleet};
-use crate::model::pipeline::{Environment, Strategy, Target};
-use crate::model::{Name, Pipeline, Release, Revision};
+use crate::model::pipeline::{Environment, Target};
+use crate::model::{Name, Period, Pipeline, Release, Revision};
 
 /// The version of the plan's format.
 const VERSION: u32 = 0;
@@ -26,11 +28,22 @@ pub struct Input<'a> {
     /// The bundle of every target.
     pub revisions: BTreeMap<Name, Revision>,
     /// Every target as it was found.
-    pub observed: BTreeMap<Name, Fleet>,
+    pub observed: BTreeMap<Name, Observed>,
+    /// The files that `before_traffic` names.
+    pub payloads: BTreeMap<String, String>,
     /// Whose calls these are.
     pub caller: Caller,
     /// Where the calls went.
     pub region: String,
+}
+
+/// A target as it was found.
+#[derive(Clone, Debug)]
+pub enum Observed {
+    /// A fleet.
+    Fleet(Box<Fleet>),
+    /// A function.
+    Function(Box<Function>),
 }
 
 /// A plan and what a person should know beside it.
@@ -51,17 +64,22 @@ pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
         return Err(vec![Refusal::of_run(format!("the pipeline has no environment `{}`", input.environment))]);
     };
     let mut refused: Vec<Refusal> = before_the_sweep(environment, &input.caller, &input.region);
-    let mut lanes = Vec::new();
-    let mut said = Vec::new();
-    for (name, target) in &input.pipeline.targets {
-        match lane(input, environment, name, target) {
-            Ok((lane, notes)) => {
-                said.extend(notes);
-                lanes.push(lane);
+    let (mut waves, mut said) = (Vec::new(), Vec::new());
+    for (stage, names) in input.pipeline.in_stages() {
+        let mut lanes = Vec::new();
+        for (name, target) in names.into_iter().filter_map(|name| input.pipeline.targets.get_key_value(name)) {
+            match lane(input, environment, name, target) {
+                Ok((lane, notes)) => {
+                    said.extend(notes);
+                    lanes.push(lane);
+                }
+                Err(more) => refused.extend(more),
             }
-            Err(more) => refused.extend(more),
         }
+        waves.push(Wave { name: stage.to_owned(), lanes });
     }
+    keep_for_later(input, &mut waves);
+    let lanes: Vec<&Lane> = waves.iter().flat_map(|wave| &wave.lanes).collect();
     refused.extend(one_fleet_twice(&lanes));
     if !refused.is_empty() {
         return Err(say_fixes_once(refused));
@@ -79,8 +97,8 @@ pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
             role: environment.role.clone(),
             artifact_store: input.pipeline.store.clone(),
         }],
-        waves: vec![Wave { name: "all".to_owned(), lanes }],
-        rollback: RollbackScope::default(),
+        waves,
+        rollback: input.pipeline.rollback,
         calls_per_minute: calls_per_minute(busy),
     };
     Ok(Built { plan, notes: said })
@@ -102,9 +120,15 @@ fn lane(
 ) -> Result<(Lane, Vec<String>), Vec<Refusal>> {
     let missing = |what: &str| vec![Refusal::of(name, format!("target `{name}` {what}"))];
     let revision = input.revisions.get(name).ok_or_else(|| missing("has no bundle"))?;
-    let fleet = input.observed.get(name).ok_or_else(|| missing("was not observed"))?;
-    let Strategy::BlueGreen(blue_green) = &target.strategy;
-    let subject = Subject { name, target, blue_green, fleet, environment, intent: input.intent };
+    let observed = input.observed.get(name).ok_or_else(|| missing("was not observed"))?;
+    let fleet = match observed {
+        Observed::Function(found) => return function_lane(input, environment, (name, target), found, revision),
+        Observed::Fleet(fleet) => fleet,
+    };
+    let (Some(group), Some(blue_green)) = (&target.fleet, target.blue_green()) else {
+        return Err(missing("is no fleet"));
+    };
+    let subject = Subject { name, target, group, blue_green, fleet, environment, intent: input.intent };
     let refused = if subject.is_live(revision) { unchanged(&subject) } else { refusals(&subject) };
     match fleet.scaling_groups.as_slice() {
         [group] if refused.is_empty() => {
@@ -115,8 +139,53 @@ fn lane(
     }
 }
 
+fn function_lane(
+    input: &Input,
+    environment: &Environment,
+    (name, target): (&Name, &Target),
+    observed: &Function,
+    revision: &Revision,
+) -> Result<(Lane, Vec<String>), Vec<Refusal>> {
+    let none = || vec![Refusal::of(name, format!("target `{name}` is no function"))];
+    let target = target.as_function().ok_or_else(none)?;
+    let mut bundles = input.release.bundles.iter();
+    let size = bundles.find(|it| Some(it.sha256.as_str()) == revision.sha256()).map_or(0, |it| it.size);
+    function::lane(&FunctionSubject {
+        name,
+        target: &target,
+        function: observed,
+        environment,
+        intent: input.intent,
+        revision,
+        size,
+        payloads: &input.payloads,
+    })
+}
+
+/// Fleets of earlier stages keep blue until the later stages are watched out, where the run goes back as a whole.
+fn keep_for_later(input: &Input, waves: &mut [Wave]) {
+    if !input.pipeline.rollback.is_run() || input.intent == Intent::Rollback {
+        return;
+    }
+    let mut later = Period::default();
+    for wave in waves.iter_mut().rev() {
+        let longest =
+            wave.lanes.iter().map(|lane| lane.steps.iter().fold(Period::default(), |sum, it| sum + it.expected));
+        let longest = longest.max().unwrap_or_default();
+        if !later.is_zero() {
+            for lane in &mut wave.lanes {
+                if let Some(Observed::Fleet(fleet)) = input.observed.get(&lane.target) {
+                    let minutes = fleet.group.termination.as_ref().map_or(0, |(_, minutes)| *minutes);
+                    fleet::keep_for_later(lane, Period::minutes(u64::try_from(minutes).unwrap_or(0)), later);
+                }
+            }
+        }
+        later = later + longest;
+    }
+}
+
 /// Two targets on one Auto Scaling group would replace each other's fleet.
-fn one_fleet_twice(lanes: &[Lane]) -> Vec<Refusal> {
+fn one_fleet_twice(lanes: &[&Lane]) -> Vec<Refusal> {
     let mut refused = Vec::new();
     for (place, lane) in lanes.iter().enumerate() {
         let Some(group) = scaling_group(lane) else { continue };

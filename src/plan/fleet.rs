@@ -24,7 +24,7 @@ pub(super) fn lane(subject: &Subject, group: &ScalingGroup, revision: &Revision)
         revision: revision.clone(),
         steps: if is_live { Vec::new() } else { steps(subject) },
         watches: if is_live { Vec::new() } else { watches(subject, &baseline) },
-        on: On::Fleet(OnFleet { group: subject.target.fleet.clone(), baseline }),
+        on: On::Fleet(OnFleet { group: subject.group.clone(), baseline }),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::model::condition::Condition;
 use crate::model::function::{Expect, FunctionRef};
 use crate::model::metric::OnUndecided;
 use crate::model::observed::{Baseline, ScalingGroup};
+pub use crate::model::pipeline::RollbackScope;
 use crate::model::pipeline::{FleetRef, Store};
 use crate::model::{Name, Percent, Period, Release, Revision};
 
@@ -54,25 +55,6 @@ pub enum Intent {
     /// Goes back to a release that was live: judged by its targets only, because alarms may still be red from what is
     /// being undone.
     Rollback,
-}
-
-/// What goes back when a lane fails. An abort takes everything back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RollbackScope {
-    /// Everything that the run has begun.
-    #[default]
-    Run,
-    /// The stage that failed; earlier stages keep the new release.
-    Stage,
-}
-
-impl RollbackScope {
-    /// Whether everything goes back.
-    #[allow(clippy::trivially_copy_pass_by_ref)]
-    pub fn is_run(&self) -> bool {
-        *self == RollbackScope::Run
-    }
 }
 
 /// An account and a region, and what is kept there.

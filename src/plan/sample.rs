@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::build::{Input, build};
+use super::build::{Input, Observed, build};
 use super::function::{FunctionSubject, base64_of};
 use super::preflight::Refusal;
 use super::{Intent, Lane, Plan, Wave};
@@ -15,7 +15,7 @@ use crate::model::observed::{
     TargetHealth,
 };
 use crate::model::pipeline::{
-    Artifact, BlueGreen, Environment, FleetRef, Health, Promote, Store, Strategy, Target, TargetsHealth,
+    Artifact, BlueGreen, Environment, FleetRef, Health, Overrides, Promote, Store, Strategy, Target, TargetsHealth,
 };
 use crate::model::{Name, Percent, Period, Pipeline, Release, Revision};
 
@@ -26,7 +26,13 @@ pub(crate) fn name(text: &str) -> Name {
 
 /// The pipeline of the storefront: one target, `web`.
 pub(crate) fn pipeline() -> Pipeline {
-    let environment = Environment { account: "111122223333".into(), region: "ap-northeast-2".into(), role: None };
+    let environment = Environment {
+        account: "111122223333".into(),
+        region: "ap-northeast-2".into(),
+        role: None,
+        vars: BTreeMap::new(),
+        overrides: Overrides,
+    };
     Pipeline {
         version: 1,
         pipeline: name("storefront"),
@@ -34,6 +40,9 @@ pub(crate) fn pipeline() -> Pipeline {
         artifacts: [(name("web"), Artifact { path: "examples/storefront".into() })].into(),
         environments: [(name("production"), environment)].into(),
         targets: [(name("web"), target())].into(),
+        rollback: crate::model::pipeline::RollbackScope::Run,
+        vars: BTreeMap::new(),
+        stages: Vec::new(),
     }
 }
 
@@ -41,7 +50,12 @@ fn target() -> Target {
     let http =
         HttpCondition { path: "/healthz".into(), within: Period::seconds(2), every: Period::seconds(10), failures: 3 };
     Target {
-        fleet: FleetRef { application: "storefront".into(), deployment_group: "storefront-web".into() },
+        fleet: Some(FleetRef { application: "storefront".into(), deployment_group: "storefront-web".into() }),
+        function: None,
+        before_traffic: Vec::new(),
+        keep_versions: None,
+        restore_latest: false,
+        allow_unqualified: false,
         group_is_replaced: true,
         artifact: name("web"),
         strategy: Strategy::BlueGreen(BlueGreen {
@@ -54,6 +68,8 @@ fn target() -> Target {
             targets: Some(TargetsHealth::default()),
             alarms: vec!["storefront-5xx".into()],
             http: vec![http],
+            metrics: Vec::new(),
+            on_undecided: None,
             bake: Period::minutes(5),
         },
     }
@@ -146,7 +162,8 @@ pub(crate) fn input<'a>(pipeline: &'a Pipeline, environment: &'a Name, fleet: Fl
         intent: Intent::Deploy,
         release: Release { label: "v2".into(), bundles: Vec::new() },
         revisions: [(name("web"), revision('b'))].into(),
-        observed: BTreeMap::from([(name("web"), fleet)]),
+        observed: BTreeMap::from([(name("web"), Observed::Fleet(Box::new(fleet)))]),
+        payloads: BTreeMap::new(),
         caller: Caller { account: "111122223333".into(), arn: "arn:aws:iam::111122223333:user/ann".into() },
         region: "ap-northeast-2".into(),
     }

@@ -63,7 +63,8 @@ impl Observer {
     pub async fn live(&self, pipeline: &Pipeline, known: &[(&str, &Bundle)]) -> Result<BTreeMap<String, Live>> {
         let mut live = BTreeMap::new();
         for (name, target) in &pipeline.targets {
-            let seen = self.clients.observe_fleet(&target.fleet, &[]).await?;
+            let Some(fleet) = &target.fleet else { continue };
+            let seen = self.clients.observe_fleet(fleet, &[]).await?;
             let targets = seen.target_groups.iter().flat_map(|group| &group.targets);
             let healthy = targets.filter(|target| target.state == "healthy").count();
             let Some(baseline) = seen.baseline else { continue };

@@ -9,7 +9,6 @@ use tokio::time::Instant;
 
 use crate::error::{Failure, Kind, Result};
 use crate::model::Pipeline;
-use crate::model::pipeline::Strategy;
 
 /// How long a release should take, in wire time.
 const SHIPPED_WITHIN: f64 = 36.0;
@@ -26,8 +25,8 @@ const TIMERS_WITHIN: Duration = Duration::from_millis(60);
 /// The speed at which a release of this pipeline takes about as long as it should.
 pub fn wished(pipeline: &Pipeline) -> f64 {
     let longest = pipeline.targets.values().map(|target| {
-        let Strategy::BlueGreen(strategy) = &target.strategy;
-        (target.health.bake + strategy.keep_blue).as_seconds()
+        let keep = target.blue_green().map_or_else(Default::default, |strategy| strategy.keep_blue);
+        (target.health.bake + keep).as_seconds()
     });
     #[allow(clippy::cast_precision_loss)] // periods are days at most
     let waits = longest.max().unwrap_or(0) as f64;

@@ -19,7 +19,7 @@ use aws_types::SdkConfig;
 use crate::artifact::bundle::Bundle;
 use crate::aws::Aws;
 use crate::error::{Failure, Kind, Result};
-use crate::model::pipeline::{Environment, Promote, Strategy, Target};
+use crate::model::pipeline::{Environment, FleetRef, Promote, Target};
 use crate::model::{Name, Period, Pipeline, Revision};
 use crate::store::{Bucket, Keys, upload};
 use crate::time::Clock;
@@ -54,7 +54,7 @@ pub struct Made {
     pub scaling_group: String,
 }
 
-/// Makes the world and ships the baseline; returns when all of it is healthy.
+/// Makes the world of all fleets and ships the baseline; returns when all of it is healthy.
 ///
 /// # Errors
 /// What AWS says; a baseline that does not become healthy.
@@ -71,7 +71,8 @@ pub async fn provision(config: &SdkConfig, clock: Clock, wish: &Wish<'_>) -> Res
     let keys = Keys::new(&wish.pipeline.store, &wish.pipeline.pipeline, wish.environment);
     let revision = upload::put(&bucket, &keys, wish.baseline).await?;
     let mut made = Vec::new();
-    for ((name, target), port) in wish.pipeline.targets.iter().zip(&wish.ports) {
+    let fleets = wish.pipeline.targets.iter().filter(|(_, target)| target.fleet.is_some());
+    for ((name, target), port) in fleets.zip(&wish.ports) {
         let front = site.make_front(name, target, *port).await?;
         let scaling_group = site.make_group(name, &front, wish.instances).await?;
         site.make_alarms(target, &front).await?;
@@ -111,13 +112,13 @@ async fn make_deployment_group(
     place: &Environment,
     config: Option<&str>,
 ) -> Result<()> {
-    let fleet = &target.fleet;
-    let create = site.codedeploy.create_application().application_name(&fleet.application);
+    let group = group_of(target)?;
+    let create = site.codedeploy.create_application().application_name(&group.application);
     create.send().await.map_err(fleet::failed("CreateApplication"))?;
     site.codedeploy
         .create_deployment_group()
-        .application_name(&fleet.application)
-        .deployment_group_name(&fleet.deployment_group)
+        .application_name(&group.application)
+        .deployment_group_name(&group.deployment_group)
         .service_role_arn(format!("arn:aws:iam::{}:role/codedeploy", place.account))
         .auto_scaling_groups(scaling_group)
         .set_deployment_config_name(config.map(str::to_owned))
@@ -139,6 +140,7 @@ fn front_of(front: &Front) -> LoadBalancerInfo {
 
 /// Ships the baseline in place, to all hosts at once.
 async fn ship(site: &fleet::Site, target: &Target, revision: &Revision, clock: Clock) -> Result<()> {
+    let group = group_of(target)?;
     let location = S3Location::builder()
         .bucket(&revision.bucket)
         .key(&revision.key)
@@ -150,8 +152,8 @@ async fn ship(site: &fleet::Site, target: &Target, revision: &Revision, clock: C
     let created = site
         .codedeploy
         .create_deployment()
-        .application_name(&target.fleet.application)
-        .deployment_group_name(&target.fleet.deployment_group)
+        .application_name(&group.application)
+        .deployment_group_name(&group.deployment_group)
         .deployment_config_name("CodeDeployDefault.AllAtOnce")
         .revision(location)
         .description("baseline of a rehearsal")
@@ -178,7 +180,8 @@ async fn ship(site: &fleet::Site, target: &Target, revision: &Revision, clock: C
 
 /// From here on the group deploys blue/green by copy, with waits that fit the pipeline.
 async fn make_blue_green(site: &fleet::Site, target: &Target, front: &Front, scaling_group: &str) -> Result<()> {
-    let Strategy::BlueGreen(strategy) = &target.strategy;
+    let group = group_of(target)?;
+    let Some(strategy) = target.blue_green() else { return Err(unfit("only fleets can be rehearsed yet")) };
     let approval = match strategy.promote {
         Promote::Manual => strategy.within,
         Promote::Automatic => Period::hours(1),
@@ -200,8 +203,8 @@ async fn make_blue_green(site: &fleet::Site, target: &Target, front: &Front, sca
         .build();
     site.codedeploy
         .update_deployment_group()
-        .application_name(&target.fleet.application)
-        .current_deployment_group_name(&target.fleet.deployment_group)
+        .application_name(&group.application)
+        .current_deployment_group_name(&group.deployment_group)
         .auto_scaling_groups(scaling_group)
         .deployment_style(style(DeploymentType::BlueGreen, DeploymentOption::WithTrafficControl))
         .load_balancer_info(front_of(front))
@@ -210,6 +213,10 @@ async fn make_blue_green(site: &fleet::Site, target: &Target, front: &Front, sca
         .await
         .map_err(fleet::failed("UpdateDeploymentGroup"))?;
     Ok(())
+}
+
+fn group_of(target: &Target) -> Result<&FleetRef> {
+    target.fleet.as_ref().ok_or_else(|| unfit("only fleets can be rehearsed yet"))
 }
 
 fn minutes(period: Period) -> i32 {

@@ -21,7 +21,7 @@ use super::traffic::{BASELINE, CANDIDATE, Traffic};
 use crate::artifact::bundle::{self, Bundle};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
-use crate::model::pipeline::{Promote, Strategy};
+use crate::model::pipeline::Promote;
 use crate::model::{Name, Pipeline};
 use crate::run::RunStatus;
 use crate::sandbox::sts::Credentials;
@@ -40,6 +40,8 @@ pub struct Rehearsal {
     pub environment: Name,
     /// The pipeline as it is typed.
     pub typed: String,
+    /// Environment variables that the pipeline asks for.
+    pub variables: Vec<(String, String)>,
     /// Where relative paths start.
     pub directory: PathBuf,
     /// The binary of shipit.
@@ -141,6 +143,9 @@ async fn in_world(
 impl Rehearsal {
     /// The pipeline's artifact as a release of this name, with these faults.
     fn bundle(&self, release: &str, faults: &[Fault]) -> Result<Bundle> {
+        if self.pipeline.targets.values().any(|target| target.function.is_some()) {
+            return Err(Failure::new(Kind::Usage, "only fleets can be rehearsed yet"));
+        }
         let artifacts: BTreeSet<&Name> = self.pipeline.targets.values().map(|target| &target.artifact).collect();
         let mut paths = artifacts.into_iter().filter_map(|name| self.pipeline.artifacts.get(name));
         let (Some(artifact), None) = (paths.next(), paths.next()) else {
@@ -167,7 +172,10 @@ impl Rehearsal {
             program: self.program.clone(),
             directory: self.directory.clone(),
             at: [self.typed.clone(), "--environment".to_owned(), self.environment.to_string()],
-            environment: Driver::environment(&served.environment(user, &place.region), &home),
+            environment: Driver::environment(&served.environment(user, &place.region), &home)
+                .into_iter()
+                .chain(self.variables.iter().cloned())
+                .collect(),
             log: (!self.shows_driver).then(|| home.join("driver.log")),
         })
     }
@@ -194,10 +202,11 @@ impl Rehearsal {
         let file = served.directory.path().join("home").join("release.env");
         let deploy = ["--release", CANDIDATE, "--add-file"].map(str::to_owned).into_iter();
         let deploy: Vec<String> = deploy.chain([format!("release.env={}", file.display())]).collect();
-        let is_manual = self.pipeline.targets.values().any(|target| {
-            let Strategy::BlueGreen(strategy) = &target.strategy;
-            strategy.promote == Promote::Manual
-        });
+        let is_manual = self
+            .pipeline
+            .targets
+            .values()
+            .any(|target| target.blue_green().is_some_and(|strategy| strategy.promote == Promote::Manual));
         let kills = self.faults.contains(&Fault::KillDriver).then(fastrand::Rng::new);
         let shipped = ship(driver, observer, Order { deploy: &deploy, is_manual, kills }).await?;
         served.sandbox.clear_faults();

@@ -34,8 +34,9 @@ pub fn parts(sandbox: &Sandbox, site: &Site, target: &Target) -> Vec<Part> {
     let scope = Scope::service(site, "rehearsal");
     let ask =
         |operation: &str, input: &Doc| sandbox.world.call(&scope, "codedeploy", operation, input).unwrap_or(Doc::Null);
+    let Some(fleet) = &target.fleet else { return Vec::new() };
     let group = doc! {
-        "applicationName" => &target.fleet.application, "deploymentGroupName" => &target.fleet.deployment_group,
+        "applicationName" => &fleet.application, "deploymentGroupName" => &fleet.deployment_group,
     };
     let mut parts: Vec<Part> = Vec::new();
     for id in ask("ListDeployments", &group).texts("deployments") {

@@ -161,21 +161,31 @@ fn fisher(errors: f64, calls: f64, other_errors: f64, other_calls: f64) -> f64 {
         return 1.0;
     }
     let ways = |n: f64, k: f64| ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k);
-    let total = ways(all, calls);
-    let most = failed.min(calls);
-    let mut term = (ways(failed, errors) + ways(all - failed, calls - errors) - total).exp();
-    let (mut sum, mut k) = (term, errors);
-    // Each further term from the one before; they fall quickly once they fall.
-    while k < most {
-        let ratio = (failed - k) * (calls - k) / ((k + 1.0) * (all - failed - calls + k + 1.0));
-        term *= ratio;
+    let odds = |k: f64| (ways(failed, k) + ways(all - failed, calls - k) - ways(all, calls)).exp();
+    // From the end nearer to the middle outwards: there the first term is the largest, so what is too small for a number
+    // is too small to matter.
+    let is_above = errors > calls * failed / all;
+    let (mut k, end) =
+        if is_above { (errors, failed.min(calls)) } else { (errors - 1.0, (calls + failed - all).max(0.0)) };
+    if !is_above && k < end {
+        return 1.0;
+    }
+    let mut term = odds(k);
+    let mut sum = term;
+    while (is_above && k < end) || (!is_above && k > end) {
+        if is_above {
+            term *= (failed - k) * (calls - k) / ((k + 1.0) * (all - failed - calls + k + 1.0));
+            k += 1.0;
+        } else {
+            term *= k * (all - failed - calls + k) / ((failed - k + 1.0) * (calls - k + 1.0));
+            k -= 1.0;
+        }
         sum += term;
-        k += 1.0;
-        if ratio < 1.0 && term < sum * 1e-15 {
+        if term < sum * 1e-15 {
             break;
         }
     }
-    sum.min(1.0)
+    if is_above { sum.min(1.0) } else { (1.0 - sum).clamp(0.0, 1.0) }
 }
 
 /// By adding up where that is short, else by Stirling's series, whose next term is far below what is asked of it.

@@ -105,6 +105,9 @@ fn changing(request: &http::Request<Bytes>) -> Option<String> {
         let is_beat = path.ends_with("lock.json") && request.headers().contains_key("if-match");
         return (!is_beat).then(|| format!("{} {}", request.method(), path.rsplit('/').next().unwrap_or(path)));
     }
+    if path.starts_with("/2015-03-31/functions/") && request.method() != http::Method::GET {
+        return Some(format!("{} {}", request.method(), path.rsplit('/').next().unwrap_or(path)));
+    }
     let body = String::from_utf8_lossy(request.body());
     let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="))?;
     (!action.starts_with("Describe") && !action.starts_with("Get")).then(|| action.to_owned())

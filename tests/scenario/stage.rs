@@ -91,6 +91,33 @@ impl Stage {
         Stage::with(pipeline, 4, Some("CodeDeployDefault.HalfAtATime")).await
     }
 
+    /// The same with a function `thumbnailer` and nothing published of it.
+    pub async fn with_function(pipeline: &str) -> Stage {
+        let stage = Stage::with(pipeline, 4, Some("CodeDeployDefault.HalfAtATime")).await;
+        stage.function_release("baseline", "");
+        let bundle = bundle::code(&stage.directory.join("fn"), &[]).unwrap();
+        let bundle::Source::Memory(bytes) = &bundle.source else { panic!("a large function") };
+        let zip = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
+        let code = doc! { "ZipFile" => zip };
+        stage.call(
+            "lambda",
+            "CreateFunction",
+            &doc! {
+                "FunctionName" => "thumbnailer", "Role" => "arn:aws:iam::111122223333:role/fn",
+                "Runtime" => "python3.12", "Handler" => "index.handler", "Code" => code,
+            },
+        );
+        stage.advance(10).await;
+        stage
+    }
+
+    /// Puts a release into the function's directory: its name and how the model behaves.
+    pub fn function_release(&self, name: &str, behaviour: &str) {
+        self.write("fn/index.py", "def handler(event, context): return event\n");
+        self.write("fn/model.yml", &format!("release: {name}\n{behaviour}"));
+        self.write("event.json", "{}");
+    }
+
     pub async fn with(pipeline: &str, instances: i32, config: Option<&str>) -> Stage {
         fastrand::seed(7);
         let clock = Clock::starting_at("2026-11-21T09:00:00Z".parse().unwrap(), 1.0);
@@ -118,9 +145,11 @@ impl Stage {
         let config = stage.config(&owner.access_key_id, &owner.secret, Arc::new(Open)).1;
         stage.made = Box::pin(provision(&config, clock, &wish)).await.unwrap_or_else(|failure| panic!("{failure:?}"));
         let attribute = doc! { "Key" => "deregistration_delay.timeout_seconds", "Value" => "60" };
-        let short =
-            doc! { "TargetGroupArn" => stage.made[0].front.target_group.clone(), "Attributes" => vec![attribute] };
-        stage.call("elasticloadbalancing", "ModifyTargetGroupAttributes", &short);
+        for made in &stage.made {
+            let arn = made.front.target_group.clone();
+            let short = doc! { "TargetGroupArn" => arn, "Attributes" => vec![attribute.clone()] };
+            stage.call("elasticloadbalancing", "ModifyTargetGroupAttributes", &short);
+        }
         stage
     }
 
@@ -177,6 +206,7 @@ impl Stage {
             driving: Arc::default(),
             pace: Pace { decisions: (minute, minute), progress: minute },
             directory: self.directory.clone(),
+            env: std::collections::BTreeMap::new(),
         };
         (around, caught, stop)
     }

@@ -4,7 +4,7 @@ use proptest::strategy::Strategy as Generator;
 use super::*;
 use crate::model::condition::Condition;
 use crate::model::observed::{Instance, TargetHealth};
-use crate::model::pipeline::{Promote, Strategy};
+use crate::model::pipeline::Promote;
 use crate::model::{Percent, Period};
 use crate::plan::{What, sample};
 
@@ -17,7 +17,7 @@ fn built(change: impl FnOnce(&mut Pipeline, &mut Fleet, &mut Intent)) -> Plan {
 }
 
 fn strategy(pipeline: &mut Pipeline) -> &mut crate::model::pipeline::BlueGreen {
-    let Strategy::BlueGreen(blue_green) = &mut pipeline.targets.values_mut().next().unwrap().strategy;
+    let blue_green = pipeline.targets.values_mut().next().unwrap().blue_green_mut().unwrap();
     blue_green
 }
 
@@ -141,7 +141,7 @@ fn everything_that_is_wrong_is_said_at_once() {
     );
     input.revisions.insert(api.clone(), sample::revision('c'));
     assert_eq!(said(&input)[1..], ["target `api` was not observed"]);
-    input.observed.insert(api, fleet);
+    input.observed.insert(api, Observed::Fleet(Box::new(fleet)));
     assert_eq!(said(&input)[1..], ["targets `api` and `web` stand on one Auto Scaling group, `storefront-asg`"]);
     let nowhere = sample::name("nowhere");
     input.environment = &nowhere;

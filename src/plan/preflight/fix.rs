@@ -30,8 +30,8 @@ impl Subject<'_> {
             "aws deploy update-deployment-group --region {} --application-name {} \
              --current-deployment-group-name {} --auto-scaling-groups {scaling_group}",
             quoted(&self.environment.region),
-            quoted(&self.target.fleet.application),
-            quoted(&self.target.fleet.deployment_group),
+            quoted(&self.group.application),
+            quoted(&self.group.deployment_group),
         )
     }
 

@@ -15,7 +15,7 @@ pub(super) fn no_deployment_is_active(subject: &Subject) -> Option<Refusal> {
     let about = if active.description.is_empty() { String::new() } else { format!(" (“{}”)", active.description) };
     let since = active.created.map_or(String::new(), |at| format!(", since {}", at.strftime("%Y-%m-%d %H:%M:%S UTC")));
     let what =
-        format!("{} is busy: {} is {}, created by {by}{about}{since}", subject.group(), active.id, active.status);
+        format!("{} is busy: {} is {}, created by {by}{about}{since}", subject.group_name(), active.id, active.status);
     let fix = match active.description.strip_prefix("shipit:").and_then(|mark| mark.split('/').next()) {
         Some(run) => format!("it belongs to run {run}:\n  shipit show {run}"),
         None => {
@@ -28,7 +28,7 @@ pub(super) fn no_deployment_is_active(subject: &Subject) -> Option<Refusal> {
 pub(super) fn is_for_servers(subject: &Subject) -> Option<Refusal> {
     let platform = &subject.fleet.group.platform;
     (platform != "Server").then(|| {
-        let what = format!("{} deploys to {platform}; a fleet is made of EC2 instances (Server)", subject.group());
+        let what = format!("{} deploys to {platform}; a fleet is made of EC2 instances (Server)", subject.group_name());
         subject.refuse(what)
     })
 }
@@ -36,8 +36,10 @@ pub(super) fn is_for_servers(subject: &Subject) -> Option<Refusal> {
 pub(super) fn is_blue_green(subject: &Subject) -> Option<Refusal> {
     let kind = &subject.fleet.group.deployment_type;
     (kind != "BLUE_GREEN").then(|| {
-        let what =
-            format!("{} is {kind}, not BLUE_GREEN (Terraform: `deployment_style.deployment_type`)", subject.group());
+        let what = format!(
+            "{} is {kind}, not BLUE_GREEN (Terraform: `deployment_style.deployment_type`)",
+            subject.group_name()
+        );
         subject.refuse(what).fix(subject.make_blue_green())
     })
 }
@@ -47,7 +49,7 @@ pub(super) fn moves_traffic(subject: &Subject) -> Option<Refusal> {
     (option != "WITH_TRAFFIC_CONTROL").then(|| {
         let what = format!(
             "{} is {option}: nobody would move the traffic (Terraform: `deployment_style.deployment_option`)",
-            subject.group()
+            subject.group_name()
         );
         subject.refuse(what).fix(subject.make_blue_green())
     })
@@ -59,7 +61,7 @@ pub(super) fn copies_its_group(subject: &Subject) -> Option<Refusal> {
         let what = format!(
             "{} expects a green fleet that somebody else makes ({option}), not a copy of its Auto Scaling group \
              (Terraform: `blue_green_deployment_config.green_fleet_provisioning_option.action`)",
-            subject.group()
+            subject.group_name()
         );
         subject.refuse(what).fix(subject.make_blue_green())
     })
@@ -82,13 +84,13 @@ pub(super) fn waits_when_green_is_ready(subject: &Subject) -> Option<Refusal> {
             format!(
                 "{} waits only {has} for traffic to be moved to green, {needed} \
                  (Terraform: {attribute}.wait_time_in_minutes`)",
-                subject.group()
+                subject.group_name()
             )
         }
         _ => format!(
             "{} moves traffic to green as soon as it is installed, without asking (CONTINUE_DEPLOYMENT) \
              (Terraform: {attribute}.action_on_timeout`, `.wait_time_in_minutes`)",
-            subject.group()
+            subject.group_name()
         ),
     };
     Some(subject.refuse(what).fix(subject.make_blue_green()))
@@ -113,13 +115,13 @@ pub(super) fn keeps_blue_long_enough(subject: &Subject) -> Option<Refusal> {
             format!(
                 "{} keeps blue for {has} after the reroute; bake, keep_blue and 30m are {least}, \
                  and {LONGEST_TERMINATION_WAIT} is the most (Terraform: {attribute}.termination_wait_time_in_minutes`)",
-                subject.group()
+                subject.group_name()
             )
         }
         _ => format!(
             "{} does not terminate the old fleet (KEEP_ALIVE): every release would leave one behind \
              (Terraform: {attribute}.action`)",
-            subject.group()
+            subject.group_name()
         ),
     };
     Some(subject.refuse(what).fix(subject.make_blue_green()))
@@ -131,7 +133,7 @@ pub(super) fn has_no_tag_filters(subject: &Subject) -> Option<Refusal> {
         let what = format!(
             "{} selects instances by tags, too; these are neither copied nor replaced \
              (Terraform: `ec2_tag_filter`, `ec2_tag_set`)",
-            subject.group()
+            subject.group_name()
         );
         let none = r#"--ec2-tag-filters '[]' --ec2-tag-set '{"ec2TagSetList":[]}'"#;
         let clear = format!("{} {none}", subject.update_group());
@@ -147,7 +149,7 @@ pub(super) fn keeps_a_floor(subject: &Subject) -> Option<Refusal> {
     }
     let what = format!(
         "{} uses {}, under which one instance that gets traffic is a success (Terraform: `deployment_config_name`)",
-        subject.group(),
+        subject.group_name(),
         subject.fleet.group.config
     );
     let name = subject.name;

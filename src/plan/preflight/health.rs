@@ -41,7 +41,7 @@ pub(super) fn alarms_exist(subject: &Subject) -> Option<Refusal> {
         let mine = |name: &&&str| subject.target.health.alarms.iter().any(|alarm| alarm == **name);
         let whose = match missing.iter().find(mine) {
             Some(_) => format!("`targets.{}.health.alarms`", subject.name),
-            None => format!("the alarms of {} (Terraform: `alarm_configuration`)", subject.group()),
+            None => format!("the alarms of {} (Terraform: `alarm_configuration`)", subject.group_name()),
         };
         subject.refuse(what).fix(format!(
             "create them or take them out of {whose}; those that exist:\n  \

@@ -15,7 +15,7 @@ impl<'a> Subject<'a> {
 }
 
 pub(super) fn one_group_that_exists(subject: &Subject) -> Option<Refusal> {
-    let group = subject.group();
+    let group = subject.group_name();
     match subject.fleet.group.scaling_groups.as_slice() {
         [] => {
             let what = format!(
@@ -95,7 +95,7 @@ pub(super) fn replacement_is_known(subject: &Subject) -> Option<Refusal> {
         return None;
     }
     let group = subject.scaling_group()?;
-    let (name, next) = (&group.name, &subject.target.fleet.deployment_group);
+    let (name, next) = (&group.name, &subject.group.deployment_group);
     let what = format!(
         "after a success CodeDeploy deletes the Auto Scaling group `{name}` with its instances; the live one is then \
          called `CodeDeploy_{next}_d-…`, and so with every release"

@@ -11,7 +11,7 @@ mod traffic;
 use super::Intent;
 use crate::model::Name;
 use crate::model::observed::{Caller, Fleet};
-use crate::model::pipeline::{BlueGreen, Environment, Target};
+use crate::model::pipeline::{BlueGreen, Environment, FleetRef, Target};
 
 pub(super) use note::notes;
 
@@ -50,6 +50,7 @@ impl Refusal {
 pub(super) struct Subject<'a> {
     pub name: &'a Name,
     pub target: &'a Target,
+    pub group: &'a FleetRef,
     pub blue_green: &'a BlueGreen,
     pub fleet: &'a Fleet,
     pub environment: &'a Environment,
@@ -62,8 +63,8 @@ impl Subject<'_> {
     }
 
     /// How a person finds the deployment group.
-    fn group(&self) -> String {
-        format!("deployment group `{}`", self.target.fleet.deployment_group)
+    fn group_name(&self) -> String {
+        format!("deployment group `{}`", self.group.deployment_group)
     }
 }
 

@@ -41,7 +41,10 @@ fn about_the_fleet(subject: &Subject, group: &ScalingGroup) -> Vec<String> {
     let mut notes = Vec::new();
     let (fleet, name) = (subject.fleet, &group.name);
     if fleet.baseline.is_none() {
-        notes.push(format!("nothing was deployed to {} yet: once blue is gone there is no way back", subject.group()));
+        notes.push(format!(
+            "nothing was deployed to {} yet: once blue is gone there is no way back",
+            subject.group_name()
+        ));
     }
     let (healthy, serving) =
         (fleet::healthy(fleet, group).len(), group.instances.iter().filter(|it| it.is_in_service()).count());

@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::observed::ActiveDeployment;
-use crate::model::pipeline::{Promote, Strategy};
+use crate::model::pipeline::Promote;
 use crate::model::{Percent, Pipeline};
 use crate::plan::build::build;
 use crate::plan::sample;
@@ -12,7 +12,7 @@ fn target(pipeline: &mut Pipeline) -> &mut Target {
 }
 
 fn strategy(pipeline: &mut Pipeline) -> &mut BlueGreen {
-    let Strategy::BlueGreen(blue_green) = &mut target(pipeline).strategy;
+    let blue_green = target(pipeline).blue_green_mut().unwrap();
     blue_green
 }
 

@@ -9,7 +9,7 @@ pub(super) fn no_classic_balancer(subject: &Subject) -> Option<Refusal> {
         let what = format!(
             "{} stands behind a Classic Load Balancer ({}), which is not supported \
              (Terraform: `load_balancer_info.elb_info`)",
-            subject.group(),
+            subject.group_name(),
             names.join(", ")
         );
         subject.refuse(what).fix(use_target_group(subject, "TARGET-GROUP"))
@@ -29,7 +29,7 @@ pub(super) fn target_groups_exist(subject: &Subject) -> Option<Refusal> {
         let what = format!(
             "{} names no target group, so there is no traffic to move \
              (Terraform: `load_balancer_info.target_group_info`)",
-            subject.group()
+            subject.group_name()
         );
         return Some(subject.refuse(what).fix(use_target_group(subject, "TARGET-GROUP")));
     }
@@ -38,7 +38,7 @@ pub(super) fn target_groups_exist(subject: &Subject) -> Option<Refusal> {
     (!missing.is_empty()).then(|| {
         let what = format!(
             "{} names target groups that do not exist in {}: {}",
-            subject.group(),
+            subject.group_name(),
             subject.environment.region,
             missing.join(", ")
         );

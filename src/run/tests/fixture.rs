@@ -6,7 +6,7 @@ use crate::event::record::{Cause, Record, Side};
 use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, Status};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
-use crate::model::pipeline::{Promote, Strategy};
+use crate::model::pipeline::Promote;
 use crate::model::{Period, Pipeline, RunId};
 use crate::plan::build::build;
 use crate::plan::sample::{fleet, input, name, pipeline};
@@ -32,7 +32,7 @@ pub fn plan() -> Plan {
 pub fn plan_with_holds() -> Plan {
     let mut pipeline = pipeline();
     for target in pipeline.targets.values_mut() {
-        let Strategy::BlueGreen(strategy) = &mut target.strategy;
+        let strategy = target.blue_green_mut().unwrap();
         strategy.promote = Promote::Manual;
         strategy.within = Period::hours(2);
         strategy.keep_blue = Period::minutes(10);
