@@ -163,6 +163,8 @@ async fn what_functions_do_wrong() {
     assert_eq!(told["requestId"], "the-request");
     let log = String::from_utf8(STANDARD.decode(header(&failed, "x-amz-log-result").unwrap()).unwrap()).unwrap();
     assert!(log.starts_with("START RequestId: the-request Version: $LATEST\nasked for {'fail': 1}\n"), "{log}");
+    let used = log.split_once("\tMax Memory Used: ").unwrap().1.split_once(" MB").unwrap().0;
+    assert!((1..500).contains(&used.parse::<u32>().unwrap()), "{log}");
     assert!(log.contains("[ERROR] ValueError: no\n") && log.contains("\tInit Duration: "), "{log}");
     let said = "RequestId: the-request Error: ";
     for (event, kind, message) in [

@@ -98,6 +98,11 @@ impl Processes {
         self.writer.abort();
     }
 
+    /// The id of the supervisor's process, unless that was taken.
+    pub fn id(&self) -> Option<u32> {
+        lock(&self.child).as_ref().and_then(Child::id)
+    }
+
     /// Takes the supervisor's process, to wait for its end after the close.
     pub fn take_child(&self) -> Option<Child> {
         lock(&self.child).take()

@@ -296,10 +296,12 @@ fn log(task: &Task, done: &Done) -> String {
     let (took, init) = (ms(done.took), done.init.map(ms));
     let billed = (took + init.unwrap_or(0.0)).ceil();
     let lines: String = done.log.iter().map(|line| format!("{line}\n")).collect();
+    let used =
+        done.memory.map(|bytes| format!("Max Memory Used: {} MB\t", bytes.div_ceil(1 << 20))).unwrap_or_default();
     let init = init.map(|init| format!("Init Duration: {init:.2} ms\t")).unwrap_or_default();
     format!(
         "START RequestId: {id} Version: {version}\n{lines}END RequestId: {id}\nREPORT RequestId: {id}\tDuration: \
-         {took:.2} ms\tBilled Duration: {billed} ms\tMemory Size: {memory} MB\t{init}\n"
+         {took:.2} ms\tBilled Duration: {billed} ms\tMemory Size: {memory} MB\t{used}{init}\n"
     )
 }
 
