@@ -191,6 +191,30 @@ pub struct Cause {
     /// More, line by line: hosts, scripts, log tails. Made harmless before it is stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
+    /// What to look at or to do, line by line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub help: Vec<String>,
+}
+
+impl Cause {
+    /// A cause in one line.
+    pub fn new(side: Side, what: impl Into<String>) -> Cause {
+        Cause { side, what: what.into(), details: Vec::new(), help: Vec::new() }
+    }
+
+    /// Adds more, line by line.
+    #[must_use]
+    pub fn details(mut self, lines: impl IntoIterator<Item = String>) -> Cause {
+        self.details.extend(lines);
+        self
+    }
+
+    /// Adds what to look at or to do, a line each.
+    #[must_use]
+    pub fn help<T: Into<String>>(mut self, lines: impl IntoIterator<Item = T>) -> Cause {
+        self.help.extend(lines.into_iter().map(Into::into));
+        self
+    }
 }
 
 /// Who or what stopped it.

@@ -41,6 +41,7 @@ fn baseline(fleet: &Fleet, group: &ScalingGroup) -> FleetBaseline {
         scaling_group: group,
         target_groups,
         redeploy: Pace::of(fleet).redeploy(),
+        min_healthy: fleet.min_healthy.clone(),
     }
 }
 

@@ -69,7 +69,7 @@ pub(super) fn limit(expected: Period) -> Period {
 }
 
 /// How many hosts must stay healthy, as CodeDeploy rounds; nothing if the rule is of a kind that has no such number.
-pub(super) fn floor(instances: usize, min_healthy: &MinHealthy) -> Option<usize> {
+pub fn floor(instances: usize, min_healthy: &MinHealthy) -> Option<usize> {
     let value = usize::try_from(min_healthy.value).unwrap_or(0);
     match min_healthy.kind.as_str() {
         "HOST_COUNT" => Some(value),

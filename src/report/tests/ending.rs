@@ -17,7 +17,7 @@ fn ended(outcome: Outcome) -> Record {
 }
 
 fn cause(side: Side, what: &str, details: &[&str]) -> Cause {
-    Cause { side, what: what.to_owned(), details: details.iter().map(|line| (*line).to_owned()).collect() }
+    Cause::new(side, what).details(details.iter().map(|line| (*line).to_owned()))
 }
 
 #[test]
