@@ -17,6 +17,7 @@ mod groups;
 mod guard;
 mod identity;
 mod observe;
+mod serving;
 
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ pub(crate) use error::failed;
 pub use error::{AwsError, Call, Class, Result};
 pub use groups::GroupState;
 pub use guard::{Calls, SharedGuard, is_mutating};
+pub use serving::Serving;
 
 /// Where clients come from.
 #[derive(Clone, Debug)]

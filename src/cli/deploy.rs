@@ -34,7 +34,7 @@ pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
         is_still_true(&built.plan, &around.directory.join(path))?;
     }
     if built.plan.is_empty() {
-        return no_change(around, &args.drive, "deploy", &built.plan);
+        return no_change(around, &args.drive, "deploy", &built);
     }
     let text = plan_text(&built.plan, &built.notes, None, around.err_style);
     let _ = writeln!(around.err, "{text}");

@@ -11,7 +11,7 @@ use super::runs::Loaded;
 use crate::engine::{Driven, Driver, Site};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::{Outcome, Side};
-use crate::plan::Plan;
+use crate::plan::build::Built;
 use crate::probe::Prober;
 use crate::report::{Events, Plain, Reporter, Reporters, ResultDocument, Terminal, ending, plan_text};
 use crate::run::State;
@@ -128,9 +128,9 @@ fn say(around: &mut Around, args: &DriveArgs, result: &ResultDocument, text: &st
 ///
 /// # Errors
 /// The result file cannot be written.
-pub fn no_change(around: &mut Around, args: &DriveArgs, command: &str, plan: &Plan) -> Result<u8> {
-    let result = ResultDocument::of_plan(command, plan, 0);
-    let text = plan_text(plan, &[], None, around.out_style);
+pub fn no_change(around: &mut Around, args: &DriveArgs, command: &str, built: &Built) -> Result<u8> {
+    let result = ResultDocument::of_plan(command, &built.plan, 0);
+    let text = plan_text(&built.plan, &built.notes, None, around.out_style);
     say(around, args, &result, &text)?;
     Ok(0)
 }

@@ -36,7 +36,7 @@ pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
     let by = caller.arn.clone();
     let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, caller)).await?;
     if built.plan.is_empty() {
-        return no_change(around, &args.drive, "rollback", &built.plan);
+        return no_change(around, &args.drive, "rollback", &built);
     }
     let text = plan_text(&built.plan, &built.notes, None, around.err_style);
     let _ = writeln!(around.err, "{text}");

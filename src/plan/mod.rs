@@ -118,6 +118,9 @@ pub struct Step {
     pub what: What,
     /// How long it should take.
     pub expected: Period,
+    /// Where that comes from, for people; nothing where nobody can tell.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub basis: String,
     /// How long it may take.
     pub limit: Period,
     /// How one gets back from here.
@@ -249,6 +252,7 @@ impl Lane {
             id: StepId::from("restore"),
             what: What::Act(Action::Restore),
             expected: self.baseline.redeploy,
+            basis: String::new(),
             limit: self.baseline.redeploy * 2 + Period::hours(2),
             way_back: WayBack::Redeploy,
         }

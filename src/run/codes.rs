@@ -148,11 +148,7 @@ const DEPLOYMENT: &[Meaning] = &[
         "CodeDeploy cannot read the bundle or its AppSpec",
         "run `shipit validate`; the bundle's type must be what its bytes are, with appspec.yml at its root",
     ),
-    of(
-        "MANUAL_STOP",
-        "a person or a program stopped the deployment",
-        "CloudTrail says who called StopDeployment",
-    ),
+    of("MANUAL_STOP", "a person or a program stopped the deployment", "CloudTrail says who called StopDeployment"),
     of(
         "MISSING_BLUE_GREEN_DEPLOYMENT_CONFIGURATION",
         "the deployment group is blue/green but has no settings for it",
@@ -285,24 +281,39 @@ pub const SILENT: &[&str] = &[
     "the clock is wrong (`Signature expired` in that log), or the machine took over an hour to start",
 ];
 
-/// What to look at by the name of the event that failed, beside its script.
-pub fn event(name: &str) -> Option<&'static str> {
-    match name {
-        "ApplicationStop" | "BeforeBlockTraffic" | "AfterBlockTraffic" => Some(
-            "scripts of this event come from the release that was installed before, not from the new one: mend it \
-             there, or deploy once by hand with --ignore-application-stop-failures",
-        ),
-        "AllowTraffic" => Some(
-            "the host did not become healthy in its target group: look at the health check's path, port and codes, \
-             and at the security group; no script runs here, so there is no log",
-        ),
-        "BlockTraffic" => Some("the host could not be taken out of its target group; no script runs here"),
-        "DownloadBundle" => Some(
-            "the host must be able to read the bundle: its instance profile, the bucket's policy and region, the disk",
-        ),
-        _ => None,
-    }
+/// What the name of the event that failed says, where it says more than its script's code.
+pub fn event(name: &str) -> Option<&'static Meaning> {
+    EVENTS.iter().find(|it| it.code == name)
 }
+
+/// Whether the scripts of an event are those of the release that was installed before.
+pub fn is_of_the_release_before(event: &str) -> bool {
+    matches!(event, "ApplicationStop" | "BeforeBlockTraffic" | "AfterBlockTraffic")
+}
+
+/// What to do about a script of the release before.
+pub const RELEASE_BEFORE: &str = "this script comes from the release that was there before, not from the new one: \
+    deploy once by hand with --ignore-application-stop-failures, then go on as ever";
+
+/// Events by name.
+const EVENTS: &[Meaning] = &[
+    of(
+        "AllowTraffic",
+        "the host did not become healthy in its target group",
+        "look at the health check's path, port and status codes, and at the security group; no script runs here, so \
+         there is no log",
+    ),
+    of(
+        "BlockTraffic",
+        "the host could not be taken out of its target group",
+        "look whether it still runs, and at what the target group's health says of it; no script runs here",
+    ),
+    of(
+        "DownloadBundle",
+        "the host could not get the bundle",
+        "the host must be able to read it: its instance profile, the bucket's policy and region, the disk",
+    ),
+];
 
 #[cfg(test)]
 mod tests {
@@ -320,7 +331,7 @@ mod tests {
         let mut scripts = codes(SCRIPT);
         scripts.sort_unstable();
         assert_eq!(scripts, LifecycleErrorCode::values());
-        let all: Vec<&Meaning> = [DEPLOYMENT, SCRIPT, MESSAGES].into_iter().flatten().collect();
+        let all: Vec<&Meaning> = [DEPLOYMENT, SCRIPT, MESSAGES, EVENTS].into_iter().flatten().collect();
         for meaning in &all {
             assert!(!meaning.says.is_empty() && !meaning.next.is_empty(), "{}", meaning.code);
             assert!(!meaning.says.ends_with('.') && !meaning.next.ends_with('.'), "{}", meaning.code);

@@ -34,7 +34,11 @@ pub fn why_it_ended(deployment: &Deployment) -> Cause {
     let side = if code == "MANUAL_STOP" { Side::Person } else { Side::CodeDeploy };
     let Some(meaning) = codes::deployment(&code) else {
         let cause = Cause::new(side, words).details(remarks);
-        return if code.is_empty() { cause } else { cause.help([format!("CodeDeploy's documentation tells of {code}")]) };
+        return if code.is_empty() {
+            cause
+        } else {
+            cause.help([format!("{code} is not known here; CodeDeploy's list of error codes may have it")])
+        };
     };
     let what = match alarms(&message).as_slice() {
         [] => meaning.says.to_owned(),
@@ -95,37 +99,36 @@ fn is_silent(host: &DeploymentTarget) -> bool {
 
 /// `AfterInstall failed on i-01: Script at … failed with exit code 1`.
 fn lead(host: &DeploymentTarget, event: &LifecycleEvent) -> String {
-    harmless(&format!("{} failed on {}: {}", event.name, host.id, said(event)), WIDTH)
+    let whose = if codes::is_of_the_release_before(&event.name) { ", by the release before" } else { "" };
+    harmless(&format!("{} failed on {}{whose}: {}", event.name, host.id, said(event)), WIDTH)
 }
 
 /// What the agent said in one line; a message that is known is told in words.
 fn said(event: &LifecycleEvent) -> String {
     let diagnostics = event.diagnostics.clone().unwrap_or_default();
-    let text = if diagnostics.message.trim().is_empty() {
-        let silence = codes::event(&event.name).unwrap_or("the host did not say why");
-        meaning(event).filter(|it| it.code != "UnknownError").map_or(silence, |it| it.says).to_owned()
-    } else {
-        match codes::message(&diagnostics.message) {
-            Some(meaning) => format!("{} ({})", meaning.says, diagnostics.message),
-            None => diagnostics.message.clone(),
-        }
+    let text = match (diagnostics.message.trim(), codes::message(&diagnostics.message)) {
+        ("", _) => meaning(event).map_or("the host did not say why", |it| it.says).to_owned(),
+        (message, Some(meaning)) => format!("{} ({message})", meaning.says),
+        (message, None) => message.to_owned(),
     };
     let is_named = diagnostics.script.is_empty() || text.contains(&diagnostics.script);
     if is_named { text } else { format!("{}: {text}", diagnostics.script) }
 }
 
+/// What is known of a failure: by the agent's words, by the event, by the code.
 fn meaning(event: &LifecycleEvent) -> Option<&'static Meaning> {
-    let diagnostics = event.diagnostics.as_ref()?;
-    codes::message(&diagnostics.message).or_else(|| codes::script(&diagnostics.code))
+    let diagnostics = event.diagnostics.as_ref();
+    let by_words = diagnostics.and_then(|it| codes::message(&it.message));
+    by_words.or_else(|| codes::event(&event.name)).or_else(|| codes::script(&diagnostics?.code))
 }
 
 fn event_help(event: &LifecycleEvent) -> Vec<String> {
-    let known = meaning(event).map(|meaning| meaning.next);
-    // What is known of the event says more than that the agent gave up.
-    let by_name = codes::event(&event.name);
-    let is_vague = event.diagnostics.as_ref().is_none_or(|it| it.code == "UnknownError" || it.code.is_empty())
-        && event.diagnostics.as_ref().is_none_or(|it| codes::message(&it.message).is_none());
-    known.filter(|_| by_name.is_none() || !is_vague).into_iter().chain(by_name).map(str::to_owned).collect()
+    let next = if codes::is_of_the_release_before(&event.name) {
+        Some(codes::RELEASE_BEFORE)
+    } else {
+        meaning(event).map(|meaning| meaning.next)
+    };
+    next.into_iter().map(str::to_owned).collect()
 }
 
 /// `4 hosts: 1 failed, 2 done, 1 not tried; at least 2 of 4 must stay healthy`. Blue hosts only give traffic away.
@@ -231,22 +234,13 @@ pub fn occupied(other: &Deployment, region: &str) -> Cause {
     let what = format!("deployment {} of {owner}{about} is active{since}", other.id);
     let help = match run {
         Some(run) => format!("it belongs to run {}: shipit show {0}", harmless(run, 60)),
-        None => format!(
-            "wait for its end: aws deploy wait deployment-successful --region {region} --deployment-id {}",
-            other.id
-        ),
+        None => format!("wait for its end: aws deploy get-deployment --region {region} --deployment-id {}", other.id),
     };
     Cause::new(Side::Busy, harmless(&what, WIDTH)).help([help])
 }
 
 /// A condition became false: the numbers, the other verdicts of that moment, and where to look.
-pub fn condition_failed(
-    condition: &Condition,
-    why: &str,
-    lane: &Lane,
-    view: &LaneView,
-    now: jiff::Timestamp,
-) -> Cause {
+pub fn condition_failed(condition: &Condition, why: &str, lane: &Lane, view: &LaneView, now: jiff::Timestamp) -> Cause {
     let all = lane.watches.iter().flat_map(|watch| &watch.conditions);
     let others = all.filter(|other| *other != condition).map(|other| match judge(other, lane, view, now) {
         Verdict::Pass(why) => format!("{} passes: {why}", other.label()),
@@ -272,10 +266,16 @@ pub fn condition_failed(
             cause.help.push("the application's own log on such a host, and the target group's health check".to_owned());
         }
         Condition::Alarm { .. } => {
-            cause.help.push("look at the alarm's graph from the moment on at which the new release had users".to_owned());
+            cause
+                .help
+                .push("look at the alarm's graph from the moment on at which the new release had users".to_owned());
         }
         Condition::Http { origin, request } => {
-            cause.help.push(format!("what was asked: curl -i --max-time {} '{origin}{}'", request.within.as_seconds().max(1), request.path));
+            cause.help.push(format!(
+                "what was asked: curl -i --max-time {} '{origin}{}'",
+                request.within.as_seconds().max(1),
+                request.path
+            ));
         }
     }
     cause.details(others.map(|line| harmless(&line, WIDTH)))

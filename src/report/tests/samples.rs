@@ -32,7 +32,12 @@ pub fn revision(letter: &str) -> Revision {
 
 fn step(id: &str, what: What, expected: u64, limit: u64, way_back: WayBack) -> Step {
     let (expected, limit) = (Period::minutes(expected), Period::minutes(limit));
-    Step { id: id.into(), what, expected, limit, way_back }
+    let basis = match id {
+        "bake" => "your `bake`",
+        "reroute" => "median of the last 3 runs",
+        _ => "",
+    };
+    Step { id: id.into(), what, expected, basis: basis.to_owned(), limit, way_back }
 }
 
 /// Release r2 over r1 on four instances; with an approval if asked for.
@@ -190,8 +195,9 @@ impl Story {
             .then(
                 520,
                 Record::RollBackBegan {
-                    cause: Cause::new(Side::Condition, format!("alarm {why}"))
-                        .details(["targets ≥ 90%: 4 healthy, at least 4 needed", "http /healthz: answers"].map(str::to_owned)),
+                    cause: Cause::new(Side::Condition, format!("alarm {why}")).details(
+                        ["targets ≥ 90%: 4 healthy, at least 4 needed", "http /healthz: answers"].map(str::to_owned),
+                    ),
                     targets: vec![target],
                 },
             )

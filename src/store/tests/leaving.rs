@@ -112,6 +112,8 @@ fn summary(run: RunId) -> RunSummary {
         ended: Some(at(60)),
         outcome: Some(Outcome::Succeeded),
         cause: None,
+        parent: None,
+        took: BTreeMap::new(),
     }
 }
 

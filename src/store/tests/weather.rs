@@ -93,6 +93,8 @@ async fn everything_that_is_built_on_them() {
             ended: None,
             outcome: None,
             cause: None,
+            parent: None,
+            took: [].into(),
         };
         lose();
         head::add(bucket, keys, &summary, &[].into()).await.unwrap();
