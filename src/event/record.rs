@@ -250,29 +250,3 @@ pub enum Outcome {
     /// Nothing was changed, because something stood in the way.
     Refused,
 }
-
-impl Record {
-    /// The target it is about, if it is about one.
-    pub fn target(&self) -> Option<&Name> {
-        match self {
-            Record::StepStarted { target, .. }
-            | Record::CallBegan { target, .. }
-            | Record::CallEnded { target, .. }
-            | Record::DeploymentSeen { target, .. }
-            | Record::StepDone { target, .. }
-            | Record::StepFailed { target, .. }
-            | Record::Judged { target, .. }
-            | Record::Watched { target, .. }
-            | Record::Paused { target, .. }
-            | Record::Restored { target, .. }
-            | Record::RestoreFailed { target, .. } => Some(target),
-            Record::RunPlanned { .. }
-            | Record::DriverStarted { .. }
-            | Record::DecisionAccepted { .. }
-            | Record::DecisionIgnored { .. }
-            | Record::RollBackBegan { .. }
-            | Record::Detached { .. }
-            | Record::RunEnded { .. } => None,
-        }
-    }
-}

@@ -65,7 +65,9 @@ impl<'a> Pace<'a> {
     /// Until green is installed and ready for traffic.
     pub fn create(&self) -> Length {
         let estimate = BOOT + INSTALL * self.batches;
-        self.length("create", estimate, || format!("{BOOT} for instances to start, {INSTALL} × {}", self.in_batches()))
+        self.length("create", estimate, || {
+            format!("{BOOT} for instances to start, install {INSTALL} × {}", self.in_batches())
+        })
     }
 
     /// Until all traffic is on the other fleet: every batch is registered and becomes healthy, every batch of the old
@@ -176,7 +178,7 @@ mod tests {
     #[test]
     fn durations_say_where_they_come_from() {
         let pace = Pace { batches: 2, health_check: (30, 5), drain: Period::seconds(300), past: None };
-        assert_eq!(pace.create().basis, "4m for instances to start, 1m × 2 batches of hosts");
+        assert_eq!(pace.create().basis, "4m for instances to start, install 1m × 2 batches of hosts");
         let basis = "(5 health checks × 30 s, deregistration delay 300 s, scripts 30s) × 2 batches of hosts";
         assert_eq!(pace.reroute().basis, basis);
         let minutes = |minutes: &[u64]| minutes.iter().map(|it| Period::minutes(*it)).collect::<Vec<_>>();

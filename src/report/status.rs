@@ -200,7 +200,8 @@ pub fn status_text(view: &StatusView, style: Style) -> String {
 }
 
 fn target_text(target: &TargetStatus, now: Timestamp) -> String {
-    let live = target.live.as_deref().unwrap_or("nothing deployed, as far as can be seen");
+    let nothing = if target.group.is_some() { "nothing deployed yet" } else { "not known" };
+    let live = target.live.as_deref().unwrap_or(nothing);
     let group = target.group.as_ref().map(|group| format!(" on {group}")).unwrap_or_default();
     let since = target.since.map(|since| format!(" for {}", short(between(since, now)))).unwrap_or_default();
     let healthy = target.healthy.map(|(some, all)| format!(", {some} of {all} healthy")).unwrap_or_default();

@@ -109,7 +109,7 @@ fn said(event: &LifecycleEvent) -> String {
     let text = match (diagnostics.message.trim(), codes::message(&diagnostics.message)) {
         ("", _) => meaning(event).map_or("the host did not say why", |it| it.says).to_owned(),
         (message, Some(meaning)) => format!("{} ({message})", meaning.says),
-        (message, None) => message.to_owned(),
+        (message, None) => message.strip_prefix("Script at specified location: ").unwrap_or(message).to_owned(),
     };
     let is_named = diagnostics.script.is_empty() || text.contains(&diagnostics.script);
     if is_named { text } else { format!("{}: {text}", diagnostics.script) }

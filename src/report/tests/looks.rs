@@ -123,8 +123,8 @@ fn many_targets_and_one_that_could_not_be_seen() {
     insta::assert_snapshot!(status_text(&view, Style::PLAIN), @r"
     storefront in production at 2026-11-21 09:44:06Z
       live      web: r1 on storefront-web-v1 for 1d1h, 3 of 4 healthy
-                api: nothing deployed, as far as can be seen; under way: d-X of run
-                20261121-093406-kfzw since 2026-11-21 09:34:06Z, InProgress
+                api: not known; under way: d-X of run 20261121-093406-kfzw since
+                2026-11-21 09:34:06Z, InProgress
       run       none is under way
       note      api: codedeploy GetDeploymentGroup: AccessDenied
     ");

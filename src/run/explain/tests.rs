@@ -56,10 +56,10 @@ fn the_first_failed_host_leads_when_codedeploy_only_sums_up() {
         host("i-5", "Skipped", vec![event("Install", "Skipped", None)]),
     ];
     insta::assert_snapshot!(explained("HEALTH_CONSTRAINTS", "too many", &hosts), @r"
-    CodeDeploy: AfterInstall failed on i-2: Script at specified location: check.sh failed with exit code 1
+    CodeDeploy: AfterInstall failed on i-2: check.sh failed with exit code 1
       deployment d-1 ended as Failed: HEALTH_CONSTRAINTS: too many
       5 hosts: 2 failed, 1 without a word from the agent, 1 done, 1 not tried; the deployment configuration wants at least 3 of 5 (50 %) healthy
-      i-2, i-3: AfterInstall: Script at specified location: check.sh failed with exit code 1
+      i-2, i-3: AfterInstall: check.sh failed with exit code 1
           no database
           : :error::x
           all of it while the host lives: /opt/codedeploy-agent/deployment-root/*/d-1/logs/scripts.log
@@ -123,7 +123,7 @@ fn what_agents_say_is_told_in_words() {
       remove the file, or set `file_exists_behavior: OVERWRITE` in appspec.yml
     ApplicationStop failed on i-1, by the release before: Script does not exist at specified location: /opt/x/stop.sh
       this script comes from the release that was there before, not from the new one: deploy once by hand with --ignore-application-stop-failures, then go on as ever
-    ApplicationStart failed on i-1: Script at specified location: start.sh failed to complete in 60 seconds
+    ApplicationStart failed on i-1: start.sh failed to complete in 60 seconds
       look at the end of its log; raise `timeout:` in appspec.yml if it needs longer
     ApplicationStart failed on i-1: the script left a program running that still holds its output (Script at specified location: start.sh failed to close STDOUT)
       start it with `> /dev/null 2> /dev/null < /dev/null &`

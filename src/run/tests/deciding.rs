@@ -16,7 +16,8 @@ use crate::run::view::{Fact, View};
 /// What a turn writes, calls and shows, as lines.
 fn told(turn: &Turn) -> Vec<String> {
     let record = |record: &Record| {
-        let target = record.target().map(|target| format!("{target} ")).unwrap_or_default();
+        let json = serde_json::to_value(record).unwrap();
+        let target = json["target"].as_str().map(|target| format!("{target} ")).unwrap_or_default();
         let text = match record {
             Record::StepStarted { step, .. } => format!("{step} started"),
             Record::StepDone { step, note, .. } => format!("{step} done: {note}"),
