@@ -9,7 +9,7 @@ use super::suggestions::verb;
 use super::words::{self, counted, short};
 use crate::model::Period;
 use crate::model::condition::{Condition, HttpCondition};
-use crate::plan::{Action, Hold, Intent, Lane, Plan, Step, Watch, WayBack, What};
+use crate::plan::{Action, Hold, Intent, Lane, On, OnFleet, Plan, Step, Watch, WayBack, What};
 
 /// Characters of Markdown that a comment on a pull request may have, with room to spare.
 const COMMENT: usize = 60_000;
@@ -82,7 +82,9 @@ fn title(plan: &Plan) -> String {
 }
 
 fn lane_story(story: &mut Vec<Block>, plan: &Plan, lane: &Lane, begins: Begins) {
-    before_and_after(story, plan, lane);
+    match &lane.on {
+        On::Fleet(fleet) => fleet_story(story, plan, lane, fleet),
+    }
     if lane.steps.is_empty() {
         return;
     }
@@ -100,11 +102,11 @@ fn lane_story(story: &mut Vec<Block>, plan: &Plan, lane: &Lane, begins: Begins) 
 }
 
 /// What stands there now and what will, and what goes.
-fn before_and_after(story: &mut Vec<Block>, plan: &Plan, lane: &Lane) {
-    let fleet = format!("{} / {}", lane.fleet.application, lane.fleet.deployment_group);
-    story.push(Block::Section(format!("{}: fleet {fleet}", lane.target)));
-    let group = &lane.baseline.scaling_group;
-    let live = words::baseline(&lane.baseline).unwrap_or_else(|| "nothing deployed before".to_owned());
+fn fleet_story(story: &mut Vec<Block>, plan: &Plan, lane: &Lane, fleet: &OnFleet) {
+    let name = format!("{} / {}", fleet.group.application, fleet.group.deployment_group);
+    story.push(Block::Section(format!("{}: fleet {name}", lane.target)));
+    let group = &fleet.baseline.scaling_group;
+    let live = lane.live().unwrap_or_else(|| "nothing deployed before".to_owned());
     let live = format!("{live} on {} of Auto Scaling group {}", counted(group.instances.len(), "instance"), group.name);
     if lane.steps.is_empty() {
         story.push(Block::field("live", format!("{live}; nothing to do")));
@@ -115,7 +117,7 @@ fn before_and_after(story: &mut Vec<Block>, plan: &Plan, lane: &Lane) {
         return;
     }
     story.push(Block::field("before", format!("{live} (blue)")));
-    let green = lane.green_group("d-…");
+    let green = fleet.green_group("d-…");
     let release = &plan.release.label;
     story.push(Block::field("after", format!("{release} on a copy of that group, {green} (green)")));
     if has(lane, &Action::Finish) {
@@ -200,10 +202,10 @@ fn fields(story: &mut Vec<Block>, label: &'static str, lines: Vec<String>) {
 
 /// What the second fleet takes while both are there. Prices are not known here; hours are.
 fn capacity(story: &mut Vec<Block>, lane: &Lane) {
-    if !has(lane, &Action::Create) {
+    let count = second_fleet(lane);
+    if count == 0 {
         return;
     }
-    let count = lane.baseline.scaling_group.instances.len();
     let sum = |length: fn(&Step) -> Period| lane.steps.iter().map(length).fold(Period::default(), |sum, it| sum + it);
     let (usual, most) = (sum(expected), sum(|step| step.limit));
     let person = if lane.steps.iter().any(is_approval) { ", and as long as a person takes to promote" } else { "" };
@@ -218,6 +220,12 @@ fn capacity(story: &mut Vec<Block>, lane: &Lane) {
             hours(count, most)
         ),
     ));
+}
+
+/// Instances that a lane adds while both fleets are there.
+fn second_fleet(lane: &Lane) -> usize {
+    let fleet = lane.fleet().filter(|_| has(lane, &Action::Create));
+    fleet.map_or(0, |fleet| fleet.baseline.scaling_group.instances.len())
 }
 
 /// Instances × hours, with one decimal.
@@ -271,11 +279,8 @@ fn totals(story: &mut Vec<Block>, plan: &Plan) {
     let person = if people { ", and a person's time to promote" } else { "" };
     let most = short(along(plan, |step| step.limit));
     story.push(Block::field("time", format!("usually {}{person}; at most {most}", short(along(plan, expected)))));
-    let more = |lanes: &[Lane]| {
-        let lanes = lanes.iter().filter(|lane| has(lane, &Action::Create));
-        lanes.map(|lane| lane.baseline.scaling_group.instances.len()).sum::<usize>()
-    };
-    if plan.lanes().filter(|lane| has(lane, &Action::Create)).count() > 1 {
+    let more = |lanes: &[Lane]| lanes.iter().map(second_fleet).sum::<usize>();
+    if plan.lanes().filter(|lane| second_fleet(lane) > 0).count() > 1 {
         let most = plan.waves.iter().map(|wave| more(&wave.lanes)).max().unwrap_or_default();
         story.push(Block::field("capacity", format!("{} at a time at most", counted(most, "more instance"))));
     }

@@ -150,13 +150,15 @@ fn arithmetic(lane: &Lane, hosts: &[DeploymentTarget]) -> Option<String> {
     let parts: Vec<String> =
         words.iter().filter_map(|(status, word)| Some(format!("{} {word}", counts.get(status)?))).collect();
     let all = counted.len();
-    let rule = lane.baseline.min_healthy.as_ref().and_then(|rule| match (rule.kind.as_str(), floor(all, rule)) {
-        ("MOST_CONCURRENCY", _) => Some("; none but the last may fail".to_owned()),
-        (_, Some(least)) => {
-            let share = if rule.kind == "FLEET_PERCENT" { format!(" ({} %)", rule.value) } else { String::new() };
-            Some(format!("; the deployment configuration wants at least {least} of {all}{share} healthy"))
+    let rule = lane.fleet().and_then(|fleet| fleet.baseline.min_healthy.as_ref()).and_then(|rule| {
+        match (rule.kind.as_str(), floor(all, rule)) {
+            ("MOST_CONCURRENCY", _) => Some("; none but the last may fail".to_owned()),
+            (_, Some(least)) => {
+                let share = if rule.kind == "FLEET_PERCENT" { format!(" ({} %)", rule.value) } else { String::new() };
+                Some(format!("; the deployment configuration wants at least {least} of {all}{share} healthy"))
+            }
+            (_, None) => None,
         }
-        (_, None) => None,
     });
     let hosts = if all == 1 { "1 host".to_owned() } else { format!("{all} hosts") };
     (all > 0).then(|| format!("{hosts}: {}{}", parts.join(", "), rule.unwrap_or_default()))
