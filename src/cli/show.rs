@@ -143,6 +143,7 @@ fn row(run: &RunSummary) -> HistoryRow {
         by: Some(run.by.clone()),
         cause: run.cause.clone(),
         parent: None,
+        build: run.build.clone(),
     }
 }
 

@@ -35,6 +35,7 @@ pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live
         ended: state.ended,
         outcome,
         cause: state.cause.as_ref().map(|cause| cause.what.clone()),
+        build: state.build.clone(),
     };
     (summary, made_live)
 }

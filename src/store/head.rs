@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use super::objects::{Bucket, Put, StoreError};
-use crate::event::record::Outcome;
+use crate::event::record::{Build, Outcome};
 use crate::model::{Name, Revision, RunId};
 
 /// Runs that are kept in the cache.
@@ -61,6 +61,9 @@ pub struct RunSummary {
     /// The cause, if it went back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// The build that asked, if a CI system did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
 }
 
 impl Head {

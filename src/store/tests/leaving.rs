@@ -112,6 +112,7 @@ fn summary(run: RunId) -> RunSummary {
         ended: Some(at(60)),
         outcome: Some(Outcome::Succeeded),
         cause: None,
+        build: None,
     }
 }
 

@@ -93,6 +93,7 @@ async fn everything_that_is_built_on_them() {
             ended: None,
             outcome: None,
             cause: None,
+            build: None,
         };
         lose();
         head::add(bucket, keys, &summary, &[].into()).await.unwrap();
