@@ -11,6 +11,8 @@ use crate::error::{Kind, Result};
 use crate::event::record::{Outcome, Side};
 use crate::plan::Plan;
 use crate::probe::Prober;
+use crate::report::result::ErrorDocument;
+use crate::report::suggestions::suggestions;
 use crate::report::{Events, GitHub, Plain, Reporter, Reporters, ResultDocument, Terminal, ending, plan_text};
 use crate::run::State;
 use crate::store::Lease;
@@ -72,9 +74,29 @@ pub async fn drive(
     let driven = driven?;
     let code = exit_code(&driven, asked, &state);
     let is_driven = matches!(driven, Driven::Fenced);
-    let result = ResultDocument::of_run(command, &run.plan, &state, code, Some(head));
+    let mut result = ResultDocument::of_run(command, &run.plan, &state, code, Some(head));
+    if code != 0 {
+        let next: Vec<String> = suggestions(&run.plan, &state, &project.invocation, is_driven)
+            .into_iter()
+            .map(|next| format!("{}   # {}", next.command, next.does))
+            .collect();
+        let error = result.error.get_or_insert_with(|| unfinished(&driven, &state));
+        error.help = Some(next.join("\n"));
+    }
     let text = ending(&run.plan, &state, &project.invocation, is_driven, around.out_style);
     Ok(around.end(&result, &text))
+}
+
+/// Why a command whose run goes on without it did not do what it was asked for.
+fn unfinished(driven: &Driven, state: &State) -> ErrorDocument {
+    let run = &state.run;
+    let message = match driven {
+        Driven::Paused => format!("run {run} waits for a person"),
+        Driven::Detached(why) => format!("run {run} is not finished, and nobody drives it: {why}"),
+        Driven::Fenced => format!("run {run} is driven on by another process"),
+        Driven::Ended(_) => format!("run {run} ended otherwise than it was asked to"),
+    };
+    ErrorDocument { kind: "not_finished".to_owned(), message, ..ErrorDocument::default() }
 }
 
 /// A run that nobody has driven yet: what its first records say stands above all else, as in a replay.

@@ -1,6 +1,6 @@
 //! How a command ends: its result on standard output, in files, and where the CI system wants it.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use super::args::Output;
@@ -20,12 +20,12 @@ impl Around {
     pub fn end(&mut self, document: &ResultDocument, text: &str) -> u8 {
         let asked = self.outlets.asked().unwrap_or_default();
         let said = if asked.output == Output::Json { document.text() } else { text.to_owned() };
-        let _ = self.out.write_all(said.as_bytes());
+        let said = self.out.write_all(said.as_bytes()).and_then(|()| self.out.flush());
         // Where a build's log is all that people see, the end belongs there, too.
         if self.ci.is_any() && (asked.output == Output::Json || self.is_out_elsewhere) {
             let _ = self.err.write_all(text.as_bytes());
         }
-        self.finish(document, |around| {
+        self.finish(document, said, |around| {
             let run = |known: &super::outlets::Known| {
                 summary::run_summary(document, &known.plan, &known.state, &known.invocation)
             };
@@ -41,14 +41,23 @@ impl Around {
         text: &str,
         (plan, notes, invocation): (&Plan, &[String], &Invocation),
     ) -> u8 {
-        let _ = self.out.write_all(text.as_bytes());
-        self.finish(document, |_| summary::plan_summary(document, plan, notes, invocation))
+        let said = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
+        self.finish(document, said, |_| summary::plan_summary(document, plan, notes, invocation))
     }
 
-    fn finish(&mut self, document: &ResultDocument, summary: impl FnOnce(&Around) -> String) -> u8 {
-        let _ = self.out.flush();
+    fn finish(
+        &mut self,
+        document: &ResultDocument,
+        said: std::io::Result<()>,
+        summary: impl FnOnce(&Around) -> String,
+    ) -> u8 {
         let mut code = document.exit_code;
-        for failure in self.outlets.close(document) {
+        let mut failures = self.outlets.close(document);
+        // Whoever closed the pipe wants no more of it.
+        if let Some(error) = said.err().filter(|error| error.kind() != ErrorKind::BrokenPipe) {
+            failures.push(Failure::new(Kind::Unexpected, format!("standard output cannot be written: {error}")));
+        }
+        for failure in failures {
             let _ = self.err.write_all(failure_text(&failure, self.err_style).as_bytes());
             code = if code == 0 { Kind::Unexpected.exit_code() } else { code };
         }
@@ -63,11 +72,12 @@ impl Around {
     fn tell_github(&mut self, document: &ResultDocument, text: &str) {
         let Some(workflow) = self.workflow.clone() else { return };
         workflow.close();
-        let title = format!("shipit {}", document.command);
-        if let (Some(error), false) = (&document.error, matches!(document.exit_code, 0 | CHANGES)) {
-            workflow.error(&title, None, &error.message);
-        } else if !matches!(document.exit_code, 0 | CHANGES) {
-            workflow.error(&title, None, &document.outcome.replace('_', " "));
+        if !matches!(document.exit_code, 0 | CHANGES) {
+            let outcome = document.outcome.replace('_', " ");
+            let error = document.error.clone().unwrap_or_default();
+            let help = error.help.iter().flat_map(|help| help.lines());
+            let lines: Vec<&str> = error.message.lines().chain(help).collect();
+            workflow.error(&format!("shipit {}: {outcome}", document.command), None, &lines.join("\n"));
         }
         let trouble = match &self.ci.summary {
             None => Some("GITHUB_STEP_SUMMARY is not set".to_owned()),
@@ -107,19 +117,24 @@ impl Around {
     pub fn end_interrupted(&mut self, code: u8, resume: Option<String>) -> u8 {
         let Some(asked) = self.outlets.asked() else { return code };
         let resume = resume.filter(|command| !command.is_empty());
+        let is_late = code == Kind::NotFinished.exit_code();
+        let late = if is_late { "; AWS did not answer in time to say so there" } else { "" };
         let of_run = self.outlets.with_known(|known| {
-            let what = format!("interrupted; run {} is not finished", known.state.run);
+            let what = format!("interrupted{late}; run {} is not finished", known.state.run);
             let document = ResultDocument::of_run(&asked.command, &known.plan, &known.state, code, None);
             document.because("interrupted", &what, Some(known.invocation.command("resume")))
         });
         let document = of_run.unwrap_or_else(|| {
             let what = match &resume {
-                Some(_) => "interrupted while a run began; it may have to be resumed",
-                None => "interrupted before anything was driven",
+                Some(_) => format!("interrupted while a run began{late}; it may have to be resumed"),
+                None => "interrupted before anything was driven".to_owned(),
             };
-            ResultDocument::of_word(&asked.command, "interrupted", code).because("interrupted", what, resume)
+            ResultDocument::of_word(&asked.command, "interrupted", code).because("interrupted", &what, resume)
         });
-        let _ = writeln!(self.err, "{}", document.error.as_ref().map_or("", |error| error.message.as_str()));
+        if let Some(error) = &document.error {
+            let help = error.help.as_ref().map(|help| format!("\n  help: {help}")).unwrap_or_default();
+            let _ = writeln!(self.err, "{}{help}", error.message);
+        }
         self.end(&document, "")
     }
 

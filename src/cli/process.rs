@@ -127,16 +127,12 @@ async fn watch_signals(stop: watch::Sender<bool>, driving: Arc<Mutex<Option<Stri
     let first = next().await;
     let resume = driving.lock().unwrap_or_else(PoisonError::into_inner).clone();
     // A command that is not driving has nothing to let go of.
-    let Some(resume) = resume.filter(|_| stop.send(true).is_ok()) else { return first };
+    if resume.filter(|_| stop.send(true).is_ok()).is_none() {
+        return first;
+    }
     match tokio::time::timeout(FAREWELL, next()).await {
         Ok(second) => second,
-        Err(_) => {
-            if !resume.is_empty() {
-                let text = format!("interrupted; AWS did not answer in time to say so there\n  help: {resume}\n");
-                let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
-            }
-            Kind::NotFinished.exit_code()
-        }
+        Err(_) => Kind::NotFinished.exit_code(),
     }
 }
 

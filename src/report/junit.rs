@@ -40,7 +40,7 @@ pub fn junit(document: &ResultDocument, run: Option<(&Plan, &State)>) -> String 
     if let Some((plan, state)) = run {
         for (lane, lane_state) in plan.lanes().zip(&state.lanes) {
             let class = format!("{suite}.{}", lane.target);
-            cases.extend(of_lane(&class, lane, lane_state));
+            cases.extend(of_lane(&class, lane, lane_state, state.has_ended()));
         }
     }
     text(&suite, &cases)
@@ -67,14 +67,14 @@ fn of_command(document: &ResultDocument, suite: &str, seconds: u64) -> Case {
     Case { class: format!("{suite}.run"), name: document.command.clone(), seconds, verdict }
 }
 
-fn of_lane(class: &str, lane: &Lane, state: &LaneState) -> Vec<Case> {
+fn of_lane(class: &str, lane: &Lane, state: &LaneState, is_over: bool) -> Vec<Case> {
     let mut cases: Vec<Case> = lane
         .steps
         .iter()
         .zip(&state.steps)
-        .map(|(step, step_state)| of_step(class, step.id.0.clone(), step_state))
+        .map(|(step, step_state)| of_step(class, step.id.0.clone(), step_state, is_over))
         .collect();
-    cases.extend(state.restore.as_ref().map(|restore| of_step(class, "restore".to_owned(), restore)));
+    cases.extend(state.restore.as_ref().map(|restore| of_step(class, "restore".to_owned(), restore, is_over)));
     let mut labels: Vec<String> =
         lane.watches.iter().flat_map(|watch| watch.conditions.iter().map(|condition| condition.label())).collect();
     labels.extend(state.verdicts.keys().filter(|label| !labels.contains(label)).cloned().collect::<Vec<_>>());
@@ -96,12 +96,13 @@ fn of_lane(class: &str, lane: &Lane, state: &LaneState) -> Vec<Case> {
     cases
 }
 
-fn of_step(class: &str, name: String, state: &StepState) -> Case {
+fn of_step(class: &str, name: String, state: &StepState, is_over: bool) -> Case {
     let took = |from: Timestamp, to: Timestamp| between(from, to).as_seconds();
     let seconds = state.started.zip(state.ended).map_or(0, |(from, to)| took(from, to));
     let verdict = match state.status {
         StepStatus::Done => Verdict::Passed,
         StepStatus::Pending => Verdict::Skipped("was not reached".to_owned()),
+        StepStatus::Started if is_over => Verdict::Skipped("was broken off".to_owned()),
         StepStatus::Started => Verdict::Skipped("was under way".to_owned()),
         StepStatus::Failed => {
             let (what, details) = match &state.cause {

@@ -119,7 +119,7 @@ fn steps(plan: &Plan, state: &State) -> String {
     for (lane, lane_state) in plan.lanes().zip(&state.lanes) {
         let steps = lane.steps.iter().map(|step| step.id.0.clone()).zip(lane_state.steps.iter().cloned());
         for (id, step) in steps.chain(restore(lane_state)) {
-            let row = row(lane.target.as_str(), &id, &step);
+            let row = row(lane.target.as_str(), &id, &step, state.has_ended());
             if text.len() + row.len() > STEPS {
                 left_out += 1;
             } else {
@@ -132,9 +132,10 @@ fn steps(plan: &Plan, state: &State) -> String {
     format!("{text}{more}\n")
 }
 
-fn row(target: &str, id: &str, step: &StepState) -> String {
+fn row(target: &str, id: &str, step: &StepState, is_over: bool) -> String {
     let status = match step.status {
         StepStatus::Pending => "not reached",
+        StepStatus::Started if is_over => "broken off",
         StepStatus::Started => "under way",
         StepStatus::Done => "done",
         StepStatus::Failed => "**failed**",
@@ -189,15 +190,14 @@ fn escaped(text: &str) -> String {
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
-            // What looks like an address becomes none.
-            ':' => safe.push_str("&#58;"),
             '@' => safe.push_str("&#64;"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '(' | ')' | '#' | '!' | '|' | '~' | '$' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' => {
                 safe.push('\\');
                 safe.push(letter);
             }
             other => safe.push(other),
         }
     }
-    safe
+    // What looks like an address becomes none.
+    safe.replace("://", "&#58;//").replace("www.", "www&#46;")
 }

@@ -97,7 +97,7 @@ impl GitHub<'_> {
                 ("GITHUB_WORKFLOW", "deploy"),
             ])
             .env("GITHUB_RUN_NUMBER", self.number.to_string())
-            .env("GITHUB_SHA", format!("{:040x}", 0xc0ff_ee00_u64 + u64::from(self.number)))
+            .env("GITHUB_SHA", format!("{:08x}{:032x}", self.number, 0xc0ff_ee00_u64))
             .env("GITHUB_WORKSPACE", &self.site.repository)
             .env("GITHUB_OUTPUT", file("outputs"))
             .env("GITHUB_STEP_SUMMARY", file("summary"))
@@ -176,7 +176,7 @@ fn the_workflow_for_github_does_what_it_says() {
     is(&promoted, "succeeded");
     assert_eq!(promoted["run"], deployed["run"]);
     let first = site.live();
-    assert_eq!(first, "000000000000", "the start of the commit");
+    assert_eq!(first, "000000020000", "the start of the commit");
 
     // Somebody cancels while the new fleet is built.
     site.release("two");
