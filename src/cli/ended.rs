@@ -138,6 +138,14 @@ impl Around {
         self.end(&document, "")
     }
 
+    /// Ends a process that was told to go before it had looked at its command line.
+    pub fn end_unstarted(&mut self, words: &[String], code: u8) -> u8 {
+        if let Err(failure) = self.outlets.open(guessed(words), &self.directory) {
+            super::say_failure(&failure, self);
+        }
+        self.end_interrupted(code, None)
+    }
+
     /// Ends a command line that could not be understood.
     pub fn end_unparsed(&mut self, words: &[String], failure: &Failure) -> u8 {
         let asked = guessed(words);

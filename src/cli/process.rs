@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::around::{Around, Sink};
@@ -39,6 +39,8 @@ pub fn main() -> u8 {
 
 async fn command(words: &[String]) -> u8 {
     let (stop, interrupt) = watch::channel(false);
+    // Before anything takes time: from here on no signal ends the process without a result.
+    let mut signals = Signals::new();
     let clock = match std::env::var("SHIPIT_CLOCK") {
         Err(_) => Ok(Clock::wall()),
         Ok(text) => Clock::from_text(&text).map_err(|why| Failure::new(Kind::Usage, format!("SHIPIT_CLOCK: {why}"))),
@@ -46,7 +48,11 @@ async fn command(words: &[String]) -> u8 {
     let ci = Ci::of(|name| std::env::var(name).ok());
     let streams = streams(&ci);
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
-    let config = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http.clone()).load().await;
+    let loading = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http.clone()).load();
+    let (config, interrupted) = tokio::select! {
+        config = loading => (config, None),
+        code = signals.next() => (aws_types::SdkConfig::builder().build(), Some(code)),
+    };
     let (out_style, err_style) = (style(io::stdout().is_terminal()), style(io::stderr().is_terminal()));
     let driving = Arc::new(Mutex::new(None));
     let mut around = Around {
@@ -72,9 +78,12 @@ async fn command(words: &[String]) -> u8 {
         super::say_failure(&failure, &mut around);
         return around.end_unparsed(words, &failure);
     }
+    if let Some(code) = interrupted {
+        return around.end_unstarted(words, code);
+    }
     let code = tokio::select! {
         code = super::run(words, &mut around) => return code,
-        code = watch_signals(stop, Arc::clone(&driving)) => code,
+        code = watch_signals(signals, stop, Arc::clone(&driving)) => code,
     };
     let resume = driving.lock().unwrap_or_else(PoisonError::into_inner).take();
     around.end_interrupted(code, resume)
@@ -109,28 +118,40 @@ fn is_same_file(one: &str, other: &str) -> bool {
     identity(one) == identity(other)
 }
 
-/// The first signal lets the driver go; the second ends the process at once. Gives the exit code then.
-async fn watch_signals(stop: watch::Sender<bool>, driving: Arc<Mutex<Option<String>>>) -> u8 {
-    let (Ok(mut int), Ok(mut term), Ok(mut hup)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-    else {
-        // Without signals the default actions stay: the process just ends, and the run can be resumed.
-        return std::future::pending().await;
-    };
-    let mut next = async || {
+/// The signals by which a terminal, a CI system or a machine that shuts down asks a process to go.
+struct Signals(Option<[(Signal, u8); 3]>);
+
+impl Signals {
+    /// Takes them over. Where that cannot be, the default actions stay: the process just ends, and a run can be resumed.
+    fn new() -> Signals {
+        let take = |kind: SignalKind, code: u8| Some((signal(kind).ok()?, code));
+        let all = [(SignalKind::interrupt(), 130), (SignalKind::terminate(), 143), (SignalKind::hangup(), 129)];
+        let [int, term, hup] = all.map(|(kind, code)| take(kind, code));
+        Signals(int.zip(term).zip(hup).map(|((int, term), hup)| [int, term, hup]))
+    }
+
+    /// Waits for the next one; gives the exit code of a process that it ends.
+    async fn next(&mut self) -> u8 {
+        let Some([(int, on_int), (term, on_term), (hup, on_hup)]) = &mut self.0 else {
+            return std::future::pending().await;
+        };
         tokio::select! {
-            _ = int.recv() => 130,
-            _ = term.recv() => 143,
-            _ = hup.recv() => 129,
+            _ = int.recv() => *on_int,
+            _ = term.recv() => *on_term,
+            _ = hup.recv() => *on_hup,
         }
-    };
-    let first = next().await;
+    }
+}
+
+/// The first signal lets the driver go; the second ends the process at once. Gives the exit code then.
+async fn watch_signals(mut signals: Signals, stop: watch::Sender<bool>, driving: Arc<Mutex<Option<String>>>) -> u8 {
+    let first = signals.next().await;
     let resume = driving.lock().unwrap_or_else(PoisonError::into_inner).clone();
     // A command that is not driving has nothing to let go of.
     if resume.filter(|_| stop.send(true).is_ok()).is_none() {
         return first;
     }
-    match tokio::time::timeout(FAREWELL, next()).await {
+    match tokio::time::timeout(FAREWELL, signals.next()).await {
         Ok(second) => second,
         Err(_) => Kind::NotFinished.exit_code(),
     }

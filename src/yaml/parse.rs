@@ -230,7 +230,13 @@ fn fault(error: &Error, text: &str) -> Fault {
         Error::MultipleDocuments { .. } => Trouble::Document,
         Error::DuplicateMappingKey { .. } => Trouble::Duplicate,
         _ if is(&["tabs disallowed", "found a tab"]) => Trouble::Tab,
-        _ if is(&["unclosed quote", "in multiline quoted scalar", "trailing content after", "quoted scalar, found"]) => {
+        _ if is(&[
+            "unclosed quote",
+            "in multiline quoted scalar",
+            "trailing content after",
+            "quoted scalar, found",
+        ]) =>
+        {
             Trouble::Quote
         }
         _ => Trouble::Other,
@@ -273,13 +279,15 @@ fn reworded(message: &str, at: impl Fn(&str) -> Problem) -> Problem {
             "quote a value with `: ` in it; begin the keys of a map in one column; close brackets and quotes above",
         )
     } else if is(&["trailing content after"]) {
-        at("a value in quotes ended before this").help("put the whole value in quotes; write a quote inside it as '' or \\\"")
+        at("a value in quotes ended before this")
+            .help("put the whole value in quotes; write a quote inside it as '' or \\\"")
     } else if is(&["unclosed quote", "in multiline quoted scalar", "quoted scalar, found"]) {
         at("a quote is still open here").help("close it where the value ends")
     } else if is(&["did not find expected key", "expected '-' indicator"]) {
         at("this does not fit the columns of the lines above").help("begin what belongs together in one column")
     } else if is(&["parsing a flow"]) {
-        at("a comma is missing before this, or a bracket is still open").help("put commas between items, and close what is open")
+        at("a comma is missing before this, or a bracket is still open")
+            .help("put commas between items, and close what is open")
     } else if is(&["simple key expect"]) {
         at("a key needs a `:` after it").help("write `key: value`")
     } else if is(&["recursion limit"]) {

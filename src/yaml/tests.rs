@@ -189,7 +189,10 @@ fn what_a_person_sees_past_is_seen_past() {
         ("a: 'x  # why\nb: 'y'\n", format!("{{a: x, b: y}}; 1:4 \"'x\" {quote}")),
         ("a: [\"b, c]\nd: \"e\"\n", format!("{{a: [b, c], d: e}}; 1:5 \"\\\"b\" {quote}")),
         ("a: { b: \"x }\nc: 1\n", format!("{{a: {{b: x}}, c: 1}}; 1:9 \"\\\"x\" {quote}")),
-        ("a: |\n  \"x\nb: \"c\n# \"\nd: it's\ne: 'it''s\n", format!("{{a: \"x\n, b: c, d: it's, e: it's}}; 3:4 \"\\\"c\" {quote}; 6:4 \"'it''s\" {quote}")),
+        (
+            "a: |\n  \"x\nb: \"c\n# \"\nd: it's\ne: 'it''s\n",
+            format!("{{a: \"x\n, b: c, d: it's, e: it's}}; 3:4 \"\\\"c\" {quote}; 6:4 \"'it''s\" {quote}"),
+        ),
         ("a: 1\nb: 2\na: 3\n", format!("{{a: 1, b: 2}}; 3:1 \"a\" {twice}")),
         ("a: 1\n--- # two\nb: 2\n", format!("{{a: 1}}; 2:1 \"--- # two\" {document}")),
         ("a: 1\n---\n---\n---\n", format!("{{a: 1}}; 2:1 \"---\" {document}")),
@@ -197,7 +200,9 @@ fn what_a_person_sees_past_is_seen_past() {
         ("---\na: 1\n...\n# no more\n", "{a: 1}; ".to_owned()),
         (
             "x:\n\ta: 'ü\n\ta: 3\n---\nb: }\n",
-            format!("{{x: {{a: ü}}}}; 2:1 \"\\t\" {tab}; 2:5 \"'ü\" {quote}; 3:2 \"a\" {twice}; 4:1 \"---\" {document}"),
+            format!(
+                "{{x: {{a: ü}}}}; 2:1 \"\\t\" {tab}; 2:5 \"'ü\" {quote}; 3:2 \"a\" {twice}; 4:1 \"---\" {document}"
+            ),
         ),
     ] {
         assert_eq!(mended(text), expected, "{text:?}");
