@@ -2,6 +2,8 @@
 //! needs the machine.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "rehearsal/ci.rs"]
+mod ci;
 #[path = "rehearsal/hosts.rs"]
 mod hosts;
 

@@ -183,6 +183,7 @@ fn row(run: &RunSummary) -> HistoryRow {
         by: Some(run.by.clone()),
         cause: run.cause.clone(),
         parent: run.parent.clone(),
+        build: run.build.clone(),
     }
 }
 
