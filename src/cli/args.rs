@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use super::outlets::Asked;
 use crate::rehearsal::Fault;
 
 /// Puts new releases into production on AWS without anyone noticing.
@@ -48,16 +49,27 @@ pub enum Command {
 }
 
 impl Command {
-    /// The name and the settings of a command whose result can be had as a document.
-    pub(super) fn document(&self) -> Option<(&'static str, DriveArgs)> {
-        match self {
-            Command::Deploy(args) => Some(("deploy", args.drive.clone())),
-            Command::Promote(args) => Some(("promote", args.drive.clone())),
-            Command::Abort(args) => Some(("abort", args.drive.clone())),
-            Command::Rollback(args) => Some(("rollback", args.drive.clone())),
-            Command::Resume(args) => Some(("resume", args.drive.clone())),
-            _ => None,
-        }
+    /// What a command whose result is a document wants to be told, and where.
+    pub(super) fn asked(&self) -> Option<Asked> {
+        let (command, drive) = match self {
+            Command::Deploy(args) => ("deploy", &args.drive),
+            Command::Promote(args) => ("promote", &args.drive),
+            Command::Abort(args) => ("abort", &args.drive),
+            Command::Rollback(args) => ("rollback", &args.drive),
+            Command::Resume(args) => ("resume", &args.drive),
+            Command::Plan(args) => {
+                let result_file = args.result_file.clone();
+                return Some(Asked { command: "plan".to_owned(), result_file, ..Asked::default() });
+            }
+            _ => return None,
+        };
+        Some(Asked {
+            command: command.to_owned(),
+            output: drive.output,
+            result_file: drive.result_file.clone(),
+            junit: drive.junit.clone(),
+            events: drive.events.clone(),
+        })
     }
 }
 
@@ -102,6 +114,9 @@ pub enum PlanOutput {
 pub struct ValidateArgs {
     /// Pipeline files or names; all in pipelines/ if none is given
     pub pipelines: Vec<String>,
+    /// The form of standard output; json is for editors
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
 }
 
 /// What is shipped.
@@ -130,6 +145,9 @@ pub struct PlanArgs {
     /// Write the plan as JSON to a file, for `deploy --plan`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Write the result as JSON to a file, however the command ends
+    #[arg(long, value_name = "FILE")]
+    pub result_file: Option<PathBuf>,
     /// The form of standard output
     #[arg(short, long, value_enum, default_value_t)]
     pub output: PlanOutput,
@@ -147,6 +165,9 @@ pub struct DriveArgs {
     /// Write the result as JSON to a file, however the command ends
     #[arg(long, value_name = "FILE")]
     pub result_file: Option<PathBuf>,
+    /// Write the steps and conditions as test cases, for the page that a CI system makes of JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
 
 /// `deploy`.

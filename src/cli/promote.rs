@@ -9,11 +9,13 @@ use super::drive::{Asked, drive};
 use super::project::{Cloud, Project};
 use super::resume::{Taken, claimed, load, take};
 use super::{Ended, prepare, runs};
+use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::event::decision::Wish;
 use crate::event::record::Record;
 use crate::model::RunId;
 use crate::plan::{Hold, What};
+use crate::report::ResultDocument;
 use crate::run::StepStatus;
 use crate::store::decisions;
 
@@ -24,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const TAKEN_UP: Duration = Duration::from_secs(90);
 
 pub async fn run(args: &RunArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-promote").await;
     let caller = prepare::caller(&project, &cloud).await?;
     let Some(run) = claimed(&cloud).await? else {
@@ -79,8 +81,14 @@ pub async fn decide(
         let said = if is_new { "recorded" } else { "was recorded before" };
         let _ = writeln!(around.err, "{name} {said}");
     }
+    let recorded = ResultDocument {
+        run: Some(run.to_string()),
+        pipeline: Some(project.pipeline.pipeline.to_string()),
+        environment: Some(project.environment.to_string()),
+        ..ResultDocument::of_word(asked.0, "recorded", 0)
+    };
     if args.record {
-        return Ok(0);
+        return Ok(around.end(&recorded, ""));
     }
     match take(cloud, around, run, PATIENCE).await? {
         Taken::Ours(lease) => {
@@ -90,13 +98,14 @@ pub async fn decide(
         Taken::Over => Ok(0),
         Taken::Driven(who) => {
             let _ = writeln!(around.err, "{who} drives {run}; waiting until it has heard");
-            heard(cloud, around, run, wishes).await
+            heard(cloud, around, run, wishes).await?;
+            Ok(around.end(&recorded, ""))
         }
     }
 }
 
 /// Follows the journal until the decisions are in it.
-async fn heard(cloud: &Cloud, around: &mut Around, run: &RunId, wishes: &[Wish]) -> Ended {
+async fn heard(cloud: &Cloud, around: &mut Around, run: &RunId, wishes: &[Wish]) -> Result<()> {
     let names: Vec<String> = wishes.iter().map(decisions::name_of).collect();
     let began = tokio::time::Instant::now();
     loop {
@@ -115,7 +124,7 @@ async fn heard(cloud: &Cloud, around: &mut Around, run: &RunId, wishes: &[Wish])
     }
 }
 
-fn answer(around: &mut Around, run: &runs::Loaded, names: &[String]) -> Result<u8> {
+fn answer(around: &mut Around, run: &runs::Loaded, names: &[String]) -> Result<()> {
     for envelope in &run.envelopes {
         match &envelope.record {
             Record::DecisionAccepted { name, .. } if names.contains(name) => {
@@ -127,5 +136,5 @@ fn answer(around: &mut Around, run: &runs::Loaded, names: &[String]) -> Result<u
             _ => {}
         }
     }
-    Ok(0)
+    Ok(())
 }

@@ -37,6 +37,7 @@ pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live
         cause: state.cause.as_ref().map(|cause| cause.what.clone()),
         parent: state.parent.clone(),
         took: if outcome == Some(Outcome::Succeeded) { took(plan, state) } else { BTreeMap::new() },
+        build: state.build.clone(),
     };
     (summary, made_live)
 }

@@ -21,6 +21,23 @@ pub struct Envelope {
     pub record: Record,
 }
 
+/// The build of a CI system that asked for a run, as that system tells it. Shown, and never the ground of a decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// What people call it: `acme/shop deploy #57`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where it can be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Who started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The commit that it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -38,6 +55,9 @@ pub enum Record {
         revisions: BTreeMap<Name, Revision>,
         /// SHA-256 of the plan's bytes.
         plan: String,
+        /// The build that asked, if a CI system did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        build: Option<Build>,
     },
     /// A process drives the run from here; what an earlier one still writes no longer counts.
     DriverStarted {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::layout::wrap;
 use super::style::{Mark, Style};
 use super::words;
-use crate::event::record::{Cause, Envelope, Outcome, Record, Side};
+use crate::event::record::{Build, Cause, Envelope, Outcome, Record, Side};
 use crate::model::{Name, Period};
 use crate::plan::{Action, Intent, Plan, Step, StepId, What};
 use crate::run::{State, StepState, StepStatus};
@@ -61,9 +61,10 @@ type Said = Option<(Mark, String, String)>;
 fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
     let at = envelope.at;
     match &envelope.record {
-        Record::RunPlanned { by, parent, .. } => {
+        Record::RunPlanned { by, parent, build, .. } => {
             let after = parent.as_ref().map(|run| format!(", after run {run}")).unwrap_or_default();
-            whole(Mark::Fact, format!("run {}: {}, asked for by {by}{after}", envelope.run, intent(plan)))
+            let from = build.as_ref().map(from_build).unwrap_or_default();
+            whole(Mark::Fact, format!("run {}: {}, asked for by {by}{from}{after}", envelope.run, intent(plan)))
         }
         Record::DriverStarted { holder, .. } => {
             // Tokens grow with every run of the environment; another driver of this run has one before it.
@@ -140,6 +141,14 @@ fn find<'a>(plan: &Plan, before: &'a State, target: &Name, step: &StepId) -> Opt
         return lane.restore.as_ref();
     }
     lane.steps.get(plan.lane(target)?.place(step)?)
+}
+
+/// ` in acme/shop deploy #57, commit 0123456789ab, started by kim, https://…`.
+fn from_build(build: &Build) -> String {
+    let actor = build.actor.as_ref().map(|actor| format!("started by {actor}"));
+    let parts: Vec<String> = [words::build(build)].into_iter().chain(actor).chain(build.url.clone()).collect();
+    let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() { String::new() } else { format!(" in {}", parts.join(", ")) }
 }
 
 /// `deploys release r2 of storefront to production`.

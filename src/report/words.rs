@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::event::record::{Outcome, Side};
+use crate::event::record::{Build, Outcome, Side};
 use crate::model::Period;
 use crate::model::observed::ActiveDeployment;
 use crate::plan::{Action, Hold, Intent, Lane, On, Step, WayBack, What};
@@ -127,6 +127,13 @@ pub fn intent(intent: Intent) -> &'static str {
         Intent::Deploy => "deploy",
         Intent::Rollback => "rollback",
     }
+}
+
+/// The build that asked for a run: `acme/shop deploy #57, commit 0123456789ab`.
+pub fn build(build: &Build) -> String {
+    let short = |commit: &String| format!("commit {}", commit.get(..12).unwrap_or(commit));
+    let parts: Vec<String> = build.name.iter().cloned().chain(build.commit.as_ref().map(short)).collect();
+    parts.join(", ")
 }
 
 /// How a run ended, as a person reads it.

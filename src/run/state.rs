@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use crate::event::record::{Cause, Outcome, Record};
+use crate::event::record::{Build, Cause, Outcome, Record};
 use crate::model::{Name, Revision, RunId};
 use crate::plan::{Plan, StepId};
 
@@ -30,6 +30,8 @@ pub struct State {
     pub cause: Option<Cause>,
     /// Who started it, why, when.
     pub started: Option<(String, String, Timestamp)>,
+    /// The build that asked for it, if a CI system did.
+    pub build: Option<Build>,
     /// The run it goes back from.
     pub parent: Option<RunId>,
     /// When the last record was written.
@@ -137,6 +139,7 @@ impl State {
             decisions: Vec::new(),
             cause: None,
             started: None,
+            build: None,
             parent: None,
             at: None,
             ended: None,
@@ -151,9 +154,10 @@ impl State {
         }
         self.at = Some(at);
         match record {
-            Record::RunPlanned { by, why, parent, revisions, .. } => {
+            Record::RunPlanned { by, why, parent, revisions, build, .. } => {
                 self.started = Some((by.clone(), why.clone(), at));
                 self.parent.clone_from(parent);
+                self.build.clone_from(build);
                 self.revisions.clone_from(revisions);
             }
             Record::DriverStarted { token, .. } => {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use super::objects::{Bucket, Put, StoreError};
-use crate::event::record::Outcome;
+use crate::event::record::{Build, Outcome};
 use crate::model::{Name, Period, Revision, RunId};
 use crate::plan::StepId;
 use crate::plan::timing::{Past, RUNS_COUNTED};
@@ -69,6 +69,9 @@ pub struct RunSummary {
     /// How long its steps took, by target, if it succeeded. Only the last runs keep that.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub took: BTreeMap<Name, BTreeMap<StepId, Period>>,
+    /// The build that asked, if a CI system did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
 }
 
 impl Head {

@@ -135,7 +135,7 @@ impl Story {
         let revisions = BTreeMap::from([(name("web"), revision("b"))]);
         let (by, why) = ("arn:aws:iam::111122223333:user/kim".to_owned(), "deploy".to_owned());
         Story(vec![
-            (0, Record::RunPlanned { by, why, parent: None, revisions, plan: "0".repeat(64) }),
+            (0, Record::RunPlanned { by, why, parent: None, revisions, plan: "0".repeat(64), build: None }),
             (0, Record::DriverStarted { token: 1, holder: "kim@laptop".to_owned() }),
         ])
     }

@@ -114,6 +114,7 @@ fn summary(run: RunId) -> RunSummary {
         cause: None,
         parent: None,
         took: BTreeMap::new(),
+        build: None,
     }
 }
 

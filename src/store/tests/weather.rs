@@ -95,6 +95,7 @@ async fn everything_that_is_built_on_them() {
             cause: None,
             parent: None,
             took: [].into(),
+            build: None,
         };
         lose();
         head::add(bucket, keys, &summary, &[].into()).await.unwrap();
