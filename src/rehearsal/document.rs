@@ -210,7 +210,7 @@ impl Document {
         if !self.details.is_empty() {
             page.blank();
         }
-        self.details.iter().for_each(|line| page.verbatim(2, line));
+        page.details(&self.details);
         page.finish()
     }
 }

@@ -259,13 +259,11 @@ fn details(page: &mut Page, state: &State) {
         return;
     }
     page.blank();
-    way_back.iter().take(DETAILS).for_each(|line| page.verbatim(2, line));
+    page.details(way_back.iter().take(DETAILS));
     if is_stuck {
         page.field("before", &format!("it went back because: {what}"));
     }
-    for line in details.iter().take(DETAILS) {
-        page.verbatim(2, line);
-    }
+    page.details(details.iter().take(DETAILS));
     if details.len() > DETAILS {
         page.verbatim(2, &format!("… {} more lines", details.len() - DETAILS));
     }

@@ -128,6 +128,17 @@ impl Page {
         }
     }
 
+    /// More on something, line by line: sentences are wrapped, what is indented (log tails) stays as it is.
+    pub fn details<'a>(&mut self, lines: impl IntoIterator<Item = &'a String>) {
+        for line in lines {
+            if line.starts_with(' ') {
+                self.verbatim(2, line);
+                continue;
+            }
+            wrap(&self.style.text(line), self.style.width, 2, 4).iter().for_each(|line| self.push(line));
+        }
+    }
+
     /// A line as it is, harmless but neither wrapped nor cut: log tails.
     pub fn verbatim(&mut self, indent: usize, text: &str) {
         let text = self.style.text(text);

@@ -1,5 +1,12 @@
 //! What a person reads: a failure told from its cause, what is live, what was.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use shipit::rehearsal::inproc::Gate;
+
 use super::stage::{PIPELINE, Stage};
 
 /// A text without what differs from run to run: ids, moments, lengths, and the widths of columns that follow from them.
@@ -37,9 +44,14 @@ async fn a_failing_hook_is_told_from_its_host() {
                 shipit deploy shop.yml -e production
                   # again, once the cause is gone
 
-      deployment d-… ended as Failed: HEALTH_CONSTRAINTS: The overall deployment failed because too many individual instances failed deployment, too few healthy instances are available for deployment, or some instances in your deployment group are experiencing problems.
-      4 hosts: 2 failed, 2 not tried; the deployment configuration wants at least 2 of 4 (50 %) healthy
-      i-…, i-…: ValidateService: hook.sh failed with exit code 1
+      deployment d-… ended as Failed: HEALTH_CONSTRAINTS: The overall
+        deployment failed because too many individual instances failed deployment,
+        too few healthy instances are available for deployment, or some instances in
+        your deployment group are experiencing problems.
+      4 hosts: 2 failed, 2 not tried; the deployment configuration wants at least 2
+        of 4 (50 %) healthy
+      i-…, i-…: ValidateService: hook.sh failed with
+        exit code 1
           LifecycleEvent - ValidateService
           Script - hook.sh
           all of it while the host lives: /opt/codedeploy-agent/deployment-root/*/d-…/logs/scripts.log
@@ -135,4 +147,37 @@ async fn history_and_plans_remember() {
     let runs = stage.shipit("history shop.yml --output json").await;
     let runs: serde_json::Value = serde_json::from_str(&runs.out).unwrap();
     assert_eq!((&runs[0]["what"], &runs[0]["parent"]), (&"rollback".into(), &runs[2]["run"]));
+}
+
+/// A line on which every call takes 150 ms.
+struct Slow;
+
+impl Gate for Slow {
+    fn before<'a>(&'a self, _: &'a http::Request<Bytes>) -> BoxFuture<'a, ()> {
+        Box::pin(tokio::time::sleep(Duration::from_millis(150)))
+    }
+    fn after<'a>(&'a self) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn status_takes_a_second_on_a_slow_line() {
+    let stage = Stage::new(&PIPELINE.replace("promote: automatic", "promote: manual, within: 2h")).await;
+    let status = async || {
+        let (mut around, caught, _stop) = stage.around(Arc::new(Slow));
+        let words = ["shipit", "status", "shop.yml"].map(str::to_owned);
+        let before: u64 = stage.sandbox.calls(&stage.key).values().sum();
+        let began = tokio::time::Instant::now();
+        let code = Box::pin(shipit::cli::run(&words, &mut around)).await;
+        let calls = stage.sandbox.calls(&stage.key).values().sum::<u64>() - before;
+        assert_eq!(caught.said(code).code, 0);
+        (began.elapsed(), calls)
+    };
+    let (idle, calls) = status().await;
+    assert!(idle <= Duration::from_millis(460) && calls <= 7, "{idle:?}, {calls} calls");
+    stage.release("two", "");
+    assert_eq!(stage.shipit("deploy shop.yml --release two --until-approval").await.code, 0);
+    let (waiting, calls) = status().await;
+    assert!(waiting <= Duration::from_secs(1) && calls <= 40, "{waiting:?}, {calls} calls");
 }

@@ -164,7 +164,8 @@ fn a_failed_host_is_told_with_its_log_and_what_to_do() {
                 shipit deploy storefront -e production
                   # again, once the cause is gone
 
-      deployment d-B ended as Failed: HEALTH_CONSTRAINTS: too many
+      deployment d-B ended as Failed: HEALTH_CONSTRAINTS: too
+        many
       i-01, i-02: AfterInstall: ...
           no disk
     ");
@@ -268,7 +269,8 @@ fn a_narrow_screen_without_colour_and_unicode() {
         shipit deploy storefront -e production
           # again, once the cause is gone
 
-      targets >= 90%: 4 healthy, at least 4 needed
+      targets >= 90%: 4 healthy, at least 4
+        needed
       http /healthz: answers
     ");
 }
