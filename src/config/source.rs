@@ -19,7 +19,8 @@ pub fn read(path: &Path) -> Result<String, Problem> {
     let mut bytes = Vec::new();
     File::open(path).map_err(cannot)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() > MAX_BYTES {
-        return Err(Problem::whole("larger than 1 MiB, too large for a pipeline").help("name the file that has the pipeline in it"));
+        return Err(Problem::whole("larger than 1 MiB, too large for a pipeline")
+            .help("name the file that has the pipeline in it"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let line =

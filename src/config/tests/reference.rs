@@ -37,7 +37,11 @@ fn every_shipped_pipeline_tells_editors_its_schema() {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.starts_with("# yaml-language-server: $schema=../docs/pipeline.schema.json\n"), "{}", path.display());
+        assert!(
+            text.starts_with("# yaml-language-server: $schema=../docs/pipeline.schema.json\n"),
+            "{}",
+            path.display()
+        );
         seen += 1;
     }
     assert!(seen > 0);

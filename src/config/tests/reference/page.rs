@@ -100,7 +100,8 @@ fn inner(root: &Json, row: &Row<'_>, path: &str, page: &mut String) {
         section(root, item, &format!("{path}[]"), page);
     }
     for (key, _, settings) in variants(row.target) {
-        if let Some(map) = settings.map(|settings| resolved(root, settings)).filter(|map| map["properties"].is_object()) {
+        if let Some(map) = settings.map(|settings| resolved(root, settings)).filter(|map| map["properties"].is_object())
+        {
             section(root, map, &format!("{path}.{key}"), page);
         }
     }
@@ -134,9 +135,9 @@ fn value(root: &Json, field: &Json) -> String {
         (Some("object"), _) if target["patternProperties"].is_object() => "a map of names".to_owned(),
         (Some("object"), _) => "a map".to_owned(),
         _ => {
-            let shown = variants(target).into_iter().map(|(key, meaning, _)| {
-                format!("`{key}`: {}", meaning.trim_end_matches('.').replace('|', "\\|"))
-            });
+            let shown = variants(target)
+                .into_iter()
+                .map(|(key, meaning, _)| format!("`{key}`: {}", meaning.trim_end_matches('.').replace('|', "\\|")));
             shown.collect::<Vec<_>>().join("; ")
         }
     }
