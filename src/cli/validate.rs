@@ -12,6 +12,7 @@ use super::project::{find, pipelines, read};
 use super::{Ended, facts, prepare};
 use crate::config::{Need, Problem, Problems};
 use crate::error::{Failure, Kind};
+use crate::model::{Name, Pipeline};
 
 /// What a check of many files came to, for editors. Members are only ever added within a version.
 #[derive(Serialize)]
@@ -84,19 +85,20 @@ fn check(name: &str, directory: &Path, env: &BTreeMap<String, String>) -> Result
     let refuse = |problems| vec![Refused::Problems(problems)];
     let file = read(&path, directory).map_err(refuse)?;
     let facts = facts::gather(directory, env, &file, None);
-    let views = file.pipelines(&facts, Need::AllButRelease).map_err(refuse)?;
+    let used = |_: &str, pipeline: Pipeline| {
+        let named: BTreeSet<Name> = pipeline.targets.into_values().map(|target| target.artifact).collect();
+        pipeline.artifacts.into_iter().filter(|(name, _)| named.contains(name)).collect::<Vec<_>>()
+    };
+    let used = file.each(&facts, Need::AllButRelease, used).map_err(refuse)?;
     let (mut unseen, mut paths) = (BTreeSet::new(), BTreeSet::new());
-    for pipeline in views.values() {
-        let used: BTreeSet<_> = pipeline.targets.values().map(|target| &target.artifact).collect();
-        for (name, artifact) in pipeline.artifacts.iter().filter(|(name, _)| used.contains(name)) {
-            if artifact.path.contains("${release}") {
-                unseen.insert(name.to_string());
-            } else {
-                paths.insert(artifact.path.as_str());
-            }
+    for (name, artifact) in used.into_iter().flatten() {
+        if artifact.path.contains("${release}") {
+            unseen.insert(name.to_string());
+        } else {
+            paths.insert(artifact.path);
         }
     }
-    let refused: Vec<Refused> = paths.into_iter().filter_map(|path| artifact(path, directory).err()).collect();
+    let refused: Vec<Refused> = paths.into_iter().filter_map(|path| artifact(&path, directory).err()).collect();
     if refused.is_empty() { Ok(unseen) } else { Err(refused) }
 }
 
