@@ -81,10 +81,10 @@ impl Respelled {
 /// Whether a value is a map or a list as a schema wants it. A single value says too little about whether the guess is
 /// right, and nothing is lost with it.
 fn fits(schema: &Json, node: &Node) -> bool {
-    match (schema["type"].as_str(), &node.value) {
-        (Some("object") | None, Value::Map(_)) | (Some("array"), Value::List(_)) => true,
-        _ => false,
-    }
+    matches!(
+        (schema["type"].as_str(), &node.value),
+        (Some("object") | None, Value::Map(_)) | (Some("array"), Value::List(_))
+    )
 }
 
 /// What is said of an unknown key.
