@@ -2,6 +2,10 @@
 //! needs the machine.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "rehearsal/ci.rs"]
+mod ci;
+#[path = "rehearsal/functions.rs"]
+mod functions;
 #[path = "rehearsal/hosts.rs"]
 mod hosts;
 

@@ -3,6 +3,8 @@
 
 #[path = "scenario/approvals.rs"]
 mod approvals;
+#[path = "scenario/ci.rs"]
+mod ci;
 #[path = "scenario/cuts.rs"]
 mod cuts;
 #[path = "scenario/deaths.rs"]
@@ -17,5 +19,7 @@ mod releases;
 mod signals;
 #[path = "scenario/stage.rs"]
 mod stage;
+#[path = "scenario/telling.rs"]
+mod telling;
 #[path = "scenario/weather.rs"]
 mod weather;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
+use super::outlets::Asked;
 use crate::rehearsal::Fault;
 
 /// Puts new releases into production on AWS without anyone noticing.
@@ -48,16 +49,27 @@ pub enum Command {
 }
 
 impl Command {
-    /// The name and the settings of a command whose result can be had as a document.
-    pub(super) fn document(&self) -> Option<(&'static str, DriveArgs)> {
-        match self {
-            Command::Deploy(args) => Some(("deploy", args.drive.clone())),
-            Command::Promote(args) => Some(("promote", args.run.drive.clone())),
-            Command::Abort(args) => Some(("abort", args.drive.clone())),
-            Command::Rollback(args) => Some(("rollback", args.drive.clone())),
-            Command::Resume(args) => Some(("resume", args.drive.clone())),
-            _ => None,
-        }
+    /// What a command whose result is a document wants to be told, and where.
+    pub(super) fn asked(&self) -> Option<Asked> {
+        let (command, drive) = match self {
+            Command::Deploy(args) => ("deploy", &args.drive),
+            Command::Promote(args) => ("promote", &args.run.drive),
+            Command::Abort(args) => ("abort", &args.drive),
+            Command::Rollback(args) => ("rollback", &args.drive),
+            Command::Resume(args) => ("resume", &args.drive),
+            Command::Plan(args) => {
+                let result_file = args.result_file.clone();
+                return Some(Asked { command: "plan".to_owned(), result_file, ..Asked::default() });
+            }
+            _ => return None,
+        };
+        Some(Asked {
+            command: command.to_owned(),
+            output: drive.output,
+            result_file: drive.result_file.clone(),
+            junit: drive.junit.clone(),
+            events: drive.events.clone(),
+        })
     }
 }
 
@@ -81,6 +93,20 @@ pub enum Output {
     Json,
     /// For people, without live lines and colours.
     Plain,
+}
+
+/// The same for a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PlanOutput {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For people, without live lines and colours.
+    Plain,
+    /// For a comment on a pull request.
+    Markdown,
 }
 
 /// `validate`.
@@ -107,11 +133,11 @@ pub struct ReleaseArgs {
 /// `plan`.
 #[derive(Debug, ClapArgs)]
 pub struct PlanArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
+    /// What is shipped.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub release: ReleaseArgs,
     /// Exit with 3 if the plan changes something
     #[arg(long)]
@@ -119,9 +145,12 @@ pub struct PlanArgs {
     /// Write the plan as JSON to a file, for `deploy --plan`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Write the result as JSON to a file, however the command ends
+    #[arg(long, value_name = "FILE")]
+    pub result_file: Option<PathBuf>,
     /// The form of standard output
     #[arg(short, long, value_enum, default_value_t)]
-    pub output: Output,
+    pub output: PlanOutput,
 }
 
 /// How a run is driven and told.
@@ -136,19 +165,22 @@ pub struct DriveArgs {
     /// Write the result as JSON to a file, however the command ends
     #[arg(long, value_name = "FILE")]
     pub result_file: Option<PathBuf>,
+    /// Write the steps and conditions as test cases, for the page that a CI system makes of JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
 
 /// `deploy`.
 #[derive(Debug, ClapArgs)]
 pub struct DeployArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
+    /// What is shipped.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub release: ReleaseArgs,
+    /// How the run is driven and told.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub drive: DriveArgs,
     /// Run the plan of this file, and refuse if the world has moved since
     #[arg(long, value_name = "FILE")]
@@ -161,11 +193,11 @@ pub struct DeployArgs {
 /// `promote`, `abort`.
 #[derive(Debug, ClapArgs)]
 pub struct RunArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
+    /// How the run is driven and told.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub drive: DriveArgs,
     /// Only leave the decision; do not drive
     #[arg(long)]
@@ -186,11 +218,11 @@ pub struct PromoteArgs {
 /// `rollback`.
 #[derive(Debug, ClapArgs)]
 pub struct RollbackArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
+    /// How the run is driven and told.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub drive: DriveArgs,
     /// The release to go back to; the last good one before the live one if it is left out
     #[arg(long, value_name = "RELEASE")]
@@ -200,11 +232,11 @@ pub struct RollbackArgs {
 /// `resume`.
 #[derive(Debug, ClapArgs)]
 pub struct ResumeArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
+    /// How the run is driven and told.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub drive: DriveArgs,
     /// Do nothing if there is no unfinished run, or if somebody drives it
     #[arg(long)]
@@ -214,8 +246,8 @@ pub struct ResumeArgs {
 /// `status`, `history`.
 #[derive(Debug, ClapArgs)]
 pub struct ReadArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
     /// The form of standard output
     #[arg(short, long, value_enum, default_value_t)]
@@ -227,8 +259,8 @@ pub struct ReadArgs {
 pub struct ShowArgs {
     /// The run; `shipit history` lists them
     pub run: String,
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
     /// The form of standard output
     #[arg(short, long, value_enum, default_value_t)]
@@ -238,8 +270,8 @@ pub struct ShowArgs {
 /// `rehearse`.
 #[derive(Debug, ClapArgs)]
 pub struct RehearseArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
     /// Instances per fleet
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=50))]

@@ -9,8 +9,10 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::SdkConfig;
 use tokio::sync::watch;
 
+use super::ci::Ci;
+use super::outlets::Outlets;
 use crate::engine::Pace;
-use crate::report::Style;
+use crate::report::{Style, Workflow};
 use crate::store::holder::Holder;
 use crate::time::Clock;
 
@@ -42,6 +44,14 @@ pub struct Around {
     pub pace: Pace,
     /// Where relative paths start.
     pub directory: PathBuf,
+    /// The CI system that runs this, if one does.
+    pub ci: Ci,
+    /// Its workflow commands, if it is GitHub Actions.
+    pub workflow: Option<Workflow>,
+    /// Where the result goes beside standard output.
+    pub outlets: Outlets,
+    /// Whether whoever reads standard error does not see standard output.
+    pub is_out_elsewhere: bool,
     /// The environment variables that are text.
     pub env: BTreeMap<String, String>,
 }
@@ -50,6 +60,17 @@ impl Around {
     /// From here on the first signal is a request to let go, which the command hears by its `interrupt`.
     pub fn lets_go(&self, resume: Option<String>) {
         *self.driving.lock().unwrap_or_else(PoisonError::into_inner) = Some(resume.unwrap_or_default());
+    }
+
+    /// A text of several lines that can be folded where the log can fold.
+    pub fn say_folded(&mut self, title: &str, text: &str) {
+        if let Some(workflow) = &self.workflow {
+            workflow.open(title);
+        }
+        let _ = writeln!(self.err, "{text}");
+        if let Some(workflow) = &self.workflow {
+            workflow.close();
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! `shipit deploy`: plan and run.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use bytes::Bytes;
 
@@ -35,10 +34,10 @@ pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
         is_still_true(&built.plan, &around.directory.join(path))?;
     }
     if built.plan.is_empty() {
-        return no_change(around, &args.drive, "deploy", &built.plan);
+        return Ok(no_change(around, "deploy", &built));
     }
     let text = plan_text(&built.plan, &built.notes, None, around.err_style);
-    let _ = writeln!(around.err, "{text}");
+    around.say_folded("the plan", &text);
     for (artifact, bundle) in &bundles {
         let revision = upload::put(&cloud.bucket, &cloud.keys, bundle).await?;
         for (name, _) in project.pipeline.targets.iter().filter(|(_, target)| target.artifact == *artifact) {
@@ -76,7 +75,13 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
     let digest = hex(&<sha2::Sha256 as sha2::Digest>::digest(json.as_bytes()));
     cloud.bucket.put_if_absent(&cloud.keys.plan(&run), Bytes::from(json)).await?;
     around.lets_go(Some(project.invocation.command("resume")));
-    let wish = Claim { run: run.clone(), since: now, by: order.by.clone(), why: order.why.to_owned() };
+    let wish = Claim {
+        run: run.clone(),
+        since: now,
+        by: order.by.clone(),
+        why: order.why.to_owned(),
+        build: around.ci.build.clone(),
+    };
     let lease = match claim(&cloud.bucket, &cloud.keys, &wish, &around.holder).await? {
         Taking::Taken(lease) => *lease,
         Taking::Claimed(other, held) => return Err(busy(project, &other, held.as_ref())),
@@ -90,6 +95,7 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
         parent: order.parent,
         revisions: order.revisions,
         plan: digest,
+        build: around.ci.build.clone(),
     };
     match journal.append(now, lease.token(), std::slice::from_ref(&first)).await? {
         Append::Done(_) => {}
@@ -122,10 +128,10 @@ pub async fn first_entry(cloud: &Cloud, around: &Around, lease: &Lease, run: run
         revisions.insert(lane.target.clone(), found);
     }
     let claim = lock::read(&cloud.bucket, &cloud.keys).await?.lock.claim;
-    let (by, why) = claim.map_or_else(Default::default, |claim| (claim.by, claim.why));
+    let (by, why, build) = claim.map_or_else(Default::default, |claim| (claim.by, claim.why, claim.build));
     let json = super::plan::to_json(&run.plan)?;
     let plan = hex(&<sha2::Sha256 as sha2::Digest>::digest(json.as_bytes()));
-    let first = Record::RunPlanned { by, why, parent: None, revisions, plan };
+    let first = Record::RunPlanned { by, why, parent: None, revisions, plan, build };
     let mut journal = run.journal;
     match journal.append(around.clock.now(), lease.token(), std::slice::from_ref(&first)).await? {
         Append::Done(_) => super::resume::load(cloud, &id).await,

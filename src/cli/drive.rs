@@ -1,7 +1,5 @@
 //! Driving a run from the command line: reporters, the lease guard, and how the command ends.
 
-use std::fs::File;
-use std::io::Write;
 use std::sync::Arc;
 
 use super::args::{DriveArgs, Output};
@@ -9,11 +7,13 @@ use super::around::Around;
 use super::project::{Cloud, Project};
 use super::runs::Loaded;
 use crate::engine::{Driven, Driver, Site};
-use crate::error::{Failure, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::event::record::{Outcome, Side};
-use crate::plan::Plan;
+use crate::plan::build::Built;
 use crate::probe::Prober;
-use crate::report::{Events, Plain, Reporter, Reporters, ResultDocument, Terminal, ending, plan_text};
+use crate::report::result::ErrorDocument;
+use crate::report::suggestions::suggestions;
+use crate::report::{Events, GitHub, Plain, Reporter, Reporters, ResultDocument, Terminal, ending, plan_text};
 use crate::run::State;
 use crate::store::Lease;
 
@@ -50,8 +50,10 @@ pub async fn drive(
         let clients = cloud.aws.at(&site.region, site.role.as_deref(), &session, Some(shared)).await;
         sites.push(Site { clients });
     }
-    let mut reporters = reporters(args, around)?;
+    let mut reporters = reporters(args, around);
     introduce(&mut reporters, &run);
+    around.outlets.drive(Arc::clone(&run.plan), run.state.clone(), project.invocation.clone());
+    let reporters = reporters.with(around.outlets.clone());
     let driver = Driver {
         plan: Arc::clone(&run.plan),
         state: run.state,
@@ -72,10 +74,29 @@ pub async fn drive(
     let driven = driven?;
     let code = exit_code(&driven, asked, &state);
     let is_driven = matches!(driven, Driven::Fenced);
-    let result = ResultDocument::of_run(command, &run.plan, &state, code, Some(head));
+    let mut result = ResultDocument::of_run(command, &run.plan, &state, code, Some(head));
+    if code != 0 {
+        let next: Vec<String> = suggestions(&run.plan, &state, &project.invocation, is_driven)
+            .into_iter()
+            .map(|next| format!("{}   # {}", next.command, next.does))
+            .collect();
+        let error = result.error.get_or_insert_with(|| unfinished(&driven, &state));
+        error.help = Some(next.join("\n"));
+    }
     let text = ending(&run.plan, &state, &project.invocation, is_driven, around.out_style);
-    say(around, args, &result, &text)?;
-    Ok(code)
+    Ok(around.end(&result, &text))
+}
+
+/// Why a command whose run goes on without it did not do what it was asked for.
+fn unfinished(driven: &Driven, state: &State) -> ErrorDocument {
+    let run = &state.run;
+    let message = match driven {
+        Driven::Paused => format!("run {run} waits for a person"),
+        Driven::Detached(why) => format!("run {run} is not finished, and nobody drives it: {why}"),
+        Driven::Fenced => format!("run {run} is driven on by another process"),
+        Driven::Ended(_) => format!("run {run} ended otherwise than it was asked to"),
+    };
+    ErrorDocument { kind: "not_finished".to_owned(), message, ..ErrorDocument::default() }
 }
 
 /// A run that nobody has driven yet: what its first records say stands above all else, as in a replay.
@@ -88,51 +109,29 @@ fn introduce(reporters: &mut Reporters, run: &Loaded) {
 }
 
 /// Who is told, and where.
-fn reporters(args: &DriveArgs, around: &Around) -> Result<Reporters> {
+fn reporters(args: &DriveArgs, around: &Around) -> Reporters {
     let mut reporters = Reporters::default();
     let err = Box::new(around.err.clone());
     if around.is_live && args.output != Output::Plain {
         reporters = reporters.with(Terminal::stderr(around.err_style));
     } else {
-        reporters = reporters.with(Plain::new(err, around.err_style));
+        let log = Plain::new(err, around.err_style);
+        reporters = match &around.workflow {
+            Some(workflow) => reporters.with(GitHub::new(log, workflow.clone())),
+            None => reporters.with(log),
+        };
     }
-    if let Some(path) = &args.events {
-        let file = File::create(around.directory.join(path))
-            .map_err(|error| Failure::new(Kind::Usage, format!("{} cannot be written: {error}", path.display())))?;
-        reporters = reporters.with(Events::new(Box::new(file)));
+    match around.outlets.events() {
+        Some(file) => reporters.with(Events::new(Box::new(file))),
+        None => reporters,
     }
-    Ok(reporters)
-}
-
-/// The last block, or the result as a document.
-///
-/// # Errors
-/// The result file cannot be written.
-fn say(around: &mut Around, args: &DriveArgs, result: &ResultDocument, text: &str) -> Result<()> {
-    let json = serde_json::to_string_pretty(result)
-        .map_err(|error| Failure::new(Kind::Unexpected, "the result cannot be written").because(error))?;
-    if let Some(path) = &args.result_file {
-        std::fs::write(around.directory.join(path), format!("{json}\n")).map_err(|error| {
-            Failure::new(Kind::Unexpected, format!("{} cannot be written: {error}", path.display()))
-        })?;
-    }
-    let _ = match args.output {
-        Output::Json => writeln!(around.out, "{json}"),
-        Output::Text | Output::Plain => around.out.write_all(text.as_bytes()),
-    };
-    let _ = around.out.flush();
-    Ok(())
 }
 
 /// Ends a command for which nothing had to change.
-///
-/// # Errors
-/// The result file cannot be written.
-pub fn no_change(around: &mut Around, args: &DriveArgs, command: &str, plan: &Plan) -> Result<u8> {
-    let result = ResultDocument::of_plan(command, plan, 0);
-    let text = plan_text(plan, &[], None, around.out_style);
-    say(around, args, &result, &text)?;
-    Ok(0)
+pub fn no_change(around: &mut Around, command: &str, built: &Built) -> u8 {
+    let result = ResultDocument::of_plan(command, &built.plan, 0);
+    let text = plan_text(&built.plan, &built.notes, None, around.out_style);
+    around.end(&result, &text)
 }
 
 /// The exit code: about what this command was asked for.

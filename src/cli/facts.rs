@@ -1,11 +1,11 @@
 //! What a pipeline's variables stand for: the release, the checkout, the environment.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use super::around::Around;
 use crate::config::{Facts, File};
 
 /// Git reads two small files for this; a checkout on a network that hangs must not hold a command for long.
@@ -14,10 +14,9 @@ const GIT: Duration = Duration::from_secs(5);
 const PACE: Duration = Duration::from_millis(5);
 
 /// Gathers what a file may ask for.
-pub fn gather(around: &Around, file: &File, release: Option<&str>) -> Facts {
-    let env = around.env.clone();
+pub fn gather(directory: &Path, env: &BTreeMap<String, String>, file: &File, release: Option<&str>) -> Facts {
     let set = |name: &str| env.get(name).filter(|value| !value.is_empty()).cloned();
-    let git = |words: &[&str]| if file.asks_git() { git(&around.directory, words) } else { None };
+    let git = |words: &[&str]| if file.asks_git() { git(directory, words) } else { None };
     let git_sha = git(&["rev-parse", "--verify", "HEAD"]).or_else(|| set("GITHUB_SHA")).or_else(|| set("GIT_COMMIT"));
     // CI systems check out a commit, not a branch, and say in a variable which one they mean.
     let git_branch = git(&["symbolic-ref", "--short", "-q", "HEAD"])
@@ -25,7 +24,7 @@ pub fn gather(around: &Around, file: &File, release: Option<&str>) -> Facts {
         .or_else(|| set("GITHUB_REF_NAME").filter(|_| set("GITHUB_REF_TYPE").as_deref() == Some("branch")))
         .or_else(|| set("BRANCH_NAME"))
         .or_else(|| set("GIT_BRANCH").map(|name| name.trim_start_matches("origin/").to_owned()));
-    Facts { release: release.map(str::to_owned), git_sha, git_branch, env }
+    Facts { release: release.map(str::to_owned), git_sha, git_branch, env: env.clone() }
 }
 
 /// The one line that git answers, if it answers in time.

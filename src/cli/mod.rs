@@ -6,9 +6,12 @@
 mod abort;
 mod args;
 mod around;
+mod ci;
 mod deploy;
 mod drive;
+mod ended;
 mod facts;
+mod outlets;
 mod plan;
 mod prepare;
 mod process;
@@ -27,12 +30,13 @@ use std::io::Write;
 use clap::Parser;
 
 pub use args::{Args, Command, SandboxCommand};
-use args::{DriveArgs, Output};
 pub use around::{Around, Sink};
+pub use ci::{Ci, System};
+pub use outlets::Outlets;
 pub use process::main;
 
 use crate::error::{Failure, Kind};
-use crate::report::{Invocation, ResultDocument, failure_text};
+use crate::report::{Invocation, failure_text};
 
 /// How a command ended when nothing failed on the way: the exit code.
 pub type Ended = Result<u8, Failure>;
@@ -41,32 +45,18 @@ pub type Ended = Result<u8, Failure>;
 pub async fn run(words: &[String], around: &mut Around) -> u8 {
     let args = match Args::try_parse_from(words) {
         Ok(args) => args,
-        Err(error) => return say_usage(&error, around),
+        Err(error) => return say_usage(&error, words, around),
     };
-    let document = args.command.document();
+    if let Some(asked) = args.command.asked()
+        && let Err(failure) = around.outlets.open(asked, &around.directory)
+    {
+        say_failure(&failure, around);
+        return failure.kind.exit_code();
+    }
     // Boxed: a command's future is large, and threads of tests and workers have small stacks.
     match Box::pin(dispatch(args, around)).await {
-        Ok(code) => code,
-        Err(failure) => {
-            say_failure(&failure, around);
-            if let Some((command, drive)) = document {
-                document_failure(command, &drive, &failure, around);
-            }
-            failure.kind.exit_code()
-        }
-    }
-}
-
-/// The result as a document, on this exit path, too.
-fn document_failure(command: &str, drive: &DriveArgs, failure: &Failure, around: &mut Around) {
-    let text = ResultDocument::of_failure(command, failure).text();
-    if drive.output == Output::Json {
-        let _ = around.out.write_all(text.as_bytes());
-    }
-    if let Some(path) = &drive.result_file
-        && let Err(error) = std::fs::write(around.directory.join(path), text)
-    {
-        let _ = writeln!(around.err, "{} cannot be written: {error}", path.display());
+        Ok(code) => around.end_quietly(code),
+        Err(failure) => around.end_failed(&failure),
     }
 }
 
@@ -88,20 +78,32 @@ async fn dispatch(args: Args, around: &mut Around) -> Ended {
     }
 }
 
-fn say_usage(error: &clap::Error, around: &mut Around) -> u8 {
+fn say_usage(error: &clap::Error, words: &[String], around: &mut Around) -> u8 {
     let text = error.to_string();
-    if error.use_stderr() {
-        let _ = around.err.write_all(text.as_bytes());
-        Kind::Usage.exit_code()
-    } else {
+    if !error.use_stderr() {
         let _ = around.out.write_all(text.as_bytes());
-        0
+        return 0;
     }
+    let _ = around.err.write_all(text.as_bytes());
+    let first = text.lines().next().unwrap_or_default();
+    let failure = Failure::new(Kind::Usage, first.strip_prefix("error: ").unwrap_or(first)).help("shipit --help");
+    around.end_unparsed(words, &failure)
 }
 
 fn say_failure(failure: &Failure, around: &mut Around) {
     let text = failure_text(failure, around.err_style);
     let _ = around.err.write_all(text.as_bytes());
+    if let Some(workflow) = &around.workflow {
+        match ended::placed(&failure.message) {
+            Some((file, line, column, what)) => {
+                let path = around.directory.join(file);
+                let root = around.ci.workspace.as_ref().unwrap_or(&around.directory);
+                let file = path.strip_prefix(root).unwrap_or(&path).to_string_lossy();
+                workflow.error("shipit", Some((&file, line, column)), what);
+            }
+            None => workflow.error("shipit", None, &failure.message),
+        }
+    }
 }
 
 /// The words by which this command's pipeline is named in the commands that are shown.

@@ -1,14 +1,13 @@
 //! `shipit plan`.
 
-use std::io::Write;
-
-use super::args::{Output, PlanArgs};
+use super::args::{PlanArgs, PlanOutput};
 use super::around::Around;
+use super::ended::CHANGES;
 use super::project::Project;
 use super::{Ended, prepare};
 use crate::config::Need;
 use crate::error::{Failure, Kind};
-use crate::report::plan_text;
+use crate::report::{ResultDocument, plan_markdown, plan_text};
 
 pub async fn run(args: &PlanArgs, around: &mut Around) -> Ended {
     let project = Project::open_release(&args.at, around, Need::All, args.release.release.as_deref())?;
@@ -23,13 +22,15 @@ pub async fn run(args: &PlanArgs, around: &mut Around) -> Ended {
             .map_err(|error| Failure::new(Kind::Usage, format!("{} cannot be written: {error}", path.display())))?;
     }
     let text = match args.output {
-        Output::Json => json,
-        Output::Text | Output::Plain => {
+        PlanOutput::Json => json,
+        PlanOutput::Text | PlanOutput::Plain => {
             plan_text(&built.plan, &built.notes, Some(&project.invocation), around.out_style)
         }
+        PlanOutput::Markdown => plan_markdown(&built.plan, &built.notes, Some(&project.invocation)),
     };
-    let _ = around.out.write_all(text.as_bytes());
-    Ok(if args.detailed_exitcode && !built.plan.is_empty() { 3 } else { 0 })
+    let code = if args.detailed_exitcode && !built.plan.is_empty() { CHANGES } else { 0 };
+    let document = ResultDocument::of_plan("plan", &built.plan, code);
+    Ok(around.end_plan(&document, &text, (&built.plan, &built.notes, &project.invocation)))
 }
 
 /// The bytes of a plan: what is stored, shown and hashed.

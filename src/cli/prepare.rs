@@ -183,6 +183,7 @@ pub async fn plan(project: &Project, cloud: &Cloud, around: &Around, wanted: &Wa
         } else {
             BTreeMap::new()
         },
+        past: head.past(),
         caller,
         region: project.place.region.clone(),
     };

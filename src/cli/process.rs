@@ -1,17 +1,21 @@
 //! The process around a command: clock, credentials, terminal, signals.
 
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::around::{Around, Sink};
+use super::ci::{Ci, System};
+use super::outlets::Outlets;
 use crate::engine::Pace;
-use crate::error::Kind;
-use crate::report::{Style, Surroundings};
+use crate::error::{Failure, Kind};
+use crate::report::{Guard, Style, Surroundings, Workflow};
 use crate::store::holder::Holder;
 use crate::time::Clock;
 
@@ -40,98 +44,157 @@ pub fn main() -> u8 {
 
 async fn command(words: &[String]) -> u8 {
     let (stop, interrupt) = watch::channel(false);
+    // Before anything takes time: from here on no signal ends the process without a result.
+    let mut signals = Signals::new();
     let clock = match std::env::var("SHIPIT_CLOCK") {
         Err(_) => Ok(Clock::wall()),
-        Ok(text) => Clock::from_text(&text).map_err(|why| format!("SHIPIT_CLOCK: {why}")),
+        Ok(text) => Clock::from_text(&text).map_err(|why| Failure::new(Kind::Usage, format!("SHIPIT_CLOCK: {why}"))),
     };
-    let mut err = Sink::new(io::stderr());
-    let clock = match clock {
-        Ok(clock) => clock,
-        Err(why) => {
-            let _ = io::Write::write_all(&mut err, format!("error: {why}\n").as_bytes());
-            return 2;
-        }
-    };
+    let ci = Ci::of(|name| std::env::var(name).ok());
+    let streams = streams(&ci);
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
     let is_offline = words.get(1).is_none_or(|word| OFFLINE.contains(&word.as_str()) || word.starts_with('-'));
-    let config = match is_offline {
-        true => aws_types::SdkConfig::builder().build(),
-        false => aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http.clone()).load().await,
+    let loading = async {
+        match is_offline {
+            true => aws_types::SdkConfig::builder().build(),
+            false => aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http.clone()).load().await,
+        }
     };
-    let (out_style, err_style) = (style(io::stdout().is_terminal()), style(io::stderr().is_terminal()));
+    let (config, interrupted) = tokio::select! {
+        config = loading => (config, None),
+        code = signals.next() => (aws_types::SdkConfig::builder().build(), Some(code)),
+    };
+    let (out_style, err_style) = (style(&io::stdout()), style(&io::stderr()));
     let driving = Arc::new(Mutex::new(None));
     let mut around = Around {
         driving: Arc::clone(&driving),
-        clock,
+        clock: clock.as_ref().map_or_else(|_| Clock::wall(), Clone::clone),
         config,
         http,
-        out: Sink::new(io::stdout()),
-        err,
+        out: streams.out,
+        err: streams.err,
         out_style,
         err_style,
         is_live: io::stderr().is_terminal() && err_style.colour,
-        holder: Holder::this_process(&who()),
+        holder: Holder::this_process(&who(&ci)),
         interrupt,
         pace: Pace::default(),
         directory: std::env::current_dir().unwrap_or_default(),
+        is_out_elsewhere: ci.system == System::Jenkins && !is_same_file("/proc/self/fd/1", "/proc/self/fd/2"),
+        ci,
+        workflow: streams.workflow,
+        outlets: streams.outlets,
         env: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
     };
-    tokio::select! {
-        code = super::run(words, &mut around) => code,
-        code = watch_signals(stop, driving) => code,
+    if let Err(failure) = clock {
+        super::say_failure(&failure, &mut around);
+        return around.end_unparsed(words, &failure);
+    }
+    if let Some(code) = interrupted {
+        return around.end_unstarted(words, code);
+    }
+    let code = tokio::select! {
+        code = super::run(words, &mut around) => return code,
+        code = watch_signals(signals, stop, Arc::clone(&driving)) => code,
+    };
+    let resume = driving.lock().unwrap_or_else(PoisonError::into_inner).take();
+    around.end_interrupted(code, resume)
+}
+
+/// Where a process writes.
+struct Streams {
+    out: Sink,
+    err: Sink,
+    workflow: Option<Workflow>,
+    outlets: Outlets,
+}
+
+/// In GitHub Actions nothing that is written is a command unless it is meant as one.
+fn streams(ci: &Ci) -> Streams {
+    if ci.system != System::GitHub {
+        let (out, err) = (Sink::new(io::stdout()), Sink::new(io::stderr()));
+        return Streams { out, err, workflow: None, outlets: Outlets::default() };
+    }
+    let workflow = Workflow::new(io::stderr());
+    Streams {
+        out: Sink::new(Guard::new(io::stdout())),
+        err: Sink::new(Guard::new(io::stderr())),
+        outlets: Outlets::of_step(ci.outputs.clone(), workflow.clone()),
+        workflow: Some(workflow),
+    }
+}
+
+/// Whether two open files are one, such as a terminal or the pipe of a build's log.
+fn is_same_file(one: &str, other: &str) -> bool {
+    let identity = |path: &str| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+    identity(one) == identity(other)
+}
+
+/// The signals by which a terminal, a CI system or a machine that shuts down asks a process to go.
+struct Signals(Option<[(Signal, u8); 3]>);
+
+impl Signals {
+    /// Takes them over. Where that cannot be, the default actions stay: the process just ends, and a run can be resumed.
+    fn new() -> Signals {
+        let take = |kind: SignalKind, code: u8| Some((signal(kind).ok()?, code));
+        let all = [(SignalKind::interrupt(), 130), (SignalKind::terminate(), 143), (SignalKind::hangup(), 129)];
+        let [int, term, hup] = all.map(|(kind, code)| take(kind, code));
+        Signals(int.zip(term).zip(hup).map(|((int, term), hup)| [int, term, hup]))
+    }
+
+    /// Waits for the next one; gives the exit code of a process that it ends.
+    async fn next(&mut self) -> u8 {
+        let Some([(int, on_int), (term, on_term), (hup, on_hup)]) = &mut self.0 else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = int.recv() => *on_int,
+            _ = term.recv() => *on_term,
+            _ = hup.recv() => *on_hup,
+        }
     }
 }
 
 /// The first signal lets the driver go; the second ends the process at once. Gives the exit code then.
-async fn watch_signals(stop: watch::Sender<bool>, driving: Arc<Mutex<Option<String>>>) -> u8 {
-    let (Ok(mut int), Ok(mut term), Ok(mut hup)) =
-        (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-    else {
-        // Without signals the default actions stay: the process just ends, and the run can be resumed.
-        return std::future::pending().await;
-    };
-    let mut next = async || {
-        tokio::select! {
-            _ = int.recv() => 130,
-            _ = term.recv() => 143,
-            _ = hup.recv() => 129,
-        }
-    };
-    let first = next().await;
+async fn watch_signals(mut signals: Signals, stop: watch::Sender<bool>, driving: Arc<Mutex<Option<String>>>) -> u8 {
+    let first = signals.next().await;
     let resume = driving.lock().unwrap_or_else(PoisonError::into_inner).clone();
     // A command that is not driving has nothing to let go of.
-    let Some(resume) = resume.filter(|_| stop.send(true).is_ok()) else { return first };
-    match tokio::time::timeout(FAREWELL, next()).await {
+    if resume.filter(|_| stop.send(true).is_ok()).is_none() {
+        return first;
+    }
+    match tokio::time::timeout(FAREWELL, signals.next()).await {
         Ok(second) => second,
-        Err(_) => {
-            if !resume.is_empty() {
-                let text = format!("interrupted; AWS did not answer in time to say so there\n  help: {resume}\n");
-                let _ = io::Write::write_all(&mut io::stderr(), text.as_bytes());
-            }
-            Kind::NotFinished.exit_code()
-        }
+        Err(_) => Kind::NotFinished.exit_code(),
     }
 }
 
-fn style(is_terminal: bool) -> Style {
+fn style(stream: &(impl IsTerminal + AsFd)) -> Style {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().map(|name| variable(name)).find(|value| !value.is_empty());
     Style::choose(&Surroundings {
-        is_terminal,
-        columns: variable("COLUMNS").parse().ok(),
+        is_terminal: stream.is_terminal(),
+        columns: variable("COLUMNS").parse().ok().or_else(|| columns(stream)),
         no_color: variable("NO_COLOR"),
         term: variable("TERM"),
         locale: locale.unwrap_or_default(),
     })
 }
 
-/// `user@host`, for people.
-fn who() -> String {
+/// The columns of a terminal, as it says itself; a terminal that does not know says none.
+fn columns(stream: &impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+/// `user@host`, for people, and the build if there is one.
+fn who(ci: &Ci) -> String {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let user = variable("USER").or_else(|| variable("LOGNAME")).unwrap_or_else(|| "somebody".to_owned());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
     let host = variable("HOSTNAME").or(host).unwrap_or_else(|| "somewhere".to_owned());
-    format!("{user}@{host}")
+    let build = ci.build.as_ref().and_then(|build| build.name.as_ref());
+    build.map_or_else(|| format!("{user}@{host}"), |build| format!("{user}@{host} in {build}"))
 }

@@ -53,7 +53,7 @@ impl Project {
     pub fn open_release(at: &Where, around: &Around, need: Need, release: Option<&str>) -> Result<Project> {
         let (path, typed) = find(at.pipeline.as_deref(), &around.directory)?;
         let file = read(&path, &around.directory)?;
-        let facts = facts::gather(around, &file, release);
+        let facts = facts::gather(&around.directory, &around.env, &file, release);
         let environment = match choose(&file.environments(), at.environment.as_deref()) {
             Ok(environment) => environment,
             // Which environment is a question about a file that is right.

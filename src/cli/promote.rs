@@ -15,6 +15,7 @@ use crate::event::decision::Wish;
 use crate::event::record::Record;
 use crate::model::RunId;
 use crate::plan::{Hold, What};
+use crate::report::ResultDocument;
 use crate::run::StepStatus;
 use crate::store::decisions;
 
@@ -81,8 +82,14 @@ pub async fn decide(
         let said = if is_new { "recorded" } else { "was recorded before" };
         let _ = writeln!(around.err, "{name} {said}");
     }
+    let recorded = ResultDocument {
+        run: Some(run.to_string()),
+        pipeline: Some(project.pipeline.pipeline.to_string()),
+        environment: Some(project.environment.to_string()),
+        ..ResultDocument::of_word(asked.0, "recorded", 0)
+    };
     if args.record {
-        return Ok(0);
+        return Ok(around.end(&recorded, ""));
     }
     match take(cloud, around, run, PATIENCE).await? {
         Taken::Ours(lease) => {
@@ -92,13 +99,14 @@ pub async fn decide(
         Taken::Over => Ok(0),
         Taken::Driven(who) => {
             let _ = writeln!(around.err, "{who} drives {run}; waiting until it has heard");
-            heard(cloud, around, run, wishes).await
+            heard(cloud, around, run, wishes).await?;
+            Ok(around.end(&recorded, ""))
         }
     }
 }
 
 /// Follows the journal until the decisions are in it.
-async fn heard(cloud: &Cloud, around: &mut Around, run: &RunId, wishes: &[Wish]) -> Ended {
+async fn heard(cloud: &Cloud, around: &mut Around, run: &RunId, wishes: &[Wish]) -> Result<()> {
     let names: Vec<String> = wishes.iter().map(decisions::name_of).collect();
     let began = tokio::time::Instant::now();
     loop {
@@ -117,7 +125,7 @@ async fn heard(cloud: &Cloud, around: &mut Around, run: &RunId, wishes: &[Wish])
     }
 }
 
-fn answer(around: &mut Around, run: &runs::Loaded, names: &[String]) -> Result<u8> {
+fn answer(around: &mut Around, run: &runs::Loaded, names: &[String]) -> Result<()> {
     for envelope in &run.envelopes {
         match &envelope.record {
             Record::DecisionAccepted { name, .. } if names.contains(name) => {
@@ -129,5 +137,5 @@ fn answer(around: &mut Around, run: &runs::Loaded, names: &[String]) -> Result<u
             _ => {}
         }
     }
-    Ok(0)
+    Ok(())
 }

@@ -1,7 +1,6 @@
 //! `shipit rollback`: go back to a release that was live, as a new run.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 
 use super::args::{RollbackArgs, RunArgs};
 use super::around::Around;
@@ -40,10 +39,10 @@ pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
     let by = caller.arn.clone();
     let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, caller)).await?;
     if built.plan.is_empty() {
-        return no_change(around, &args.drive, "rollback", &built.plan);
+        return Ok(no_change(around, "rollback", &built));
     }
     let text = plan_text(&built.plan, &built.notes, None, around.err_style);
-    let _ = writeln!(around.err, "{text}");
+    around.say_folded("the plan", &text);
     let order = Order { plan: built.plan, by, why: "rollback", parent: Some(parent), revisions: wanted.revisions };
     let (lease, loaded) = begin(&project, &cloud, around, order).await?;
     Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("rollback", Asked::Forward))).await

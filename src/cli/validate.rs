@@ -1,6 +1,6 @@
 //! `shipit validate`: pipelines, artifacts and AppSpecs, without asking AWS anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::Path;
 
@@ -11,8 +11,10 @@ use super::around::Around;
 use super::project::{find, pipelines, read};
 use super::{Ended, facts, prepare};
 use crate::artifact::bundle;
-use crate::config::{Need, Problems};
+use crate::config::{Need, Problem, Problems};
 use crate::error::{Failure, Kind};
+use crate::model::pipeline::Artifact;
+use crate::model::{Name, Pipeline};
 
 /// What a check of many files came to, for editors. Members are only ever added within a version.
 #[derive(Serialize)]
@@ -54,12 +56,19 @@ pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
     let mut problems = Vec::new();
     let is_text = args.output != Output::Json;
     for name in &names {
-        match check(name, around) {
+        match check(name, &around.directory, &around.env) {
             Ok(unseen) if is_text => {
                 let _ = writeln!(around.out, "{name}: ok{}", without(&unseen));
             }
             Ok(_) => {}
-            Err(all) => problems.extend(all.into_iter().flat_map(|refused| say(refused, is_text, around))),
+            Err(all) => {
+                for refused in all {
+                    problems.extend(refused.listed());
+                    if is_text {
+                        super::say_failure(&refused.into_failure(), around);
+                    }
+                }
+            }
         }
     }
     let ok = problems.is_empty();
@@ -73,27 +82,29 @@ pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
 }
 
 /// Checks one file; gives the artifacts whose place is not known yet.
-fn check(name: &str, around: &Around) -> Result<BTreeSet<String>, Vec<Refused>> {
-    let directory = &around.directory;
+fn check(name: &str, directory: &Path, env: &BTreeMap<String, String>) -> Result<BTreeSet<String>, Vec<Refused>> {
     let (path, _) = find(Some(name), directory).map_err(|failure| vec![Refused::Failure(name.to_owned(), failure)])?;
     let refuse = |problems| vec![Refused::Problems(problems)];
     let file = read(&path, directory).map_err(refuse)?;
-    let facts = facts::gather(around, &file, None);
-    let views = file.pipelines(&facts, Need::AllButRelease).map_err(refuse)?;
+    let facts = facts::gather(directory, env, &file, None);
+    let used = |_: &str, pipeline: Pipeline| {
+        let named: BTreeSet<Name> = pipeline.targets.values().map(|target| target.artifact.clone()).collect();
+        let used = pipeline.artifacts.iter().filter(|(name, _)| named.contains(name));
+        let with_kind =
+            |(name, it): (&Name, &Artifact)| (name.clone(), prepare::is_for_fleets(&pipeline, name), it.clone());
+        used.map(with_kind).collect::<Vec<_>>()
+    };
+    let used = file.each(&facts, Need::AllButRelease, used).map_err(refuse)?;
     let (mut unseen, mut paths) = (BTreeSet::new(), BTreeSet::new());
-    for pipeline in views.values() {
-        let used: BTreeSet<_> = pipeline.targets.values().map(|target| &target.artifact).collect();
-        for (name, artifact) in pipeline.artifacts.iter().filter(|(name, _)| used.contains(name)) {
-            if artifact.path.contains("${release}") {
-                unseen.insert(name.to_string());
-            } else {
-                let is_for_fleets = prepare::is_for_fleets(pipeline, name);
-                paths.insert((artifact.path.as_str(), is_for_fleets));
-            }
+    for (name, is_for_fleets, artifact) in used.into_iter().flatten() {
+        if artifact.path.contains("${release}") {
+            unseen.insert(name.to_string());
+        } else {
+            paths.insert((artifact.path, is_for_fleets));
         }
     }
-    let refused: Vec<Refused> =
-        paths.into_iter().filter_map(|(path, is_for_fleets)| artifact(path, is_for_fleets, directory).err()).collect();
+    let refused = paths.iter().filter_map(|(path, is_for_fleets)| artifact(path, *is_for_fleets, directory).err());
+    let refused: Vec<Refused> = refused.collect();
     if refused.is_empty() { Ok(unseen) } else { Err(refused) }
 }
 
@@ -117,33 +128,33 @@ fn without(unseen: &BTreeSet<String>) -> String {
     }
 }
 
-/// Prints what was refused, if it is text that is asked for, and gives it as data.
-fn say(refused: Refused, is_text: bool, around: &mut Around) -> Vec<Said> {
-    let (said, failure) = match refused {
-        Refused::Problems(problems) => (listed(&problems), Failure::from(problems)),
-        Refused::Failure(file, failure) => {
-            let (message, help) = (failure.message.clone(), failure.help.clone());
-            let nowhere = Said {
-                file,
+impl Refused {
+    fn into_failure(self) -> Failure {
+        match self {
+            Refused::Problems(problems) => Failure::from(problems),
+            Refused::Failure(_, failure) => failure,
+        }
+    }
+
+    fn listed(&self) -> Vec<Said> {
+        match self {
+            Refused::Problems(problems) => problems.list().iter().map(|problem| Said::of(problems, problem)).collect(),
+            Refused::Failure(file, failure) => vec![Said {
+                file: file.clone(),
                 line: None,
                 column: None,
                 end_line: None,
                 end_column: None,
                 severity: "error",
-                message,
-                help,
-            };
-            (vec![nowhere], failure)
+                message: failure.message.clone(),
+                help: failure.help.clone(),
+            }],
         }
-    };
-    if is_text {
-        super::say_failure(&failure, around);
     }
-    said
 }
 
-fn listed(problems: &Problems) -> Vec<Said> {
-    let said = problems.list().iter().map(|problem| {
+impl Said {
+    fn of(problems: &Problems, problem: &Problem) -> Said {
         let end = problem.span.map(|span| problems.end(span));
         Said {
             file: problems.name().to_owned(),
@@ -155,6 +166,64 @@ fn listed(problems: &Problems) -> Vec<Said> {
             message: problem.message.clone(),
             help: problem.help.clone(),
         }
-    });
-    said.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a file in a folder where the others are, as `file:line:column-line:column message`.
+    fn said(folder: &Path, name: &str) -> Vec<String> {
+        let env = [("TEAM".to_owned(), "shop".to_owned())].into();
+        let all = check(name, folder, &env).map_err(|all| all.iter().flat_map(Refused::listed).collect::<Vec<_>>());
+        let place = |said: &Said| {
+            let number = |number: Option<usize>| number.map_or("-".to_owned(), |number| number.to_string());
+            let (from, to) = ([said.line, said.column], [said.end_line, said.end_column]);
+            let [from, to] = [from, to].map(|place| place.map(number).join(":"));
+            let folder = folder.display().to_string();
+            format!("{} {from} {to} {}", said.file, said.message.lines().next().unwrap().replace(&folder, "DIR"))
+        };
+        match all {
+            Ok(unseen) => vec![format!("ok{}", without(&unseen))],
+            Err(all) => all.iter().map(place).collect(),
+        }
+    }
+
+    #[test]
+    fn pipelines_artifacts_and_appspecs_are_checked() {
+        const GOOD: &str = include_str!("../config/testdata/good.yml");
+        let folder = std::env::temp_dir().join(format!("shipit-test-{}-validate", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        let write = |path: &str, text: &str| {
+            let path = folder.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("app/appspec.yml", "version: 0.0\nos: linux\n");
+        write("worse/appspec.yml", "version: 0.0\nos: linux\nhooks: 5\n");
+        let with_path = |path: &str| GOOD.replace("examples/storefront", path);
+        write("pipelines/good.yml", &with_path("app"));
+        write("pipelines/variables.yml", &with_path("\"${env.TEAM}/${release}\""));
+        write("pipelines/unset.yml", &with_path("\"${env.TEAM}/${env.NONE}\""));
+        write("pipelines/gone.yml", &with_path("gone"));
+        write("pipelines/worse.yml", &with_path("worse"));
+        write("two.yml", &with_path("app").replace("bake: 5m", "bake: 5 min\n  web: {}"));
+        assert_eq!(said(&folder, "good"), ["ok"]);
+        assert_eq!(said(&folder, "variables"), ["ok (but for the artifact web, whose path names the release)"]);
+        assert_eq!(said(&folder, "unset"), ["pipelines/unset.yml 5:29 5:40 `${env.NONE}` is not set"]);
+        assert_eq!(said(&folder, "none").len(), 1);
+        let gone = said(&folder, "gone");
+        assert!(gone.len() == 1 && gone[0].starts_with("gone -:- -:- "), "{gone:?}");
+        let worse = said(&folder, "worse");
+        assert!(worse.iter().all(|said| said.starts_with("worse/appspec.yml 3:")) && !worse.is_empty(), "{worse:?}");
+        assert_eq!(
+            said(&folder, "two.yml"),
+            [
+                "two.yml 18:13 18:18 `5 min` is not a length of time; write 90s, 5m, 1h30m or 2d",
+                "two.yml 19:3 19:6 the key `web` stands here a second time"
+            ]
+        );
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }

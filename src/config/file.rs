@@ -24,10 +24,15 @@ pub struct File {
     names: BTreeMap<String, String>,
 }
 
+/// More environments than anybody has; each is a pipeline of its own, so their number is what a file can cost.
+const ENVIRONMENTS: usize = 50;
+/// So many problems of one environment are kept; fewer are shown.
+const PROBLEMS: usize = 1000;
+
 /// What the file is in one environment.
-struct View {
+struct View<T> {
     environment: String,
-    pipeline: Option<Pipeline>,
+    kept: Option<T>,
     problems: Vec<Problem>,
 }
 
@@ -41,6 +46,10 @@ impl File {
         let mut respelled = Respelled::default();
         respelled.tree(schema::shared(), schema::shared(), &mut node);
         problems.append(&mut respelled.problems);
+        if let Some(all) = node.entry("environments").filter(|all| all.value.entries().len() > ENVIRONMENTS) {
+            let message = format!("more than {ENVIRONMENTS} environments");
+            problems.push(Problem::at(all.key.span, message).help("split the pipeline; each file has its own"));
+        }
         Ok(File { name: name.to_owned(), text: text.to_owned(), node, problems, doubtful, names: respelled.names })
     }
 
@@ -74,10 +83,18 @@ impl File {
     /// # Errors
     /// Everything that is wrong with the file.
     pub fn pipelines(&self, facts: &Facts, need: Need) -> Result<BTreeMap<Name, Pipeline>, Problems> {
-        let views = self.views(facts, |_| need);
+        let kept = self.each(facts, need, |name, pipeline| Some((Name::new(name).ok()?, pipeline)))?;
+        Ok(kept.into_iter().flatten().collect())
+    }
+
+    /// What is to be kept of the pipeline of each environment.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file.
+    pub fn each<T>(&self, facts: &Facts, need: Need, keep: impl Fn(&str, Pipeline) -> T) -> Result<Vec<T>, Problems> {
+        let views = self.views(facts, |_| need, &keep);
         self.refused(&views)?;
-        let named = |view: View| Some((Name::new(&view.environment).ok()?, view.pipeline?));
-        Ok(views.into_iter().filter_map(named).collect())
+        Ok(views.into_iter().filter_map(|view| view.kept).collect())
     }
 
     /// The pipeline in one environment; of the others, what is not known does not matter.
@@ -85,23 +102,30 @@ impl File {
     /// # Errors
     /// Everything that is wrong with the file, or it has no such environment.
     pub fn pipeline(&self, environment: &str, facts: &Facts, need: Need) -> Result<Pipeline, Problems> {
-        let views = self.views(facts, |name| if name == environment { need } else { Need::Nothing });
+        let needed = |name: &str| if name == environment { need } else { Need::Nothing };
+        let views = self.views(facts, needed, |name, pipeline| (name == environment).then_some(pipeline));
         self.refused(&views)?;
-        let found = views.into_iter().find(|view| view.environment == environment).and_then(|view| view.pipeline);
+        let found = views.into_iter().find_map(|view| view.kept.flatten());
         found.ok_or_else(|| {
             Problems::whole(&self.name, Problem::whole(format!("there is no environment `{environment}`")))
         })
     }
 
-    fn views(&self, facts: &Facts, need: impl Fn(&str) -> Need) -> Vec<View> {
-        let environments = self.environments();
-        match environments.as_slice() {
-            [] => vec![self.view("", facts, need(""))],
-            names => names.iter().map(|name| self.view(name, facts, need(name))).collect(),
+    fn views<T>(&self, facts: &Facts, need: impl Fn(&str) -> Need, keep: impl Fn(&str, Pipeline) -> T) -> Vec<View<T>> {
+        let mut environments = self.environments();
+        environments.truncate(ENVIRONMENTS);
+        if environments.is_empty() {
+            environments.push("");
         }
+        let view = |name: &str| {
+            let (pipeline, mut problems) = self.view(name, facts, need(name));
+            problems.truncate(PROBLEMS);
+            View { environment: name.to_owned(), kept: pipeline.map(|pipeline| keep(name, pipeline)), problems }
+        };
+        environments.into_iter().map(view).collect()
     }
 
-    fn view(&self, environment: &str, facts: &Facts, need: Need) -> View {
+    fn view(&self, environment: &str, facts: &Facts, need: Need) -> (Option<Pipeline>, Vec<Problem>) {
         let root = schema::shared();
         let mut node = self.node.clone();
         let own = self.node.get("environments").and_then(|all| all.get(environment));
@@ -142,11 +166,11 @@ impl File {
             }
             Err(_) => None,
         };
-        View { environment: environment.to_owned(), pipeline, problems }
+        (pipeline, problems)
     }
 
     /// All problems of all environments; what is one mistake in several is said once.
-    fn refused(&self, views: &[View]) -> Result<(), Problems> {
+    fn refused<T>(&self, views: &[View<T>]) -> Result<(), Problems> {
         let mut said: BTreeMap<&Problem, Vec<&str>> = BTreeMap::new();
         for view in views {
             let is_doubtful =

@@ -26,18 +26,18 @@ impl Respelled {
         match &mut node.value {
             Value::List(items) => items.iter_mut().for_each(|item| self.tree(root, &schema["items"], item)),
             Value::Map(entries) => {
-                let there: Vec<String> = entries.iter().map(|entry| entry.key.text.clone()).collect();
                 let named = schema["patternProperties"].as_object().and_then(|patterns| patterns.iter().next());
-                for entry in entries {
+                for index in 0..entries.len() {
                     if let Some((pattern, schema)) = named {
                         if !pattern.contains("A-Z") {
-                            self.name(entry, &there);
+                            self.name(entries, index);
                         }
-                        self.tree(root, schema, &mut entry.value);
+                        self.tree(root, schema, &mut entries[index].value);
                     } else if schema["format"] == "overrides" {
+                        let entry = &mut entries[index];
                         self.tree(root, &root["properties"][&entry.key.text], &mut entry.value);
                     } else {
-                        self.key(root, schema, entry, &there);
+                        self.key(root, schema, entries, index);
                     }
                 }
             }
@@ -46,34 +46,34 @@ impl Respelled {
     }
 
     /// A name of which only the case or the kind of dash is wrong.
-    fn name(&mut self, entry: &mut Entry, there: &[String]) {
-        let Err(wrong) = Name::new(&clip(&entry.key.text, 60)) else { return };
-        let meant = entry.key.text.trim().to_lowercase().replace(['_', '.', ' ', '/'], "-");
-        if Name::new(&meant).is_ok() && !there.contains(&meant) {
-            self.problems.push(Problem::at(entry.key.span, wrong).help(format!("write `{meant}`")));
-            self.names.insert(std::mem::replace(&mut entry.key.text, meant.clone()), meant);
+    fn name(&mut self, entries: &mut [Entry], index: usize) {
+        let key = &entries[index].key;
+        let Err(wrong) = Name::new(&clip(&key.text, 60)) else { return };
+        let meant = key.text.trim().to_lowercase().replace(['_', '.', ' ', '/'], "-");
+        if Name::new(&meant).is_ok() && !entries.iter().any(|entry| entry.key.text == meant) {
+            self.problems.push(Problem::at(key.span, wrong).help(format!("write `{meant}`")));
+            self.names.insert(std::mem::replace(&mut entries[index].key.text, meant.clone()), meant);
         }
     }
 
     /// A key of a map with known keys, or a variant of a choice.
-    fn key(&mut self, root: &Json, schema: &Json, entry: &mut Entry, there: &[String]) {
+    fn key(&mut self, root: &Json, schema: &Json, entries: &mut [Entry], index: usize) {
         let choices = schema["oneOf"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let variants = choices.iter().filter_map(|choice| choice["properties"].as_object()).flatten();
-        let keyed: Vec<(&str, &Json)> = match schema["properties"].as_object() {
-            Some(properties) => properties.iter().map(|(key, schema)| (key.as_str(), schema)).collect(),
-            None => variants.map(|(key, schema)| (key.as_str(), schema)).collect(),
-        };
-        let inner = |key: &str| keyed.iter().find(|(known, _)| *known == key).map(|(_, schema)| *schema);
-        if let Some(schema) = inner(&entry.key.text) {
-            return self.tree(root, schema, &mut entry.value);
+        let maps = std::iter::once(schema).chain(choices).filter_map(|map| map["properties"].as_object());
+        let known = |key: &str| maps.clone().find_map(|map| map.get(key));
+        let key = &entries[index].key;
+        if let Some(schema) = known(&key.text) {
+            return self.tree(root, schema, &mut entries[index].value);
         }
-        let words: Vec<&str> = keyed.iter().map(|(key, _)| *key).collect();
-        let Some(meant) = nearest(&entry.key.text, &words) else { return };
-        let is_free = !there.iter().any(|key| key == meant) && (choices.is_empty() || there.len() == 1);
-        if let Some(schema) = inner(meant).filter(|inner| is_free && fits(resolved(root, inner), &entry.value)) {
-            self.problems.push(unknown(&entry.key.text, entry.key.span, &words));
-            entry.key.text = meant.to_owned();
-            self.tree(root, schema, &mut entry.value);
+        let words: Vec<&str> = maps.clone().flat_map(|map| map.keys().map(String::as_str)).collect();
+        let Some(meant) = nearest(&key.text, &words) else { return };
+        let is_free =
+            !entries.iter().any(|entry| entry.key.text == meant) && (choices.is_empty() || entries.len() == 1);
+        let fits = |inner: &&Json| fits(resolved(root, inner), &entries[index].value);
+        if let Some(schema) = known(meant).filter(|inner| is_free && fits(inner)) {
+            self.problems.push(unknown(&key.text, key.span, &words));
+            entries[index].key.text = meant.to_owned();
+            self.tree(root, schema, &mut entries[index].value);
         }
     }
 }
@@ -81,10 +81,10 @@ impl Respelled {
 /// Whether a value is a map or a list as a schema wants it. A single value says too little about whether the guess is
 /// right, and nothing is lost with it.
 fn fits(schema: &Json, node: &Node) -> bool {
-    match (schema["type"].as_str(), &node.value) {
-        (Some("object") | None, Value::Map(_)) | (Some("array"), Value::List(_)) => true,
-        _ => false,
-    }
+    matches!(
+        (schema["type"].as_str(), &node.value),
+        (Some("object") | None, Value::Map(_)) | (Some("array"), Value::List(_))
+    )
 }
 
 /// What is said of an unknown key.

@@ -63,10 +63,8 @@ impl<'s> Samples<'s> {
 
 /// Follows a reference.
 pub fn resolved<'s>(root: &'s Json, schema: &'s Json) -> &'s Json {
-    match schema["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
-        Some(path) => root.pointer(path).unwrap_or(schema),
-        None => schema,
-    }
+    let name = schema.get("$ref").and_then(Json::as_str).and_then(|path| path.strip_prefix("#/$defs/"));
+    name.and_then(|name| root["$defs"].get(name)).unwrap_or(schema)
 }
 
 /// The first word of a choice of words.

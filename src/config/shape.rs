@@ -150,7 +150,10 @@ impl<'t> Walk<'t> {
             (Some("string"), Some("release")) => Allowed::Passing,
             (Some("string"), None) if field.schema["format"] != "name" => Allowed::Lasting,
             _ => {
-                let help = "variables stand in text; what differs between environments goes under `overrides`";
+                let help = match field.schema["x-variables"].as_str() {
+                    Some("none") => "it is plain text itself; write the other variable where this one is used",
+                    _ => "variables stand in text; what differs between environments goes under `overrides`",
+                };
                 self.say(node.place_under(field.key), format!("{} cannot hold a variable", field.label), help);
                 return None;
             }

@@ -246,8 +246,8 @@ fn is_secret(name: &str) -> bool {
     const PAIRS: &[&str] = &["ACCESS_KEY", "API_KEY", "PRIVATE_KEY", "SIGNING_KEY", "ENCRYPTION_KEY", "SSH_KEY"];
     let name = name.to_uppercase();
     let padded = format!("_{name}_");
-    let is_named = |word: &&str| padded.contains(&format!("_{word}_")) || name.ends_with("PASSWORD");
-    WORDS.iter().chain(PAIRS).any(|word| is_named(&word))
+    let is_named = |word: &str| padded.contains(&format!("_{word}_")) || name.ends_with("PASSWORD");
+    WORDS.iter().chain(PAIRS).any(|word| is_named(word))
 }
 
 /// The place in the source of some bytes of a scalar: the same variable in what is written, or the whole scalar where

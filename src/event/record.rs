@@ -21,6 +21,23 @@ pub struct Envelope {
     pub record: Record,
 }
 
+/// The build of a CI system that asked for a run, as that system tells it. Shown, and never the ground of a decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Build {
+    /// What people call it: `acme/shop deploy #57`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Where it can be looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Who started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The commit that it was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -38,6 +55,9 @@ pub enum Record {
         revisions: BTreeMap<Name, Revision>,
         /// SHA-256 of the plan's bytes.
         plan: String,
+        /// The build that asked, if a CI system did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        build: Option<Build>,
     },
     /// A process drives the run from here; what an earlier one still writes no longer counts.
     DriverStarted {
@@ -212,6 +232,30 @@ pub struct Cause {
     /// More, line by line: hosts, scripts, log tails. Made harmless before it is stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
+    /// What to look at or to do, line by line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub help: Vec<String>,
+}
+
+impl Cause {
+    /// A cause in one line.
+    pub fn new(side: Side, what: impl Into<String>) -> Cause {
+        Cause { side, what: what.into(), details: Vec::new(), help: Vec::new() }
+    }
+
+    /// Adds more, line by line.
+    #[must_use]
+    pub fn details(mut self, lines: impl IntoIterator<Item = String>) -> Cause {
+        self.details.extend(lines);
+        self
+    }
+
+    /// Adds what to look at or to do, a line each.
+    #[must_use]
+    pub fn help<T: Into<String>>(mut self, lines: impl IntoIterator<Item = T>) -> Cause {
+        self.help.extend(lines.into_iter().map(Into::into));
+        self
+    }
 }
 
 /// Who or what stopped it.
@@ -250,33 +294,4 @@ pub enum Outcome {
     Stuck,
     /// Nothing was changed, because something stood in the way.
     Refused,
-}
-
-impl Record {
-    /// The target it is about, if it is about one.
-    pub fn target(&self) -> Option<&Name> {
-        match self {
-            Record::StepStarted { target, .. }
-            | Record::CallBegan { target, .. }
-            | Record::CallEnded { target, .. }
-            | Record::DeploymentSeen { target, .. }
-            | Record::VersionSeen { target, .. }
-            | Record::AliasMoved { target, .. }
-            | Record::PromotedFully { target, .. }
-            | Record::StepDone { target, .. }
-            | Record::StepFailed { target, .. }
-            | Record::Judged { target, .. }
-            | Record::Watched { target, .. }
-            | Record::Paused { target, .. }
-            | Record::Restored { target, .. }
-            | Record::RestoreFailed { target, .. } => Some(target),
-            Record::RunPlanned { .. }
-            | Record::DriverStarted { .. }
-            | Record::DecisionAccepted { .. }
-            | Record::DecisionIgnored { .. }
-            | Record::RollBackBegan { .. }
-            | Record::Detached { .. }
-            | Record::RunEnded { .. } => None,
-        }
-    }
 }

@@ -79,9 +79,9 @@ fn is_hidden(letter: char) -> bool {
         | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Breaks up what CI systems act on: `::name` at the start of a line (GitHub), `##[name]`, `##vso[…]`,
+/// A line with what CI systems act on broken up: `::name` at its start (GitHub), `##[name]`, `##vso[…]`,
 /// `##teamcity[…]` anywhere in it.
-fn without_commands(line: &str) -> String {
+pub fn without_commands(line: &str) -> String {
     let mut safe = String::with_capacity(line.len() + 1);
     let start = line.len() - line.trim_start().len();
     for (place, letter) in line.char_indices() {

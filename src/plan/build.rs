@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::function::FunctionSubject;
 use super::preflight::{Refusal, Subject, before_the_sweep, notes, refusals, unchanged};
+use super::timing::Past;
 use super::{Intent, Lane, Plan, Site, Wave, fleet, function};
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Fleet};
@@ -31,6 +32,8 @@ pub struct Input<'a> {
     pub observed: BTreeMap<Name, Observed>,
     /// The files that `before_traffic` names.
     pub payloads: BTreeMap<String, String>,
+    /// How long its steps took before, by target.
+    pub past: BTreeMap<Name, Past>,
     /// Whose calls these are.
     pub caller: Caller,
     /// Where the calls went.
@@ -133,7 +136,7 @@ fn lane(
     match fleet.scaling_groups.as_slice() {
         [group] if refused.is_empty() => {
             let notes = if subject.is_live(revision) { Vec::new() } else { notes(&subject, group) };
-            Ok((fleet::lane(&subject, group, revision), notes))
+            Ok((fleet::lane(&subject, group, revision, input.past.get(name)), notes))
         }
         _ => Err(refused),
     }

@@ -168,13 +168,13 @@ fn leg_steps(subject: &FunctionSubject, leg: Leg) -> Vec<Step> {
     if let Some(within) = leg.approval {
         let what = What::Hold(Hold::Approval { within });
         let id = StepId(format!("approval-{share}"));
-        steps.push(Step { id, what, expected: Period::default(), limit: within, way_back });
+        steps.push(Step { id, what, expected: Period::default(), basis: String::new(), limit: within, way_back });
     }
     steps
 }
 
 fn act(id: &str, action: Action, expected: Period, limit: Period, way_back: WayBack) -> Step {
-    Step { id: StepId::from(id), what: What::Act(action), expected, limit, way_back }
+    Step { id: StepId::from(id), what: What::Act(action), expected, basis: String::new(), limit, way_back }
 }
 
 /// Time that cannot be judged does not count, so the limit leaves room for it, and for a person where one is asked.
@@ -182,7 +182,14 @@ fn bake(subject: &FunctionSubject, id: &str, watched: Period, way_back: WayBack)
     let undecided = subject.target.on_undecided;
     let person = if undecided.then == Then::Pause { PERSON } else { Period::default() };
     let limit = watched * 3 + Period::minutes(30) + undecided.after + person;
-    Step { id: StepId::from(id), what: What::Hold(Hold::Bake { watched }), expected: watched, limit, way_back }
+    Step {
+        id: StepId::from(id),
+        what: What::Hold(Hold::Bake { watched }),
+        expected: watched,
+        basis: String::new(),
+        limit,
+        way_back,
+    }
 }
 
 fn calls(subject: &FunctionSubject) -> Vec<TestCall> {

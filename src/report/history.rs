@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{Page, Row, Table};
 use super::style::{Style, Tint};
 use super::words::{self, between, short};
-use crate::event::record::Outcome;
+use crate::event::record::{Build, Outcome};
 use crate::model::{Period, RunId, harmless};
 use crate::plan::{Intent, Plan};
 use crate::run::{RunStatus, State};
@@ -35,6 +35,8 @@ pub struct HistoryRow {
     pub cause: Option<String>,
     /// The run it goes back from.
     pub parent: Option<RunId>,
+    /// The build that asked for it, if a CI system did.
+    pub build: Option<Build>,
 }
 
 impl HistoryRow {
@@ -50,6 +52,7 @@ impl HistoryRow {
             by: state.started.as_ref().map(|(by, ..)| by.clone()),
             cause: state.cause.as_ref().map(|cause| cause.what.clone()),
             parent: state.parent.clone(),
+            build: state.build.clone(),
         }
     }
 }
@@ -72,16 +75,19 @@ pub fn history_text(rows: &[HistoryRow], now: Timestamp, style: Style) -> String
             format!("{back}{}", row.release),
             row.status.replace('_', " "),
             took.unwrap_or_default(),
-            row.by.as_deref().map(who).unwrap_or_default(),
+            row.build.as_ref().and_then(|build| build.actor.clone()).or(row.by.as_deref().map(who)).unwrap_or_default(),
         ]));
         let parent = row.parent.as_ref().map(|run| format!("after run {run}"));
         let cause = row.cause.as_ref().map(|cause| harmless(cause, CAUSE));
-        let why: Vec<String> = cause.into_iter().chain(parent).collect();
+        let build = row.build.as_ref().map(words::build).filter(|build| !build.is_empty());
+        let why: Vec<String> = cause.into_iter().chain(parent).chain(build).collect();
         if !why.is_empty() {
             table.rows.push(Row::Remark(why.join("; ")));
         }
     }
     page.table(&table);
+    page.blank();
+    page.field("total", &summary(rows));
     page.finish()
 }
 

@@ -19,7 +19,8 @@ pub struct ResultDocument {
     /// The command, such as `deploy`.
     pub command: String,
     /// What it came to: `succeeded`, `no_change`, `rolled_back`, `paused`, `detached`, `held`, `stuck`, `refused`,
-    /// `failed`.
+    /// `failed`, `recorded` (a decision, for whoever drives), `interrupted` (before anything was driven), `unfinished` (the
+    /// command did not live to say more).
     pub outcome: String,
     /// The process's exit code.
     pub exit_code: u8,
@@ -101,7 +102,7 @@ impl ResultDocument {
         let error = state.cause.as_ref().filter(|_| is_failure).map(|cause| ErrorDocument {
             kind: outcome(state.status),
             message: cause.what.clone(),
-            help: None,
+            help: (!cause.help.is_empty()).then(|| cause.help.join("\n")),
             details: cause.details.clone(),
         });
         ResultDocument {
@@ -115,6 +116,37 @@ impl ResultDocument {
             error,
             ..ResultDocument::of_plan(command, plan, exit_code)
         }
+    }
+
+    /// A command that came to nothing but a word.
+    pub fn of_word(command: &str, outcome: &str, exit_code: u8) -> ResultDocument {
+        let (command, outcome) = (command.to_owned(), outcome.to_owned());
+        ResultDocument { command, outcome, exit_code, ..ResultDocument::default() }
+    }
+
+    /// Adds what went wrong, in a category of its own.
+    #[must_use]
+    pub fn because(mut self, kind: &str, message: &str, help: Option<String>) -> ResultDocument {
+        let (kind, message) = (kind.to_owned(), message.to_owned());
+        self.error = Some(ErrorDocument { kind, message, help, details: Vec::new() });
+        self
+    }
+
+    /// What a CI system's next step may want to know: names and values. Values of several targets are joined by commas.
+    pub fn outputs(&self) -> Vec<(&'static str, String)> {
+        let joined =
+            |values: &mut dyn Iterator<Item = &String>| values.map(String::as_str).collect::<Vec<_>>().join(",");
+        let all = [
+            ("status", self.outcome.clone()),
+            ("changed", self.changed.to_string()),
+            ("run", self.run.clone().unwrap_or_default()),
+            ("deployment-id", joined(&mut self.deployments.values().flatten())),
+            ("release", self.release.clone().unwrap_or_default()),
+            ("previous-release", self.previous_release.clone().unwrap_or_default()),
+            ("artifact-sha256", joined(&mut self.artifacts.values())),
+            ("head-hash", self.head_hash.clone().unwrap_or_default()),
+        ];
+        all.into_iter().filter(|(_, value)| !value.is_empty()).collect()
     }
 
     /// A command that failed by itself, before or beside a run.

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::event::record::{Outcome, Side};
+use crate::event::record::{Build, Outcome, Side};
 use crate::model::Period;
+use crate::model::observed::ActiveDeployment;
 use crate::plan::{Action, Hold, Intent, Lane, Step, WayBack, What};
 use crate::run::RunStatus;
 
@@ -97,19 +98,31 @@ pub fn way_back(lane: &Lane, way: WayBack) -> String {
         (WayBack::Route, Some(release)) if lane.function().is_some() => {
             format!("one call sends all calls back to {release}")
         }
-        (WayBack::Drop, _) => "none needed, green is dropped and users notice nothing".to_owned(),
+        (WayBack::Drop, _) => "green is dropped, users notice nothing".to_owned(),
         (WayBack::Route, _) => {
             // The same hosts move, the other way round.
             let reroute = lane.steps.iter().find(|step| step.what == What::Act(Action::Reroute));
             let length = reroute.map(|step| format!(" in about {}", short(step.expected))).unwrap_or_default();
-            format!("route back to blue{length}")
+            format!("traffic goes back to blue{length}")
         }
         (WayBack::Redeploy, Some(release)) => {
             let length = lane.fleet().map_or_else(Period::default, |fleet| fleet.baseline.redeploy);
-            format!("redeploy {release} in about {} min", length.as_minutes_up())
+            format!("{release} is deployed again in about {} min", length.as_minutes_up())
         }
         (WayBack::None, _) | (WayBack::Redeploy, None) => "none: nothing was deployed before".to_owned(),
     }
+}
+
+/// A deployment of CodeDeploy that is under way, with its owner: `d-… of run … since 09:41:16Z, InProgress`.
+pub fn active(active: &ActiveDeployment) -> String {
+    let ActiveDeployment { id, status, creator, description, created } = active;
+    let owner = match (description.strip_prefix("shipit:").and_then(|mark| mark.split('/').next()), creator.as_str()) {
+        (Some(run), _) => format!("run {run}"),
+        (None, "user" | "") => "a person or a program".to_owned(),
+        (None, other) => other.to_owned(),
+    };
+    let since = created.map(|at| format!(" since {}", date(at))).unwrap_or_default();
+    format!("{id} of {owner}{since}, {status}")
 }
 
 /// Who or what stopped it.
@@ -132,6 +145,13 @@ pub fn intent(intent: Intent) -> &'static str {
         Intent::Deploy => "deploy",
         Intent::Rollback => "rollback",
     }
+}
+
+/// The build that asked for a run: `acme/shop deploy #57, commit 0123456789ab`.
+pub fn build(build: &Build) -> String {
+    let short = |commit: &String| format!("commit {}", commit.get(..12).unwrap_or(commit));
+    let parts: Vec<String> = build.name.iter().cloned().chain(build.commit.as_ref().map(short)).collect();
+    parts.join(", ")
 }
 
 /// How a run ended, as a person reads it.

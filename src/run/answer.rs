@@ -41,7 +41,7 @@ pub fn check(call: &TestCall, version: &str, answered: &Answered) -> Result<(), 
     }
     let what = format!("version {version} did not answer {} as it must: {}", call.name, wrong.remove(0));
     wrong.extend(harmless_lines(&answered.log, LOG_LINES, WIDTH));
-    Err(Cause { side: Side::Condition, what, details: wrong })
+    Err(Cause::new(Side::Condition, what).details(wrong))
 }
 
 fn json_differences(call: &TestCall, answered: &Answered) -> Vec<String> {

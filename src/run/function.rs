@@ -70,7 +70,7 @@ fn publish(on: &OnFunction, state: &LaneState, step: &StepState, view: &LaneView
     if let Some(version) = &state.version {
         if on.baseline.version.as_ref() == Some(version) {
             let what = format!("nothing new was published: version {version} is live already");
-            return Advance::Broken(Cause { side: Side::Lambda, what, details: Vec::new() });
+            return Advance::Broken(Cause::new(Side::Lambda, what));
         }
         let Some(fact) = view.codes.get(version) else {
             return Advance::Wait(format!("no news of version {version} yet"), None);
@@ -258,7 +258,7 @@ pub fn restore(
         }
         (Some(alias), None) if is_ours => {
             let what = format!("there is no earlier version to go back to: alias {name} stays on {}", alias.route());
-            Advance::Broken(Cause { side: Side::Lambda, what, details: Vec::new() })
+            Advance::Broken(Cause::new(Side::Lambda, what))
         }
         (Some(_) | None, Some(_) | None) => {
             Advance::Broken(foreign(on, &Route { weight: left_at(lane, state), ..home }, alias))
@@ -337,18 +337,18 @@ fn foreign(on: &OnFunction, left: &Route, alias: Option<&Alias>) -> Cause {
         on.function.alias,
         left.told()
     );
-    Cause { side: Side::Foreign, what: harmless(&what, 600), details: Vec::new() }
+    Cause::new(Side::Foreign, harmless(&what, 600))
 }
 
 fn busy(what: &str) -> Cause {
-    Cause { side: Side::Busy, what: what.to_owned(), details: Vec::new() }
+    Cause::new(Side::Busy, what.to_owned())
 }
 
 fn failed(what: &str, reason: Option<&str>) -> Cause {
     let reason = reason.map(|reason| format!(": {}", harmless(reason, 600))).unwrap_or_default();
-    Cause { side: Side::Lambda, what: format!("{what} failed{reason}"), details: Vec::new() }
+    Cause::new(Side::Lambda, format!("{what} failed{reason}"))
 }
 
 fn lost() -> Cause {
-    Cause { side: Side::Lambda, what: "the run has no version to go on with".to_owned(), details: Vec::new() }
+    Cause::new(Side::Lambda, "the run has no version to go on with".to_owned())
 }

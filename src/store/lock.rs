@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::holder::Holder;
 use super::keys::Keys;
 use super::objects::{Bucket, Put, StoreError};
+use crate::event::Build;
 use crate::model::RunId;
 
 /// What the object holds.
@@ -38,6 +39,9 @@ pub struct Claim {
     pub by: String,
     /// Why: `deploy`, `rollback`.
     pub why: String,
+    /// The build that asked, if a CI system did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
 }
 
 /// The process that drives it.

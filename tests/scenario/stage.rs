@@ -13,7 +13,7 @@ use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::SdkConfig;
 use shipit::artifact::bundle;
-use shipit::cli::{self, Around, Sink};
+use shipit::cli::{self, Around, Ci, Outlets, Sink};
 use shipit::engine::Pace;
 use shipit::model::Name;
 use shipit::rehearsal::inproc::{Gate, InProcess, Open};
@@ -206,6 +206,10 @@ impl Stage {
             driving: Arc::default(),
             pace: Pace { decisions: (minute, minute), progress: minute },
             directory: self.directory.clone(),
+            ci: Ci::default(),
+            workflow: None,
+            outlets: Outlets::default(),
+            is_out_elsewhere: false,
             env: std::collections::BTreeMap::new(),
         };
         (around, caught, stop)
@@ -234,8 +238,8 @@ impl Drop for Stage {
 /// Output that was caught.
 #[derive(Clone, Default)]
 pub struct Caught {
-    out: Buffer,
-    err: Buffer,
+    pub out: Buffer,
+    pub err: Buffer,
 }
 
 impl Caught {
@@ -245,7 +249,7 @@ impl Caught {
 }
 
 #[derive(Clone, Default)]
-struct Buffer(Arc<Mutex<Vec<u8>>>);
+pub struct Buffer(Arc<Mutex<Vec<u8>>>);
 
 impl Buffer {
     fn text(&self) -> String {

@@ -145,3 +145,20 @@ fn every_mistake_with_environments_is_one_problem() {
     }
     is_as_committed("src/config/testdata/environments.txt", &actual);
 }
+
+#[test]
+fn very_many_environments_cost_little() {
+    let targets: String = (0..100)
+        .map(|n| {
+            format!("  t{n}: {{ fleet: {{ application: a, deployment_group: g{n} }}, artifact: web, strategy: x }}\n")
+        })
+        .collect();
+    let environments: String =
+        (0..1000).map(|n| format!("  e{n}: {{ account: \"111122223333\", region: us-east-1 }}\n")).collect();
+    let text = format!(
+        "version: 1\npipeline: a\nstore: {{ bucket: abc }}\nartifacts: {{ web: {{ path: x }} }}\nenvironments:\n{environments}targets:\n{targets}"
+    );
+    let problems = File::parse(&text, "a.yml").unwrap().pipelines(&facts(), Need::All).unwrap_err();
+    assert_eq!(problems.list()[0].message, "more than 50 environments");
+    assert_eq!(problems.list().len(), 101);
+}

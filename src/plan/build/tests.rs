@@ -4,7 +4,7 @@ use proptest::strategy::Strategy as Generator;
 use super::*;
 use crate::model::condition::Condition;
 use crate::model::observed::{Instance, TargetHealth};
-use crate::model::pipeline::Promote;
+use crate::model::pipeline::{Promote, Stage};
 use crate::model::{Percent, Period};
 use crate::plan::{What, sample};
 
@@ -189,4 +189,30 @@ proptest! {
         let read: Plan = serde_json::from_slice(&one).unwrap();
         prop_assert_eq!(serde_json::to_vec(&read).unwrap(), one);
     }
+}
+
+#[test]
+fn stages_are_waves_in_the_order_of_the_pipeline() {
+    let (mut pipeline, environment) = (sample::pipeline(), sample::name("production"));
+    let (web, api) = (sample::name("web"), sample::name("api"));
+    pipeline.targets.insert(api.clone(), pipeline.targets[&web].clone());
+    let mut other = sample::fleet();
+    for group in &mut other.scaling_groups {
+        group.name.push_str("-api");
+    }
+    let mut input = sample::input(&pipeline, &environment, sample::fleet());
+    input.observed.insert(api.clone(), Observed::Fleet(Box::new(other)));
+    input.revisions.insert(api.clone(), input.revisions[&web].clone());
+    let waves = |pipeline: &Pipeline| {
+        let plan = build(&Input { pipeline, ..input.clone() }).unwrap().plan;
+        let wave = |wave: &Wave| {
+            let lanes: Vec<&str> = wave.lanes.iter().map(|lane| lane.target.as_str()).collect();
+            format!("{}: {}", wave.name, lanes.join(" "))
+        };
+        plan.waves.iter().map(wave).collect::<Vec<_>>()
+    };
+    assert_eq!(waves(&pipeline), ["all: api web"]);
+    let stage = |name, target: &Name| Stage { name: sample::name(name), targets: vec![target.clone()] };
+    let staged = Pipeline { stages: vec![stage("first", &web), stage("second", &api)], ..pipeline.clone() };
+    assert_eq!(waves(&staged), ["first: web", "second: api"]);
 }

@@ -1,5 +1,6 @@
 //! Texts as a person sees them.
 
+mod ci;
 mod ending;
 mod log;
 mod looks;

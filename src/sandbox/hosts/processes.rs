@@ -1,4 +1,4 @@
-//! The sandbox's end of a host's supervisor.
+//! The sandbox's end of a supervisor, a host's or a function's.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -96,6 +96,11 @@ impl Processes {
     /// Closes the supervisor's stdin: it kills everything and ends.
     pub fn close(&self) {
         self.writer.abort();
+    }
+
+    /// The id of the supervisor's process, unless that was taken.
+    pub fn id(&self) -> Option<u32> {
+        lock(&self.child).as_ref().and_then(Child::id)
     }
 
     /// Takes the supervisor's process, to wait for its end after the close.

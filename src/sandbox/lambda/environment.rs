@@ -54,6 +54,8 @@ pub struct Done {
     pub took: Duration,
     /// How long the environment took to start, if it had to.
     pub init: Option<Duration>,
+    /// The most memory that its process ever had, in bytes, if that was asked for and can be told.
+    pub memory: Option<u64>,
 }
 
 /// The largest answer.

@@ -12,7 +12,7 @@
 //! takes: 50ms                # 20 ms otherwise
 //! errors: 30                 # percent of the invocations that fail
 //! init: fails                # no invocation gets as far as the function
-//! answers: '{"width": 64}'   # instead of the release
+//! answers: '{"width": 64}'   # instead of the event with the release added
 //! ```
 
 use std::sync::Arc;
@@ -59,8 +59,8 @@ impl Behaviour {
             let text = String::from_utf8_lossy(&content);
             match path.as_str() {
                 "release.env" => {
-                    let lines = text.lines().filter_map(|line| line.split_once('='));
-                    lines.map(|(name, value)| behaviour.set(name.trim(), value.trim())).collect()
+                    let mut lines = text.lines().filter_map(|line| line.split_once('='));
+                    lines.try_for_each(|(name, value)| behaviour.set(name.trim(), value.trim()))
                 }
                 "model.yml" => behaviour.script(&text),
                 _ => Ok(()),
@@ -102,9 +102,14 @@ impl Behaviour {
         Ok(())
     }
 
-    fn answer(&self) -> Bytes {
-        let release = || serde_json::json!({ "release": self.release }).to_string();
-        self.answers.clone().unwrap_or_else(release).into()
+    /// The event, with the release added to it.
+    fn answer(&self, event: &[u8]) -> Bytes {
+        let echo = || {
+            let mut members = serde_json::from_slice::<serde_json::Map<_, _>>(event).unwrap_or_default();
+            members.insert("release".to_owned(), self.release.as_deref().into());
+            serde_json::Value::Object(members).to_string()
+        };
+        self.answers.clone().unwrap_or_else(echo).into()
     }
 }
 
@@ -112,12 +117,14 @@ fn percent(text: &str) -> Option<u64> {
     text.trim_end_matches('%').parse().ok().filter(|percent| *percent <= 100)
 }
 
-/// `50ms`, `2s`, or a number of seconds.
+/// `50ms`, `2s`, or a number of seconds, also a broken one; at most an hour.
 fn duration(text: &str) -> Option<Duration> {
-    match text.strip_suffix("ms") {
-        Some(number) => number.parse().ok().map(Duration::from_millis),
-        None => text.strip_suffix('s').unwrap_or(text).parse().ok().map(Duration::from_secs),
-    }
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 0.001),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    let seconds = number.parse::<f64>().ok()? * unit;
+    (0.0..=3600.0).contains(&seconds).then(|| Duration::from_secs_f64(seconds))
 }
 
 impl Code {
@@ -161,7 +168,7 @@ impl Environments for ModelEnvironments {
             if code.is_due(behaviour.errors) {
                 return failed(failure("Fault", "the release is sick"), took);
             }
-            Done { body: behaviour.answer(), took, ..Done::default() }
+            Done { body: behaviour.answer(&task.event), took, ..Done::default() }
         })
     }
 }
@@ -182,6 +189,11 @@ mod tests {
         assert_eq!(fault("broken-release"), Ok(Behaviour { errors: 100, ..candidate.clone() }));
         assert_eq!(fault("slow-release=2s"), Ok(Behaviour { takes: Duration::from_secs(2), ..candidate.clone() }));
         assert_eq!(fault("init-failure"), Ok(Behaviour { starts: false, ..candidate.clone() }));
+        assert_eq!(
+            fault("slow-release=1.5"),
+            Ok(Behaviour { takes: Duration::from_millis(1500), ..candidate.clone() })
+        );
+        assert!(fault("slow-release=-1").is_err() && fault("slow-release=nan").is_err());
         assert!(fault("sick-release=200").is_err() && fault("flood").is_err());
         let script = "release: candidate\ntakes: 50ms\nerrors: 30%\ninit: fails\nanswers: '{\"width\": 64}'";
         let expected = Behaviour {

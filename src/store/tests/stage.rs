@@ -61,7 +61,7 @@ pub fn holder(who: &str) -> Holder {
 }
 
 pub fn claim_of(letter: char) -> Claim {
-    Claim { run: run(letter), since: at(0), by: "ann".into(), why: "deploy".into() }
+    Claim { run: run(letter), since: at(0), by: "ann".into(), why: "deploy".into(), build: None }
 }
 
 pub fn started(token: u64) -> Record {

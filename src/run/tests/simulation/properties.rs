@@ -99,11 +99,8 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
                 let began = began.into_iter().filter(|target| started.iter().any(|(it, _)| it == target));
                 let began: Vec<_> = began.filter(|target| !foreign(target)).cloned().collect();
                 // Stages that were done stay.
-                let is_staged = simulation.plan.rollback == RollbackScope::Stage;
-                if is_staged && began.ends_with(targets) {
-                    continue;
-                }
-                if *targets != began {
+                let is_kept = simulation.plan.rollback == RollbackScope::Stage && began.ends_with(targets);
+                if *targets != began && !is_kept {
                     flaws.push(format!("restores {targets:?}, but {began:?} had begun"));
                 }
             }
@@ -132,6 +129,17 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
     if backs > 1 || restored != touched {
         flaws.push(format!("{backs} ways back, of {touched:?} restored {restored:?}"));
     }
+    flaws.extend(flaws_of_worlds(simulation, outcome));
+    let failed = |(word, _): &(String, String)| word == "fail";
+    if outcome == Outcome::Succeeded && simulation.state.lanes.iter().any(|lane| lane.verdicts.values().any(failed)) {
+        flaws.push("succeeded though a condition says no".to_owned());
+    }
+    flaws
+}
+
+/// Every world that the run touched must be what the outcome says.
+fn flaws_of_worlds(simulation: &Simulation, outcome: Outcome) -> Vec<String> {
+    let mut flaws = Vec::new();
     for ((site, function), lane) in simulation.sites.iter().zip(&simulation.functions).zip(&simulation.state.lanes) {
         // What a stage that was done keeps is the new release.
         let is_kept = outcome == Outcome::RolledBack && lane.restore.is_none() && lane.cursor().is_none();
@@ -146,10 +154,6 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
             Some(function) => flaws.extend(function.flaws(&format!("{outcome:?}"))),
             None => flaws.extend(flaws_of(site, outcome)),
         }
-    }
-    let failed = |(word, _): &(String, String)| word == "fail";
-    if outcome == Outcome::Succeeded && simulation.state.lanes.iter().any(|lane| lane.verdicts.values().any(failed)) {
-        flaws.push("succeeded though a condition says no".to_owned());
     }
     flaws
 }

@@ -51,8 +51,8 @@ impl Execution {
         !self.is_spent
     }
 
-    /// Answers an invocation.
-    pub async fn answer(&mut self, wire: &Clock, task: &Task) -> Done {
+    /// Answers an invocation; nothing if it answered others before and has ended since.
+    pub async fn answer(&mut self, wire: &Clock, task: &Task) -> Option<Done> {
         let mut log = Vec::new();
         let began = Instant::now();
         let is_new = !self.has_started;
@@ -62,7 +62,8 @@ impl Execution {
             Ok(waiting) => waiting,
             Err(body) => {
                 self.is_spent = true;
-                return Done { body, is_error: true, log, took: began.elapsed(), init: None };
+                let took = began.elapsed();
+                return is_new.then_some(Done { body, is_error: true, log, took, ..Done::default() });
             }
         };
         self.has_started = true;
@@ -73,10 +74,12 @@ impl Execution {
         let (body, is_error) = self.outcome(began + task.limit(), task, &mut log).await;
         let took = began.elapsed().min(task.limit());
         self.endpoint.expects("");
+        let mut memory = None;
         if task.wants_log {
+            memory = self.processes.id().and_then(memory_below);
             self.last_lines(&mut log).await;
         }
-        Done { body, is_error, log, took, init }
+        Some(Done { body, is_error, log, took, init, memory })
     }
 
     /// Waits until the process asks for an invocation; else what is answered in its name.
@@ -160,6 +163,17 @@ impl Execution {
             }
         }
     }
+}
+
+/// The most memory that the children of a process ever had, as Linux tells it.
+fn memory_below(parent: u32) -> Option<u64> {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+    let most = |child: &str| {
+        let status = std::fs::read_to_string(format!("/proc/{child}/status")).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.trim().strip_suffix(" kB")?.parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
+    };
+    children.split_ascii_whitespace().filter_map(most).reduce(u64::saturating_add)
 }
 
 fn keep(log: &mut Vec<String>, line: String) {

@@ -75,9 +75,13 @@ impl RealFunctions {
         }
         let path = self.house.directory.join(format!("code-{}", unpacked.len()));
         let (to, runtime) = (path.clone(), self.house.directory.clone());
+        // Nothing has been started yet that reads them.
+        let clients = if unpacked.is_empty() { &[("bootstrap.py", PYTHON), ("bootstrap.mjs", NODE)][..] } else { &[] };
         let work = move || -> Result<(), String> {
+            // What a broken bundle left behind.
+            let _none = fs::remove_dir_all(&to);
             fs::create_dir_all(&to).map_err(|why| why.to_string())?;
-            for (name, text) in [("bootstrap.py", PYTHON), ("bootstrap.mjs", NODE)] {
+            for (name, text) in clients {
                 fs::write(runtime.join(name), text).map_err(|why| why.to_string())?;
             }
             bundle::unpack_whole(&code.zip, |entry| download::place(&to, entry).map_err(|why| why.to_string()))

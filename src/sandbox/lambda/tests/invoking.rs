@@ -28,9 +28,11 @@ async fn answers_errors_and_logs() {
              Duration: 20 ms\tMemory Size: 128 MB\t\n"
         )
     );
-    let failed = stage.try_invoke(input, "{}").await.unwrap();
+    let failed = stage.try_invoke(input.clone(), "{}").await.unwrap();
     assert_eq!((failed.status, header(&failed, "x-amz-function-error").as_deref()), (200, Some("Unhandled")));
     assert_eq!(text(&failed), r#"{"errorType":"Fault","errorMessage":"the release is sick"}"#);
+    let echo = stage.try_invoke(input, r#"{"width":64}"#).await.unwrap();
+    assert_eq!(text(&echo), r#"{"release":"one","width":64}"#);
 }
 
 #[tokio::test(start_paused = true)]
