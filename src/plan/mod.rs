@@ -99,6 +99,7 @@ pub struct Lane {
 /// What a lane stands on, and how that was before anything changed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[allow(clippy::large_enum_variant)] // one per lane
 pub enum On {
     /// A fleet.
     Fleet(OnFleet),

@@ -203,11 +203,11 @@ fn standing(lane: &Lane, on: &OnFunction, state: &LaneState, alias: Option<&Alia
 /// The share at which the alias was left by the last shift that is done.
 fn left_at(lane: &Lane, state: &LaneState) -> Percent {
     let done = lane.steps.iter().zip(&state.steps).filter(|(_, it)| it.status == StepStatus::Done);
-    let weights = done.filter_map(|(step, _)| match step.what {
+    let mut weights = done.filter_map(|(step, _)| match step.what {
         What::Act(Action::ShiftAlias { weight }) => Some(weight),
         What::Act(_) | What::Hold(_) => None,
     });
-    weights.last().unwrap_or(Percent::whole(0))
+    weights.next_back().unwrap_or(Percent::whole(0))
 }
 
 /// While the run waits: whether somebody else moved the alias.

@@ -254,7 +254,7 @@ impl<'a> Deciding<'a> {
             }
             if let Verdict::Fail(why) = verdict {
                 let view = &self.view.lanes[place];
-                failed.get_or_insert_with(|| condition_failed(&condition, &why, lane, view, self.now));
+                failed.get_or_insert_with(|| condition_failed(condition, &why, lane, view, self.now));
             }
         }
         if let Some(cause) = failed {

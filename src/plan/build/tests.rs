@@ -17,8 +17,7 @@ fn built(change: impl FnOnce(&mut Pipeline, &mut Fleet, &mut Intent)) -> Plan {
 }
 
 fn strategy(pipeline: &mut Pipeline) -> &mut crate::model::pipeline::BlueGreen {
-    let blue_green = pipeline.targets.values_mut().next().unwrap().blue_green_mut().unwrap();
-    blue_green
+    pipeline.targets.values_mut().next().unwrap().blue_green_mut().unwrap()
 }
 
 /// One line per step: name, expected and longest duration, way back.

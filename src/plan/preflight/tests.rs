@@ -12,8 +12,7 @@ fn target(pipeline: &mut Pipeline) -> &mut Target {
 }
 
 fn strategy(pipeline: &mut Pipeline) -> &mut BlueGreen {
-    let blue_green = target(pipeline).blue_green_mut().unwrap();
-    blue_green
+    target(pipeline).blue_green_mut().unwrap()
 }
 
 fn said(change: fn(&mut Pipeline, &mut Fleet), intent: Intent) -> Vec<Refusal> {

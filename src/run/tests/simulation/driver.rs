@@ -220,7 +220,13 @@ impl Simulation {
                 }
                 Vec::new()
             }
-            call => panic!("no call of a fleet: {call:?}"),
+            call @ (Call::UpdateCode { .. }
+            | Call::Publish { .. }
+            | Call::Test { .. }
+            | Call::CreateAlias { .. }
+            | Call::Shift { .. }
+            | Call::Prune
+            | Call::RestoreCode { .. }) => panic!("no call of a fleet: {call:?}"),
         }
     }
 
@@ -285,14 +291,14 @@ impl Simulation {
             Read::Probe(condition) => view.saw_probe(condition, None, at(now)),
             Read::Code(_) | Read::Alias | Read::Metrics => {
                 let Some(function) = &self.functions[place] else { panic!("no read of a fleet: {read:?}") };
-                match read {
-                    Read::Code(version) => {
-                        if let Some(code) = function.read_code(&version, now) {
-                            view.codes.insert(version, Fact { value: code, at: at(now) });
-                        }
+                if let Read::Code(version) = read {
+                    if let Some(code) = function.read_code(&version, now) {
+                        view.codes.insert(version, Fact { value: code, at: at(now) });
                     }
-                    Read::Alias => view.saw_alias(site.lane(), function.alias.clone(), at(now)),
-                    _ => view.metrics = Some(Fact { value: function.read_metrics(now), at: at(now) }),
+                } else if read == Read::Alias {
+                    view.saw_alias(site.lane(), function.alias.clone(), at(now));
+                } else {
+                    view.metrics = Some(Fact { value: function.read_metrics(now), at: at(now) });
                 }
             }
         }

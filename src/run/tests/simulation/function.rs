@@ -111,7 +111,16 @@ impl FunctionSite {
                 let (step, note) = (planned.step.clone(), "2 versions are kept".to_owned());
                 Some(vec![Record::StepDone { target, step, note }])
             }
-            _ => None,
+            Call::CreateAlias { .. }
+            | Call::Create
+            | Call::Compare
+            | Call::MoveTraffic(_)
+            | Call::LetBlueGo(_)
+            | Call::Find
+            | Call::Stop(_)
+            | Call::Redeploy
+            | Call::TakeOut(_)
+            | Call::DeleteLeftover(_) => None,
         }
     }
 
