@@ -11,7 +11,7 @@ use crate::report::plan_text;
 
 pub async fn run(args: &PlanArgs, around: &mut Around) -> Ended {
     let project = Project::open(&args.at, around)?;
-    let bundles = prepare::bundles(&project, &args.release, &around.directory)?;
+    let bundles = prepare::bundles(&project, &args.release, around)?;
     let cloud = project.cloud(around, "shipit-plan").await;
     let caller = prepare::caller(&project, &cloud).await?;
     let wanted = prepare::wanted(&project, &cloud, &args.release, &bundles);

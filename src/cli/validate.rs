@@ -3,10 +3,11 @@
 use std::io::Write;
 
 use super::Ended;
-use super::args::{ReleaseArgs, ValidateArgs, Where};
+use super::args::{ValidateArgs, Where};
 use super::around::Around;
 use super::prepare;
 use super::project::{Project, find, pipelines};
+use crate::artifact::{self, Report};
 use crate::error::{Failure, Kind};
 
 pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
@@ -26,11 +27,16 @@ pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
     Ok(code)
 }
 
-fn check(name: &str, around: &Around) -> Result<(), Failure> {
+fn check(name: &str, around: &mut Around) -> Result<(), Failure> {
     let (path, _) = find(Some(name), &around.directory)?;
     let pipeline = crate::config::load(&path)?;
     let environment = pipeline.environments.keys().next().map(ToString::to_string);
     let at = Where { pipeline: Some(name.to_owned()), environment };
     let project = Project::open(&at, around)?;
-    prepare::bundles(&project, &ReleaseArgs::default(), &around.directory).map(|_| ())
+    let mut report = Report::default();
+    for (_, artifact) in prepare::shipped(&project.pipeline) {
+        report.extend(artifact::check(artifact, &around.directory, &[]));
+    }
+    let _ = around.err.write_all(report.warnings_text().as_bytes());
+    report.into_result()
 }

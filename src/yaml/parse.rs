@@ -23,7 +23,7 @@ pub fn parse(text: &str, name: &str) -> Result<Node, Problems> {
     if text.len() > MAX_BYTES {
         return Err(Problems::whole(name, Problem::whole("larger than 1 MiB")));
     }
-    if let Some(problem) = control_character(text) {
+    if let Some(problem) = control_character(text, |_| false) {
         return Err(refuse(problem));
     }
     match on_a_deep_stack(|| {
@@ -39,7 +39,7 @@ pub fn parse(text: &str, name: &str) -> Result<Node, Problems> {
 
 /// The parser recurses, and a caller's thread may have too little stack left for 64 levels (2 MiB are not enough in a
 /// debug build).
-fn on_a_deep_stack<T: Send>(parse: impl FnOnce() -> Result<T, Problem> + Send) -> Result<T, Problem> {
+pub(super) fn on_a_deep_stack<T: Send>(parse: impl FnOnce() -> Result<T, Problem> + Send) -> Result<T, Problem> {
     std::thread::scope(|scope| {
         let thread =
             std::thread::Builder::new().name("yaml".to_owned()).stack_size(16 << 20).spawn_scoped(scope, parse);
@@ -51,7 +51,7 @@ fn on_a_deep_stack<T: Send>(parse: impl FnOnce() -> Result<T, Problem> + Send) -
     })
 }
 
-fn options() -> Options {
+pub(super) fn options() -> Options {
     serde_yaml::options! {
         budget: serde_yaml::budget! {
             max_depth: MAX_DEPTH,
@@ -74,8 +74,8 @@ fn options() -> Options {
 }
 
 /// The parser lets some control characters through; in a file for people they are a mistake or an attack.
-fn control_character(text: &str) -> Option<Problem> {
-    let is_stray = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+pub(super) fn control_character(text: &str, is_fine: fn(char) -> bool) -> Option<Problem> {
+    let is_stray = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t') && !is_fine(c);
     let (start, found) = text.char_indices().find(|(_, c)| is_stray(*c))?;
     let before = &text[..start];
     let line = before.matches('\n').count() + 1;
@@ -84,7 +84,7 @@ fn control_character(text: &str) -> Option<Problem> {
     Some(Problem::at(span, format!("the control character {} does not belong here", found.escape_unicode())))
 }
 
-fn problem(error: &Error, text: &str) -> Problem {
+pub(super) fn problem(error: &Error, text: &str) -> Problem {
     let location = error.location().unwrap_or(Location::UNKNOWN);
     let at = |message: &str| match location {
         Location::UNKNOWN => Problem::whole(message),
