@@ -3,6 +3,8 @@
 
 #[path = "scenario/approvals.rs"]
 mod approvals;
+#[path = "scenario/appspecs.rs"]
+mod appspecs;
 #[path = "scenario/cuts.rs"]
 mod cuts;
 #[path = "scenario/deaths.rs"]

@@ -23,7 +23,7 @@ pub fn parse(text: &str, name: &str) -> Result<Node, Problems> {
     if text.len() > MAX_BYTES {
         return Err(Problems::whole(name, Problem::whole("larger than 1 MiB")));
     }
-    if let Some(problem) = control_character(text, |_| false) {
+    if let Some(problem) = control_character(text) {
         return Err(refuse(problem));
     }
     match on_a_deep_stack(|| {
@@ -74,8 +74,8 @@ pub(super) fn options() -> Options {
 }
 
 /// The parser lets some control characters through; in a file for people they are a mistake or an attack.
-pub(super) fn control_character(text: &str, is_fine: fn(char) -> bool) -> Option<Problem> {
-    let is_stray = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t') && !is_fine(c);
+pub(super) fn control_character(text: &str) -> Option<Problem> {
+    let is_stray = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     let (start, found) = text.char_indices().find(|(_, c)| is_stray(*c))?;
     let before = &text[..start];
     let line = before.matches('\n').count() + 1;

@@ -26,11 +26,13 @@ pub struct AsRuby {
 /// # Errors
 /// The first thing that is not YAML, or what goes beyond the budget.
 pub fn parse_as_ruby(text: &str, name: &str) -> Result<AsRuby, Problems> {
+    // Line breaks of YAML 1.1, replaced by what has the same length, so that every span still fits.
+    let text = &text.replace('\u{85}', " \n").replace(['\u{2028}', '\u{2029}'], "  \n");
     let refuse = |problem: Problem| Problems::new(name, text, vec![problem]);
     if text.len() > MAX_BYTES {
         return Err(Problems::whole(name, Problem::whole("larger than 1 MiB")));
     }
-    if let Some(problem) = control_character(text, |c| c == '\u{85}') {
+    if let Some(problem) = control_character(text) {
         return Err(refuse(problem));
     }
     let (first, second_document) = first_document(text);
@@ -112,9 +114,8 @@ fn plain<'t>(node: &Node, text: &'t str) -> Option<&'t str> {
     if written.starts_with(['"', '\'']) || written.contains('\n') {
         return None;
     }
-    if let Value::Text(value) = &node.value
-        && value != written
-    {
+    // An empty text is written as a block without lines.
+    if matches!(&node.value, Value::Text(value) if value != written || value.is_empty()) {
         return None;
     }
     let mut before = text.get(..node.span.start)?.split_whitespace().rev();
@@ -262,6 +263,7 @@ mod tests {
             ("no thing", text("no thing")),
             ("|-\n  0.0", text("0.0")),
             (">\n  yes", text("yes\n")),
+            ("|-\n  ", text("")),
             ("99999999999999999999", text("99999999999999999999")),
         ] {
             assert_eq!(value(written), expected, "{written}");
@@ -283,7 +285,8 @@ mod tests {
         for text in ["", "# nothing\n", "---\n"] {
             assert_eq!(parse_as_ruby(text, "x").unwrap().node.value, Value::Null, "{text:?}");
         }
-        assert!(parse_as_ruby("\u{feff}a: !foo\u{85}b\n", "x").is_ok());
+        let breaks = parse_as_ruby("\u{feff}a: 1\u{85}b: 2\u{2028}c: 3", "x").unwrap().node;
+        assert_eq!(breaks.entries().len(), 3);
         assert!(parse_as_ruby("a: \u{7}\n", "x").is_err());
         assert!(parse_as_ruby("a: *nothing\n", "x").is_err());
     }

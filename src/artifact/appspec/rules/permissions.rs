@@ -34,7 +34,8 @@ pub fn list(spec: &Spec<'_>, broken: &mut Broken<'_>) {
         }
         for (key, id) in [("type", "appspec/permission-type"), ("except", "appspec/permission-except")] {
             let Some(found) = item.get(key) else { continue };
-            if !matches!(found.value, Value::List(_) | Value::Null | Value::Bool(false)) {
+            let is_empty = matches!(&found.value, Value::Map(entries) if entries.is_empty());
+            if !is_empty && !matches!(found.value, Value::List(_) | Value::Null | Value::Bool(false)) {
                 let message = format!("`{key}` is a list, not {}", found.kind());
                 broken.error(id, &then(&path, Key(key)), message, format!("write `{key}: [{}]`", plain(found)));
             }
