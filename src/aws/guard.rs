@@ -94,6 +94,7 @@ fn iam_prefix(service: &str) -> &str {
         "CloudWatch" => "cloudwatch",
         "CodeDeploy" => "codedeploy",
         "Elastic Load Balancing v2" => "elasticloadbalancing",
+        "Lambda" => "lambda",
         "S3" => "s3",
         "STS" => "sts",
         other => other,

@@ -16,7 +16,11 @@ mod error;
 mod groups;
 mod guard;
 mod identity;
+mod lambda;
+mod metrics;
 mod observe;
+mod observe_function;
+mod release;
 
 use std::time::Duration;
 
@@ -35,6 +39,7 @@ pub(crate) use error::failed;
 pub use error::{AwsError, Call, Class, Result};
 pub use groups::GroupState;
 pub use guard::{Calls, SharedGuard, is_mutating};
+pub use metrics::VersionCalls;
 
 /// Where clients come from.
 #[derive(Clone, Debug)]
@@ -53,6 +58,7 @@ pub struct Clients {
     cloudwatch: aws_sdk_cloudwatch::Client,
     codedeploy: aws_sdk_codedeploy::Client,
     elb: aws_sdk_elasticloadbalancingv2::Client,
+    lambda: aws_sdk_lambda::Client,
     s3: aws_sdk_s3::Client,
     sts: aws_sdk_sts::Client,
 }
@@ -132,6 +138,7 @@ impl Aws {
             cloudwatch: client!(aws_sdk_cloudwatch, &config, gate),
             codedeploy: client!(aws_sdk_codedeploy, &config, gate),
             elb: client!(aws_sdk_elasticloadbalancingv2, &config, gate),
+            lambda: client!(aws_sdk_lambda, &config, gate),
             s3: client!(aws_sdk_s3, &config, gate, force_path_style(by_path)),
             sts: client!(aws_sdk_sts, &config, gate),
         }

@@ -89,7 +89,7 @@ fn before_run(run: &runs::Loaded) -> Result<(String, BTreeMap<Name, Revision>)> 
     let mut labels = Vec::new();
     let mut revisions = BTreeMap::new();
     for lane in run.plan.lanes() {
-        let Some(live) = &lane.baseline.live else {
+        let Some(live) = lane.fleet().and_then(|fleet| fleet.baseline.live.as_ref()) else {
             return Err(Failure::new(
                 Kind::Preflight,
                 format!("nothing was live on {} before run {}", lane.target, run.state.run),

@@ -10,7 +10,7 @@ use crate::event::record::{Cause, Record, Side};
 use crate::model::facts::{Deployment, Status};
 use crate::model::observed::TargetHealth;
 use crate::model::{Revision, RunId};
-use crate::plan::{FleetBaseline, Intent, Lane, StepId};
+use crate::plan::{FleetBaseline, Intent, Lane, OnFleet, StepId};
 use crate::run::compare::{Leftover, compare};
 use crate::run::next::PlannedCall;
 use crate::run::settle::Call;
@@ -103,13 +103,13 @@ impl Act {
     async fn make(&self, clients: &Clients) -> Result<Seen, Trouble> {
         match &self.planned.call {
             Call::Create => self.create(clients, &self.revision, self.intent == Intent::Rollback).await,
-            Call::Redeploy => match &self.lane.baseline.live {
+            Call::Redeploy => match &self.fleet()?.baseline.live {
                 Some(live) => self.create(clients, &live.revision, true).await,
                 None => Ok(Seen::Broken(refused("no earlier release is known".to_owned()))),
             },
             Call::Find => match self.find(clients).await {
                 // Where there is no such group there is no deployment of ours either.
-                Err(error) if error.is_not_found() => Ok(Seen::Nothing),
+                Err(Trouble::Aws(error)) if error.is_not_found() => Ok(Seen::Nothing),
                 found => Ok(found?.map_or(Seen::Nothing, Seen::Deployment)),
             },
             Call::Compare => self.compare(clients).await,
@@ -166,15 +166,20 @@ impl Act {
         Acted { lane: self.planned.lane, records, expired }
     }
 
+    fn fleet(&self) -> Result<&OnFleet, Trouble> {
+        let none = || Trouble::Later(format!("{} is no fleet", self.lane.target));
+        self.lane.fleet().ok_or_else(none)
+    }
+
     /// The step whose deployment this call makes or finds: the way back looks for the one that went forward.
     fn made_by(&self) -> StepId {
         if self.planned.call == Call::Find { StepId::from("create") } else { self.planned.step.clone() }
     }
 
     /// Finds the deployment that an earlier attempt created.
-    async fn find(&self, clients: &Clients) -> Result<Option<String>, AwsError> {
+    async fn find(&self, clients: &Clients) -> Result<Option<String>, Trouble> {
         let mark = self.marks.of(&self.made_by());
-        let fleet = &self.lane.fleet;
+        let fleet = &self.fleet()?.group;
         let ids = clients.list(&fleet.application, &fleet.deployment_group, &[], Some(self.marks.since)).await?;
         let found = clients.deployments(&ids).await?;
         Ok(found
@@ -187,7 +192,7 @@ impl Act {
         if let Some(id) = self.find(clients).await? {
             return Ok(Seen::Deployment(id));
         }
-        let fleet = &self.lane.fleet;
+        let fleet = &self.fleet()?.group;
         let description = format!("{}{}", self.marks.of(&self.planned.step), self.planned.attempt);
         let order = CreateDeployment {
             application: &fleet.application,
@@ -237,8 +242,8 @@ impl Act {
         let Some(id) = self.known.first() else {
             return Ok(Seen::Broken(refused("there is no deployment to compare".to_owned())));
         };
-        let blue_name = self.lane.baseline.scaling_group.name.clone();
-        let green_name = self.lane.green_group(id);
+        let blue_name = self.fleet()?.baseline.scaling_group.name.clone();
+        let green_name = self.fleet()?.green_group(id);
         let names = [blue_name.clone(), green_name.clone()];
         let (groups, hosts) = tokio::join!(clients.scaling_groups(&names), clients.targets(id));
         let (groups, hosts) = (groups?, hosts?);
@@ -263,8 +268,8 @@ impl Act {
         clients: &Clients,
         name: &str,
     ) -> Result<Option<(Leftover, Vec<(String, TargetHealth)>)>, Trouble> {
-        let FleetBaseline { target_groups, .. } = &self.lane.baseline;
-        let fleet = &self.lane.fleet;
+        let FleetBaseline { target_groups, .. } = &self.fleet()?.baseline;
+        let fleet = &self.fleet()?.group;
         let (group, deployments) =
             tokio::join!(clients.group(&fleet.application, &fleet.deployment_group), clients.deployments(&self.known),);
         let (named, deployments) = (group?.0.scaling_groups, deployments?);
@@ -292,7 +297,7 @@ impl Act {
             named,
             name: name.to_owned(),
             instances: green.instances.iter().map(|it| it.id.clone()).collect(),
-            baseline_serves: self.lane.baseline.healthy.is_empty()
+            baseline_serves: self.fleet()?.baseline.healthy.is_empty()
                 || (is_someone_in_service && serving.all(|it| !it.is_in_service() || healthy(&it.id))),
             registered: registered.iter().map(|(_, it)| it.id.clone()).collect(),
         };

@@ -11,7 +11,7 @@ use crate::aws::AwsError;
 use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, DeploymentTarget};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
-use crate::plan::{Lane, Plan};
+use crate::plan::{Lane, OnFleet, Plan};
 use crate::probe::{Prober, Trouble};
 use crate::run::judge::conditions;
 use crate::run::reads::Read;
@@ -109,10 +109,13 @@ async fn read_one(
             .instances_of(std::slice::from_ref(name))
             .await
             .map(|groups| Answer::Scaling(groups.into_iter().find(|group| group.name == *name).map(Box::new))),
-        Read::Group => clients
-            .group(&lane.fleet.application, &lane.fleet.deployment_group)
-            .await
-            .map(|group| Answer::Group(group.0.scaling_groups)),
+        Read::Group => match lane.fleet() {
+            Some(OnFleet { group, .. }) => clients
+                .group(&group.application, &group.deployment_group)
+                .await
+                .map(|group| Answer::Group(group.0.scaling_groups)),
+            None => Ok(Answer::Group(Vec::new())),
+        },
         Read::Probe(condition) => Ok(match probe(lane, *condition, prober).await {
             Ok(()) => Answer::Probe(None),
             Err(Trouble::Answer(why)) => Answer::Probe(Some(why)),

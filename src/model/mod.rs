@@ -2,8 +2,11 @@
 
 pub mod condition;
 pub mod facts;
+pub mod function;
 pub mod harmless;
 pub mod ids;
+pub mod lambda;
+pub mod metric;
 pub mod observed;
 pub mod pipeline;
 pub mod revision;

@@ -49,16 +49,14 @@ pub struct Store {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Artifact {
-    /// A directory with `appspec.yml` at its root, or a ready `.zip` that is taken as it is; relative to where shipit is
-    /// started. Of a directory everything is shipped but `.git` and what `.gitignore` and `.ignore` files in it leave out;
-    /// an `.ignore` file wins over a `.gitignore`, so that `!/dist/` in it brings back what git does not keep.
+    /// A directory with `appspec.yml` at its root, or a ready `.zip`; relative to where shipit is started.
     #[schemars(length(min = 1, max = 4096))]
     pub path: String,
-    /// What else of a directory is left out: patterns as in `.gitignore`, such as `"*.pyc"` or `/tests/`.
+    /// What is left out of a directory beside what its `.gitignore` and `.ignore` files say: patterns such as theirs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000), inner(length(min = 1, max = 1024)))]
     pub exclude: Vec<String>,
-    /// Accepts more than 2 GiB, packed or not (at most 16 GiB): every host has to download and unpack them in time.
+    /// Accepts more than 2 GiB, packed or not, up to 16: every host has to download and unpack them in time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_large: bool,
 }

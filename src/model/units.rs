@@ -129,6 +129,25 @@ impl Percent {
         Percent(percent * 100)
     }
 
+    /// All of it.
+    pub const ALL: Percent = Percent::whole(100);
+
+    /// This many hundredths of a percent; more than all is all.
+    pub fn of(hundredths: u32) -> Percent {
+        Percent(hundredths.min(10_000))
+    }
+
+    /// A share as AWS has it, 0.0 to 1.0, to the nearest hundredth of a percent.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    pub fn of_fraction(fraction: f64) -> Percent {
+        Percent((fraction.clamp(0.0, 1.0) * 10_000.0).round() as u32)
+    }
+
+    /// The same as AWS has it: the shortest decimal that is meant.
+    pub fn fraction(self) -> f64 {
+        f64::from(self.0) / 10_000.0
+    }
+
     /// Hundredths of a percent, 0 to 10,000.
     pub const fn hundredths(self) -> u32 {
         self.0
@@ -223,6 +242,11 @@ mod tests {
         for bad in ["", "%", "90", "110%", "1.234%", "-1%", "1e2%", ".5%", "5.%", "0x5%"] {
             assert!(bad.parse::<Percent>().is_err(), "{bad}");
         }
+        for hundredths in 0..=10_000 {
+            let share = Percent::of(hundredths);
+            assert_eq!(Percent::of_fraction(share.fraction()), share);
+        }
+        assert_eq!(Percent::of_fraction(f64::NAN), Percent::whole(0));
         assert_eq!(Percent::whole(90).of_rounded_up(4), 4);
         assert_eq!(Percent::whole(50).of_rounded_up(4), 2);
     }

@@ -118,14 +118,18 @@ fn lane(
 fn one_fleet_twice(lanes: &[Lane]) -> Vec<Refusal> {
     let mut refused = Vec::new();
     for (place, lane) in lanes.iter().enumerate() {
-        let group = &lane.baseline.scaling_group.name;
-        if let Some(other) = lanes[..place].iter().find(|other| other.baseline.scaling_group.name == *group) {
+        let Some(group) = scaling_group(lane) else { continue };
+        if let Some(other) = lanes[..place].iter().find(|other| scaling_group(other) == Some(group)) {
             let what =
                 format!("targets `{}` and `{}` stand on one Auto Scaling group, `{group}`", other.target, lane.target);
             refused.push(Refusal::of(&lane.target, what));
         }
     }
     refused
+}
+
+fn scaling_group(lane: &Lane) -> Option<&String> {
+    lane.fleet().map(|fleet| &fleet.baseline.scaling_group.name)
 }
 
 /// One command often fixes several things; it is said after the last of them.

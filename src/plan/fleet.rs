@@ -2,7 +2,7 @@
 
 use super::preflight::Subject;
 use super::timing::{Pace, limit};
-use super::{Action, FleetBaseline, Hold, Intent, Lane, Step, StepId, Watch, WayBack, What};
+use super::{Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Step, StepId, Watch, WayBack, What};
 use crate::model::condition::Condition;
 use crate::model::observed::{Fleet, ScalingGroup};
 use crate::model::pipeline::{Promote, TargetsHealth};
@@ -21,11 +21,10 @@ pub(super) fn lane(subject: &Subject, group: &ScalingGroup, revision: &Revision)
     Lane {
         target: subject.name.clone(),
         site: 0,
-        fleet: subject.target.fleet.clone(),
         revision: revision.clone(),
         steps: if is_live { Vec::new() } else { steps(subject) },
         watches: if is_live { Vec::new() } else { watches(subject, &baseline) },
-        baseline,
+        on: On::Fleet(OnFleet { group: subject.target.fleet.clone(), baseline }),
     }
 }
 

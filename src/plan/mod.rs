@@ -79,16 +79,31 @@ pub struct Lane {
     pub target: Name,
     /// The place of its site in the plan.
     pub site: usize,
-    /// The deployment group.
-    pub fleet: FleetRef,
     /// The bundle that will be live.
     pub revision: Revision,
-    /// What a rollback restores.
-    pub baseline: FleetBaseline,
+    /// What it stands on.
+    pub on: On,
     /// What is done, in order. None if nothing has to change.
     pub steps: Vec<Step>,
     /// What is watched meanwhile.
     pub watches: Vec<Watch>,
+}
+
+/// What a lane stands on, and how that was before anything changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum On {
+    /// A fleet.
+    Fleet(OnFleet),
+}
+
+/// A deployment group and its baseline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OnFleet {
+    /// The deployment group.
+    pub group: FleetRef,
+    /// What a rollback restores.
+    pub baseline: FleetBaseline,
 }
 
 /// A fleet as it was before anything changed.
@@ -235,19 +250,46 @@ impl Lane {
         self.steps.iter().position(|step| step.id == *id)
     }
 
-    /// Whether a deployment of CodeDeploy's made this group name for the deployment: how the copies are called.
-    pub fn green_group(&self, deployment: &str) -> String {
-        format!("CodeDeploy_{}_{deployment}", self.fleet.deployment_group)
+    /// The fleet that it stands on, if it is one.
+    pub fn fleet(&self) -> Option<&OnFleet> {
+        match &self.on {
+            On::Fleet(fleet) => Some(fleet),
+        }
+    }
+
+    /// The same, to be changed by a test.
+    #[cfg(test)]
+    pub(crate) fn fleet_mut(&mut self) -> &mut OnFleet {
+        match &mut self.on {
+            On::Fleet(fleet) => fleet,
+        }
+    }
+
+    /// What people call that which serves before the run; none before the first deployment.
+    pub fn live(&self) -> Option<String> {
+        match &self.on {
+            On::Fleet(fleet) => fleet.baseline.live.as_ref().map(Baseline::label),
+        }
     }
 
     /// The step that a rollback of this lane consists of.
     pub fn restore(&self) -> Step {
+        let (expected, limit) = match &self.on {
+            On::Fleet(fleet) => (fleet.baseline.redeploy, fleet.baseline.redeploy * 2 + Period::hours(2)),
+        };
         Step {
             id: StepId::from("restore"),
             what: What::Act(Action::Restore),
-            expected: self.baseline.redeploy,
-            limit: self.baseline.redeploy * 2 + Period::hours(2),
+            expected,
+            limit,
             way_back: WayBack::Redeploy,
         }
+    }
+}
+
+impl OnFleet {
+    /// How CodeDeploy calls the copy that a deployment makes of this group.
+    pub fn green_group(&self, deployment: &str) -> String {
+        format!("CodeDeploy_{}_{deployment}", self.group.deployment_group)
     }
 }

@@ -147,7 +147,7 @@ fn under_way(lane: &Lane, lane_state: &LaneState, _: &State) -> Option<String> {
 /// Where users' traffic is, and whether they met the new release.
 pub fn traffic(plan: &Plan, lane: &Lane, state: &LaneState) -> Option<String> {
     let new = &plan.release.label;
-    let old = words::baseline(&lane.baseline).unwrap_or_else(|| "what was there before".to_owned());
+    let old = lane.live().unwrap_or_else(|| "what was there before".to_owned());
     if lane.steps.is_empty() {
         return None;
     }
@@ -169,15 +169,15 @@ fn changed(plan: &Plan, lane: &Lane, lane_state: &LaneState, state: &State) -> O
     if state.status != RunStatus::Ended(Outcome::Succeeded) || lane.steps.is_empty() {
         return None;
     }
-    let old = words::baseline(&lane.baseline).unwrap_or_else(|| "nothing".to_owned());
+    let old = lane.live().unwrap_or_else(|| "nothing".to_owned());
     let releases = format!("{old} → {}", plan.release.label);
     let is_replaced = |step: &Step| step.what == What::Act(Action::Finish);
-    match &lane_state.deployment {
-        Some(id) if lane.steps.iter().any(is_replaced) => {
-            let (blue, green) = (&lane.baseline.scaling_group.name, lane.green_group(id));
+    match (&lane_state.deployment, lane.fleet()) {
+        (Some(id), Some(fleet)) if lane.steps.iter().any(is_replaced) => {
+            let (blue, green) = (&fleet.baseline.scaling_group.name, fleet.green_group(id));
             Some(format!("{releases}; Auto Scaling group {blue} → {green}"))
         }
-        Some(_) | None => Some(releases),
+        (Some(_) | None, _) => Some(releases),
     }
 }
 

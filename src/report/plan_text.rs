@@ -8,7 +8,7 @@ use super::suggestions::verb;
 use super::words::{self, counted, short};
 use crate::model::Period;
 use crate::model::condition::{Condition, HttpCondition};
-use crate::plan::{Action, Hold, Intent, Lane, Plan, Step, Watch, WayBack, What};
+use crate::plan::{Action, Hold, Intent, Lane, On, OnFleet, Plan, Step, Watch, WayBack, What};
 
 /// The plan as text. `notes` are what the look before the plan found worth knowing; `next` gives the command that runs it.
 pub fn plan_text(plan: &Plan, notes: &[String], next: Option<&Invocation>, style: Style) -> String {
@@ -52,10 +52,25 @@ fn title(plan: &Plan) -> String {
 }
 
 fn lane_text(page: &mut Page, plan: &Plan, lane: &Lane) {
-    let fleet = format!("{} / {}", lane.fleet.application, lane.fleet.deployment_group);
-    page.heading(Tint::Strong, &format!("{}: fleet {fleet}", lane.target));
-    let group = &lane.baseline.scaling_group;
-    let live = words::baseline(&lane.baseline).unwrap_or_else(|| "nothing deployed before".to_owned());
+    match &lane.on {
+        On::Fleet(fleet) => fleet_text(page, plan, lane, fleet),
+    }
+    if lane.steps.is_empty() {
+        return;
+    }
+    page.blank();
+    page.table(&steps(lane));
+    page.blank();
+    for watch in &lane.watches {
+        watch_text(page, lane, watch);
+    }
+}
+
+fn fleet_text(page: &mut Page, plan: &Plan, lane: &Lane, fleet: &OnFleet) {
+    let name = format!("{} / {}", fleet.group.application, fleet.group.deployment_group);
+    page.heading(Tint::Strong, &format!("{}: fleet {name}", lane.target));
+    let group = &fleet.baseline.scaling_group;
+    let live = lane.live().unwrap_or_else(|| "nothing deployed before".to_owned());
     let instances = counted(group.instances.len(), "instance");
     if lane.steps.is_empty() {
         page.field("live", &format!("{live} on {instances} of Auto Scaling group {}; nothing to do", group.name));
@@ -64,7 +79,7 @@ fn lane_text(page: &mut Page, plan: &Plan, lane: &Lane) {
     let release = &plan.release.label;
     if lane.steps.iter().any(|step| step.what == What::Act(Action::Create)) {
         page.field("blue", &format!("{live}, live on {instances} of Auto Scaling group {}", group.name));
-        let green = lane.green_group("d-…");
+        let green = fleet.green_group("d-…");
         page.field("green", &format!("{release}, on a copy of that group that will be named {green}"));
     } else {
         page.field("live", &format!("{live} on {instances} of Auto Scaling group {}", group.name));
@@ -72,12 +87,6 @@ fn lane_text(page: &mut Page, plan: &Plan, lane: &Lane) {
     if lane.steps.iter().any(|step| step.what == What::Act(Action::Finish)) {
         let ends = format!("Auto Scaling group {} is deleted in the end and its copy stays;", group.name);
         page.field("replaced", &format!("{ends} what owns it (Terraform, CloudFormation) must let it go"));
-    }
-    page.blank();
-    page.table(&steps(lane));
-    page.blank();
-    for watch in &lane.watches {
-        watch_text(page, lane, watch);
     }
 }
 

@@ -66,7 +66,7 @@ impl ResultDocument {
     /// A command about a plan that nothing came of: it was only made, or there was nothing to do.
     pub fn of_plan(command: &str, plan: &Plan, exit_code: u8) -> ResultDocument {
         let live = plan.lanes().filter(|lane| lane.steps.is_empty());
-        let previous = plan.lanes().find_map(|lane| words::baseline(&lane.baseline));
+        let previous = plan.lanes().find_map(|lane| lane.live());
         let artifacts = plan.release.bundles.iter().map(|it| (it.artifact.clone(), it.sha256.clone()));
         ResultDocument {
             command: command.to_owned(),
@@ -76,7 +76,7 @@ impl ResultDocument {
             environment: Some(plan.environment.to_string()),
             release: Some(plan.release.label.clone()),
             previous_release: previous,
-            live: live.filter_map(|lane| Some((lane.target.to_string(), words::baseline(&lane.baseline)?))).collect(),
+            live: live.filter_map(|lane| Some((lane.target.to_string(), lane.live()?))).collect(),
             artifacts: artifacts.collect(),
             ..ResultDocument::default()
         }

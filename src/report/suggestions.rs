@@ -1,7 +1,6 @@
 //! What to type next, by where a run stands.
 
 use super::commands::{Invocation, Suggestion, quoted};
-use super::words;
 use crate::event::record::{Outcome, Side};
 use crate::plan::{Intent, Plan};
 use crate::run::{RunStatus, State, StepStatus};
@@ -12,7 +11,7 @@ const LOOKS: usize = 4;
 /// What to type next; `is_driven` says whether a process drives the run now.
 pub fn suggestions(plan: &Plan, state: &State, invocation: &Invocation, is_driven: bool) -> Vec<Suggestion> {
     let new = &plan.release.label;
-    let old = plan.lanes().find(|lane| !lane.steps.is_empty()).and_then(|lane| words::baseline(&lane.baseline));
+    let old = plan.lanes().find(|lane| !lane.steps.is_empty()).and_then(|lane| lane.live());
     let keeps = old.as_deref().unwrap_or("the baseline");
     let show = Suggestion::new(invocation.show(&state.run), "the whole story");
     let status = invocation.suggest("status", "what is live now");

@@ -4,8 +4,7 @@ use jiff::Timestamp;
 
 use crate::event::record::{Outcome, Side};
 use crate::model::Period;
-use crate::model::observed::Baseline;
-use crate::plan::{Action, FleetBaseline, Hold, Intent, Lane, Step, WayBack, What};
+use crate::plan::{Action, Hold, Intent, Lane, On, Step, WayBack, What};
 use crate::run::RunStatus;
 
 /// Time of day in UTC: `09:34:06Z`.
@@ -49,16 +48,11 @@ pub fn bytes(size: u64) -> String {
     }
 }
 
-/// What was live before; none before the first deployment.
-pub fn baseline(fleet: &FleetBaseline) -> Option<String> {
-    fleet.live.as_ref().map(Baseline::label)
-}
-
 /// What a step does, before it is done.
 pub fn does(lane: &Lane, step: &Step) -> String {
     match &step.what {
         What::Act(Action::Create) => {
-            let count = lane.baseline.scaling_group.instances.len();
+            let count = lane.fleet().map_or(0, |fleet| fleet.baseline.scaling_group.instances.len());
             format!(
                 "{} the release",
                 if count == 1 { "1 instance gets".to_owned() } else { format!("{count} instances get") }
@@ -86,8 +80,7 @@ pub fn is_watched(lane: &Lane, step: &Step) -> bool {
 
 /// How one gets back from a step.
 pub fn way_back(lane: &Lane, way: WayBack) -> String {
-    let release = baseline(&lane.baseline);
-    match (way, release) {
+    match (way, lane.live()) {
         (WayBack::Drop, _) => "none needed, green is dropped and users notice nothing".to_owned(),
         (WayBack::Route, _) => {
             // The same hosts move, the other way round.
@@ -96,7 +89,8 @@ pub fn way_back(lane: &Lane, way: WayBack) -> String {
             format!("route back to blue{length}")
         }
         (WayBack::Redeploy, Some(release)) => {
-            format!("redeploy {release} in about {} min", lane.baseline.redeploy.as_minutes_up())
+            let On::Fleet(fleet) = &lane.on;
+            format!("redeploy {release} in about {} min", fleet.baseline.redeploy.as_minutes_up())
         }
         (WayBack::None, _) | (WayBack::Redeploy, None) => "none: nothing was deployed before".to_owned(),
     }

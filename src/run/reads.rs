@@ -10,7 +10,7 @@ use super::state::{LaneState, RunStatus, State, StepState, StepStatus};
 use super::view::{LaneView, View, active_watches};
 use crate::model::condition::Condition;
 use crate::model::facts::Status;
-use crate::plan::{Action, Hold, Lane, Plan, Step, What};
+use crate::plan::{Action, Hold, Lane, On, OnFleet, Plan, Step, What};
 
 /// One thing to look at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,7 +69,9 @@ pub fn blind(plan: &Plan, state: &State, view: &mut View, now: Timestamp) -> Opt
 fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, now: Timestamp) -> Vec<Wanted> {
     if let Some(restore) = &state.restore {
         return if restore.status == StepStatus::Started {
-            wanted_back(lane, state, view, restore, now)
+            match &lane.on {
+                On::Fleet(fleet) => wanted_back(fleet, state, view, restore, now),
+            }
         } else {
             Vec::new()
         };
@@ -96,7 +98,7 @@ fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, no
         }
         match &step.what {
             What::Act(Action::Reroute) if known.is_some_and(|deployment| deployment.is_waiting_to_terminate) => {
-                reads.extend(health_reads(lane, 15));
+                reads.extend(lane.fleet().into_iter().flat_map(|fleet| health_reads(fleet, 15)));
             }
             What::Act(Action::Finish) if known.is_some_and(|deployment| deployment.status.has_ended()) => {
                 reads.push(Wanted(Read::Group, 15));
@@ -116,7 +118,7 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
             match condition {
                 Condition::Targets { .. } => {
                     let pace = if view.lows.is_some() { 15 } else { (age / 4).clamp(30, 300) };
-                    reads.extend(health_reads(lane, pace));
+                    reads.extend(lane.fleet().into_iter().flat_map(|fleet| health_reads(fleet, pace)));
                 }
                 Condition::Alarm { name } => reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 150))),
                 Condition::Http { request, .. } => {
@@ -130,14 +132,20 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
     reads
 }
 
-fn wanted_back(lane: &Lane, state: &LaneState, view: &LaneView, restore: &StepState, now: Timestamp) -> Vec<Wanted> {
+fn wanted_back(
+    fleet: &OnFleet,
+    state: &LaneState,
+    view: &LaneView,
+    restore: &StepState,
+    now: Timestamp,
+) -> Vec<Wanted> {
     let pace = (seconds_since(restore.started, now) / 8).clamp(5, 30);
-    let mut reads: Vec<Wanted> = health_reads(lane, pace).collect();
-    reads.push(Wanted(Read::Scaling(lane.baseline.scaling_group.name.clone()), pace.max(10)));
+    let mut reads: Vec<Wanted> = health_reads(fleet, pace).collect();
+    reads.push(Wanted(Read::Scaling(fleet.baseline.scaling_group.name.clone()), pace.max(10)));
     let deployments = [&state.deployment, &state.redeployment];
     for id in deployments.into_iter().flatten() {
         reads.push(Wanted(Read::Deployment(id.clone()), pace));
-        reads.push(Wanted(Read::Scaling(lane.green_group(id)), pace.max(10)));
+        reads.push(Wanted(Read::Scaling(fleet.green_group(id)), pace.max(10)));
         let known = view.deployment(id);
         if let Some(rollback) = known.and_then(|deployment| deployment.rollback.as_ref()) {
             reads.push(Wanted(Read::Deployment(rollback.clone()), pace));
@@ -146,8 +154,8 @@ fn wanted_back(lane: &Lane, state: &LaneState, view: &LaneView, restore: &StepSt
     reads
 }
 
-fn health_reads(lane: &Lane, pace: u64) -> impl Iterator<Item = Wanted> + '_ {
-    lane.baseline.target_groups.iter().map(move |arn| Wanted(Read::Health(arn.clone()), pace))
+fn health_reads(fleet: &OnFleet, pace: u64) -> impl Iterator<Item = Wanted> + '_ {
+    fleet.baseline.target_groups.iter().map(move |arn| Wanted(Read::Health(arn.clone()), pace))
 }
 
 /// How often a deployment is asked for: soon after a call, then less and less, and rarely while a person is waited for.

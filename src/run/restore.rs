@@ -12,7 +12,7 @@ use super::view::LaneView;
 use crate::event::record::{Cause, Side};
 use crate::model::facts::{Deployment, Status};
 use crate::model::observed::ScalingGroup;
-use crate::plan::Lane;
+use crate::plan::{Lane, On, OnFleet};
 
 /// How long a deployment that ended badly may take to say which deployment rolls it back.
 const ROLLBACK_APPEARS_SECONDS: i64 = 60;
@@ -33,15 +33,21 @@ const SERVING_READS: u32 = 3;
 
 /// What the way back still needs.
 pub fn restore(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+    match &lane.on {
+        On::Fleet(fleet) => restore_fleet(fleet, state, step, view, now),
+    }
+}
+
+fn restore_fleet(fleet: &OnFleet, state: &LaneState, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
     if let Some(id) = &state.redeployment {
-        return follow_redeployment(lane, state, id, step, view, now);
+        return follow_redeployment(fleet, state, id, step, view, now);
     }
     // Once its call began there may be a redeployment: nothing else is said before that is known.
     if step.last_call.as_ref().is_some_and(|(call, _)| *call == Call::Redeploy.label()) {
-        return redeploy(lane);
+        return redeploy(fleet);
     }
     let Some(id) = &state.deployment else {
-        return without_deployment(lane, state, step, view, now);
+        return without_deployment(fleet, state, step, view, now);
     };
     let Some(deployment) = fresh(view, id, step) else {
         return Advance::Wait(format!("looking at {id}"), None);
@@ -50,20 +56,26 @@ pub fn restore(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView
         return call_or_wait(Call::Stop(id.clone()), step, now, &format!("{id} is being stopped"));
     }
     if deployment.status == Status::Succeeded {
-        return when_blue_is_gone(lane, step, view, now);
+        return when_blue_is_gone(fleet, step, view, now);
     }
     let since_end = view.ended.get(id).map_or(0, |at| now.duration_since(*at).as_secs());
     match &deployment.rollback {
-        Some(rollback) => follow_rollback(lane, id, rollback, step, view, now),
+        Some(rollback) => follow_rollback(fleet, id, rollback, step, view, now),
         None if since_end < ROLLBACK_APPEARS_SECONDS => {
             Advance::Wait(format!("waiting for CodeDeploy to roll {id} back"), None)
         }
-        None => once_it_serves(lane, Some(id), since_end, step, view, now),
+        None => once_it_serves(fleet, Some(id), since_end, step, view, now),
     }
 }
 
 /// Nothing was created, or the answer to a create was lost.
-fn without_deployment(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+fn without_deployment(
+    fleet: &OnFleet,
+    state: &LaneState,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
     let create = state.steps.first().filter(|create| create.attempt > 0);
     if let Some(create) = create {
         let is_unanswered = create.is_calling || create.trouble.is_some();
@@ -86,14 +98,14 @@ fn without_deployment(lane: &Lane, state: &LaneState, step: &StepState, view: &L
     if state.steps.iter().filter_map(|step| step.cause.as_ref()).any(is_refused) {
         return Advance::Done("nothing had been changed".to_owned());
     }
-    if lane.baseline.healthy.is_empty() || view.serving >= SERVING_READS {
+    if fleet.baseline.healthy.is_empty() || view.serving >= SERVING_READS {
         return Advance::Done("nothing had been changed".to_owned());
     }
     Advance::Wait("checking that the old release serves".to_owned(), serving(view))
 }
 
 fn follow_rollback(
-    lane: &Lane,
+    fleet: &OnFleet,
     id: &str,
     rollback: &str,
     step: &StepState,
@@ -105,7 +117,7 @@ fn follow_rollback(
             let since = view.ended.get(rollback).map_or(0, |at| now.duration_since(*at).as_secs());
             let patience =
                 if deployment.status == Status::Succeeded { since } else { since + SERVES_AGAIN_SECONDS - 60 };
-            once_it_serves(lane, Some(id), patience, step, view, now)
+            once_it_serves(fleet, Some(id), patience, step, view, now)
         }
         Some(_) | None => Advance::Wait(format!("CodeDeploy routes back ({rollback})"), None),
     }
@@ -113,24 +125,24 @@ fn follow_rollback(
 
 /// The traffic should be back: waits for it, drops what is left over, and gives up in favour of a redeployment in time.
 fn once_it_serves(
-    lane: &Lane,
+    fleet: &OnFleet,
     id: Option<&str>,
     waited_seconds: i64,
     step: &StepState,
     view: &LaneView,
     now: Timestamp,
 ) -> Advance {
-    let had_traffic = !lane.baseline.healthy.is_empty();
-    if had_traffic && !view.baseline_is_healthy(lane) {
-        if waited_seconds > SERVES_AGAIN_SECONDS && view.has_looked(lane) {
-            return redeploy(lane);
+    let had_traffic = !fleet.baseline.healthy.is_empty();
+    if had_traffic && !view.baseline_is_healthy(fleet) {
+        if waited_seconds > SERVES_AGAIN_SECONDS && view.has_looked(fleet) {
+            return redeploy(fleet);
         }
         return Advance::Wait("the old release is about to serve again".to_owned(), serving(view));
     }
-    let green = id.map(|id| lane.green_group(id));
+    let green = id.map(|id| fleet.green_group(id));
     if had_traffic && view.serving < SERVING_READS {
         let group = green.as_ref().and_then(|green| view.scaling.get(green)).and_then(|fact| fact.value.as_ref());
-        return until_it_serves_alone(lane, group, step, view, now);
+        return until_it_serves_alone(fleet, group, step, view, now);
     }
     match green {
         None => Advance::Done("the old release serves".to_owned()),
@@ -164,13 +176,13 @@ fn drop_leftover(
 /// The old release is healthy, but was not seen to serve alone. An instance of green that is still registered (Auto Scaling
 /// replaced one while traffic went back) is taken out of the load balancer.
 fn until_it_serves_alone(
-    lane: &Lane,
+    fleet: &OnFleet,
     green: Option<&ScalingGroup>,
     step: &StepState,
     view: &LaneView,
     now: Timestamp,
 ) -> Advance {
-    let strangers = view.strangers(lane);
+    let strangers = view.strangers(fleet);
     if strangers.is_empty() {
         return Advance::Wait("the old release is about to serve again".to_owned(), serving(view));
     }
@@ -201,16 +213,16 @@ fn given_up(green: &str, step: &StepState, waited_seconds: i64) -> Option<String
 }
 
 /// The forward deployment succeeded after all: the old fleet is gone, and only a deployment brings the old release back.
-fn when_blue_is_gone(lane: &Lane, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
-    match view.scaling.get(&lane.baseline.scaling_group.name).map(|fact| &fact.value) {
+fn when_blue_is_gone(fleet: &OnFleet, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+    match view.scaling.get(&fleet.baseline.scaling_group.name).map(|fact| &fact.value) {
         None => Advance::Wait("looking for the old fleet".to_owned(), None),
-        Some(Some(group)) if !group.is_deleting && view.serving > 0 => once_it_serves(lane, None, 0, step, view, now),
-        Some(_) => redeploy(lane),
+        Some(Some(group)) if !group.is_deleting && view.serving > 0 => once_it_serves(fleet, None, 0, step, view, now),
+        Some(_) => redeploy(fleet),
     }
 }
 
-fn redeploy(lane: &Lane) -> Advance {
-    if lane.baseline.live.is_some() {
+fn redeploy(fleet: &OnFleet) -> Advance {
+    if fleet.baseline.live.is_some() {
         return Advance::Call(Call::Redeploy);
     }
     let what = "the old fleet does not serve and no earlier release is known to deploy".to_owned();
@@ -218,7 +230,7 @@ fn redeploy(lane: &Lane) -> Advance {
 }
 
 fn follow_redeployment(
-    lane: &Lane,
+    fleet: &OnFleet,
     state: &LaneState,
     id: &str,
     step: &StepState,
@@ -236,8 +248,8 @@ fn follow_redeployment(
         Status::Created | Status::Queued | Status::InProgress | Status::Other(_) => {
             Advance::Wait(format!("the old release is being deployed ({id})"), None)
         }
-        Status::Succeeded => match view.scaling.get(&lane.green_group(id)).map(|fact| &fact.value) {
-            Some(Some(group)) if view.only_serve(lane, group) => {
+        Status::Succeeded => match view.scaling.get(&fleet.green_group(id)).map(|fact| &fact.value) {
+            Some(Some(group)) if view.only_serve(fleet, group) => {
                 let serves = format!("the old release was deployed again ({id})");
                 let since = view.ended.get(id).map_or(0, |at| now.duration_since(*at).as_secs());
                 let Some(id) = &state.deployment else { return Advance::Done(serves) };
@@ -245,7 +257,7 @@ fn follow_redeployment(
                     None => Advance::Wait(format!("looking at {id}"), None),
                     // Its green was the fleet that this one replaced.
                     Some(Status::Succeeded) => Advance::Done(serves),
-                    Some(_) => drop_leftover(&serves, &lane.green_group(id), since, step, view, now),
+                    Some(_) => drop_leftover(&serves, &fleet.green_group(id), since, step, view, now),
                 }
             }
             Some(_) | None => Advance::Wait("the old release is about to serve again".to_owned(), None),

@@ -7,7 +7,7 @@ use super::view::LaneView;
 use crate::event::record::{Cause, Side};
 use crate::model::facts::{Deployment, Overview, Status};
 use crate::model::harmless;
-use crate::plan::{Action, Lane};
+use crate::plan::{Action, Lane, On, OnFleet};
 
 /// What comes next for a step.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +74,19 @@ pub fn settle(
     view: &LaneView,
     now: Timestamp,
 ) -> Advance {
+    match &lane.on {
+        On::Fleet(fleet) => settle_fleet(action, fleet, state, step, view, now),
+    }
+}
+
+fn settle_fleet(
+    action: &Action,
+    fleet: &OnFleet,
+    state: &LaneState,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
     if matches!(action, Action::Compare) {
         return settle_compare(state, view);
     }
@@ -89,8 +102,8 @@ pub fn settle(
     match action {
         Action::Create => settle_create(deployment),
         Action::Compare => settle_compare(state, view),
-        Action::Reroute => settle_reroute(deployment, lane, step, view, now),
-        Action::Finish => settle_finish(deployment, lane, step, view, now),
+        Action::Reroute => settle_reroute(deployment, fleet, step, view, now),
+        Action::Finish => settle_finish(deployment, fleet, step, view, now),
         // The way back is chosen in `restore`; a plan never has it as a forward step.
         Action::Restore => Advance::Done(String::new()),
     }
@@ -127,13 +140,19 @@ fn settle_compare(state: &LaneState, view: &LaneView) -> Advance {
     }
 }
 
-fn settle_reroute(deployment: &Deployment, lane: &Lane, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+fn settle_reroute(
+    deployment: &Deployment,
+    fleet: &OnFleet,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
     match &deployment.status {
         Status::Ready => call_or_wait(Call::MoveTraffic(deployment.id.clone()), step, now, "traffic is about to move"),
         Status::Succeeded => Advance::Done("traffic is on green".to_owned()),
         Status::InProgress if deployment.is_waiting_to_terminate => {
-            let blue = blue_still_in(lane, view);
-            let least = lane.baseline.healthy.len();
+            let blue = blue_still_in(fleet, view);
+            let least = fleet.baseline.healthy.len();
             if blue > 0 {
                 Advance::Wait(format!("{blue} blue targets still take traffic"), None)
             } else if view.healthy() < least {
@@ -152,19 +171,25 @@ fn settle_reroute(deployment: &Deployment, lane: &Lane, step: &StepState, view: 
 
 /// Baseline instances that are registered and not draining, in any target group; a target group that was not read yet
 /// counts as one.
-fn blue_still_in(lane: &Lane, view: &LaneView) -> usize {
+fn blue_still_in(fleet: &OnFleet, view: &LaneView) -> usize {
     let in_group = |arn: &String| {
         let Some(fact) = view.health.get(arn) else { return 1 };
-        let blue = |id: &String| lane.baseline.scaling_group.instances.iter().any(|instance| instance.id == *id);
+        let blue = |id: &String| fleet.baseline.scaling_group.instances.iter().any(|instance| instance.id == *id);
         fact.value.iter().filter(|target| blue(&target.id) && !target.state.ends_with("draining")).count()
     };
-    lane.baseline.target_groups.iter().map(in_group).max().unwrap_or(0)
+    fleet.baseline.target_groups.iter().map(in_group).max().unwrap_or(0)
 }
 
-fn settle_finish(deployment: &Deployment, lane: &Lane, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+fn settle_finish(
+    deployment: &Deployment,
+    fleet: &OnFleet,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
     match &deployment.status {
         Status::Succeeded => {
-            let green = lane.green_group(&deployment.id);
+            let green = fleet.green_group(&deployment.id);
             let since = view.ended.get(&deployment.id).copied().unwrap_or(now);
             match &view.named {
                 Some(fact) if fact.at >= since && fact.value == [green.clone()] => {

@@ -11,7 +11,7 @@ use super::state::{LaneState, State, StepStatus};
 use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, DeploymentTarget};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
-use crate::plan::{Hold, Lane, Plan, StepId, Watch, What};
+use crate::plan::{Hold, Lane, OnFleet, Plan, StepId, Watch, What};
 
 /// Something that was read, and when.
 #[derive(Clone, Debug, PartialEq)]
@@ -170,7 +170,8 @@ impl LaneView {
         let (count, since) = lows.unwrap_or((0, at));
         let is_low = least.is_some_and(|least| self.healthy() < least);
         self.lows = is_low.then_some((count.saturating_add(1), since));
-        self.serving = if self.serves_alone(lane) { serving.saturating_add(1) } else { 0 };
+        let is_alone = lane.fleet().is_some_and(|fleet| self.serves_alone(fleet));
+        self.serving = if is_alone { serving.saturating_add(1) } else { 0 };
     }
 
     /// Takes in the answer to a probe: what was wrong, if anything.
@@ -189,13 +190,13 @@ impl LaneView {
 
     /// Whether all instances in service of the baseline's Auto Scaling group are healthy, in every target group, whoever else
     /// is registered.
-    pub fn baseline_is_healthy(&self, lane: &Lane) -> bool {
-        let Some(Some(group)) = self.scaling.get(&lane.baseline.scaling_group.name).map(|fact| &fact.value) else {
+    pub fn baseline_is_healthy(&self, fleet: &OnFleet) -> bool {
+        let Some(Some(group)) = self.scaling.get(&fleet.baseline.scaling_group.name).map(|fact| &fact.value) else {
             return false;
         };
         let mut serving = group.instances.iter().filter(|it| it.is_in_service()).peekable();
         let is_healthy = |id: &str| {
-            lane.baseline.target_groups.iter().all(|arn| {
+            fleet.baseline.target_groups.iter().all(|arn| {
                 let targets = self.health.get(arn).map(|fact| &fact.value);
                 targets.is_some_and(|targets| targets.iter().any(|it| it.id == id && it.state == "healthy"))
             })
@@ -204,8 +205,8 @@ impl LaneView {
     }
 
     /// Targets that are registered or drain, and are not of the baseline's Auto Scaling group.
-    pub fn strangers(&self, lane: &Lane) -> Vec<String> {
-        let blue = self.scaling.get(&lane.baseline.scaling_group.name).and_then(|fact| fact.value.as_ref());
+    pub fn strangers(&self, fleet: &OnFleet) -> Vec<String> {
+        let blue = self.scaling.get(&fleet.baseline.scaling_group.name).and_then(|fact| fact.value.as_ref());
         let is_blue = |id: &str| blue.is_some_and(|blue| blue.instances.iter().any(|instance| instance.id == id));
         let all = self.health.values().flat_map(|fact| &fact.value);
         let mut ids: Vec<String> = all.filter(|target| !is_blue(&target.id)).map(|target| target.id.clone()).collect();
@@ -216,26 +217,26 @@ impl LaneView {
 
     /// Whether exactly the instances in service of the baseline's Auto Scaling group are registered, all healthy, in every
     /// target group. A draining target is not registered any more.
-    pub fn serves_alone(&self, lane: &Lane) -> bool {
-        let Some(Some(group)) = self.scaling.get(&lane.baseline.scaling_group.name).map(|fact| &fact.value) else {
+    pub fn serves_alone(&self, fleet: &OnFleet) -> bool {
+        let Some(Some(group)) = self.scaling.get(&fleet.baseline.scaling_group.name).map(|fact| &fact.value) else {
             return false;
         };
-        self.only_serve(lane, group)
+        self.only_serve(fleet, group)
     }
 
     /// Whether anything can be said about [`LaneView::serves_alone`].
-    pub fn has_looked(&self, lane: &Lane) -> bool {
-        self.scaling.contains_key(&lane.baseline.scaling_group.name)
-            && lane.baseline.target_groups.iter().all(|arn| self.health.contains_key(arn))
+    pub fn has_looked(&self, fleet: &OnFleet) -> bool {
+        self.scaling.contains_key(&fleet.baseline.scaling_group.name)
+            && fleet.baseline.target_groups.iter().all(|arn| self.health.contains_key(arn))
     }
 
     /// Whether exactly the instances in service of this group are registered and healthy.
-    pub fn only_serve(&self, lane: &Lane, group: &ScalingGroup) -> bool {
+    pub fn only_serve(&self, fleet: &OnFleet, group: &ScalingGroup) -> bool {
         let mut wanted: Vec<&str> =
             group.instances.iter().filter(|it| it.is_in_service()).map(|instance| instance.id.as_str()).collect();
         wanted.sort_unstable();
-        let was_serving = !lane.baseline.healthy.is_empty();
-        lane.baseline.target_groups.iter().all(|arn| {
+        let was_serving = !fleet.baseline.healthy.is_empty();
+        fleet.baseline.target_groups.iter().all(|arn| {
             let Some(fact) = self.health.get(arn) else { return false };
             let mut registered: Vec<&str> = Vec::new();
             for target in fact.value.iter().filter(|target| !target.state.ends_with("draining")) {

@@ -16,7 +16,7 @@ pub struct Call {
     pub service: String,
     /// The operation.
     pub operation: String,
-    /// What it is about: for S3 `bucket/key`, else empty.
+    /// What it is about: for S3 `bucket/key`, for Lambda the function as it was named, else empty.
     pub resource: String,
     /// The access key of the user that it goes back to; a role's session counts for whoever assumed the role.
     pub caller: String,

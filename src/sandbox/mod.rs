@@ -11,7 +11,7 @@
 //! - [`faults`], [`calls`]: what goes wrong on the wire on request, and who called what
 //! - [`world`]: the state of all accounts and regions, and [`World::call`](world::World::call), by which one service
 //!   uses another as the real ones do: through its API
-//! - `s3`, `sts`, `codedeploy`, `autoscaling`, `elb`, `cloudwatch`, `ec2`: the services
+//! - `s3`, `sts`, `codedeploy`, `autoscaling`, `elb`, `cloudwatch`, `ec2`, `lambda`: the services
 //! - `hosts`: what instances are: directories and processes (real) or scripts (model), with the deployment agent
 //! - `balancer`: what load balancers do with requests
 //! - `input`, `later`: what operations ask of their inputs; tasks that wait on the world's clock
@@ -31,6 +31,7 @@ pub mod faults;
 pub mod front;
 pub mod hosts;
 pub mod input;
+pub mod lambda;
 pub mod later;
 pub mod s3;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::doc::Doc;
 use super::hosts::Hosts;
-use super::{autoscaling, calls, cloudwatch, codedeploy, ec2, elb, faults, s3, sts};
+use super::{autoscaling, calls, cloudwatch, codedeploy, ec2, elb, faults, lambda, s3, sts};
 use crate::time::Clock;
 
 /// What a world is made with.
@@ -76,6 +76,8 @@ pub struct Services {
     pub cloudwatch: cloudwatch::Store,
     /// Instances and launch templates.
     pub ec2: ec2::Store,
+    /// Functions.
+    pub lambda: lambda::Store,
 }
 
 /// Who calls, and where.
@@ -104,12 +106,21 @@ pub struct ApiError {
     pub code: String,
     /// What the service says.
     pub message: String,
+    /// Further members, which only REST-JSON shows.
+    pub details: Vec<(&'static str, String)>,
 }
 
 impl ApiError {
     /// An error by the caller, status 400.
     pub fn new(code: &str, message: impl Into<String>) -> ApiError {
-        ApiError { status: 400, code: code.to_owned(), message: message.into() }
+        ApiError { status: 400, code: code.to_owned(), message: message.into(), details: Vec::new() }
+    }
+
+    /// The same with one more member.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> ApiError {
+        self.details.push((name, value.into()));
+        self
     }
 
     /// The same with another status.
@@ -156,6 +167,7 @@ impl World {
             "codedeploy" => codedeploy::call(self, scope, operation, input),
             "elasticloadbalancing" => elb::call(self, scope, operation, input),
             "monitoring" => cloudwatch::call(self, scope, operation, input),
+            "lambda" => lambda::call(self, scope, operation, input),
             "ec2" => ec2::call(self, scope, operation, input),
             "sts" => sts::call(self, scope, operation, input),
             _ => Err(unknown_operation(operation)),

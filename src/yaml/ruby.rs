@@ -2,10 +2,10 @@
 //! last of two equal keys, the first of several documents.
 
 use serde_yaml::Error;
-use serde_yaml::options::{DuplicateKeyPolicy, MergeKeyPolicy};
+use serde_yaml::options::MergeKeyPolicy;
 
 use super::node::{Node, Span, Value};
-use super::parse::{MAX_BYTES, control_character, on_a_deep_stack, options, problem};
+use super::parse::{Keys, MAX_BYTES, control_character, fault, on_a_deep_stack, options};
 use super::problem::{Problem, Problems};
 
 /// What Ruby makes of a text, and what it does not say about it.
@@ -69,14 +69,14 @@ fn read(text: &str) -> Result<Node, Problem> {
         Ok(node) => Ok(node),
         Err(error) => match error.without_snippet() {
             Error::Eof { .. } => Ok(Node { span: Span::default(), value: Value::Null }),
-            _ => Err(problem(&error, text)),
+            _ => Err(fault(&error, text)),
         },
     })
+    .map_err(|fault| fault.problem)
 }
 
 fn lenient() -> serde_yaml::Options {
-    let mut options = options();
-    options.duplicate_keys = DuplicateKeyPolicy::LastWins;
+    let mut options = options(Keys::Repeated);
     options.merge_keys = MergeKeyPolicy::Merge;
     options.reject_unsupported_tags = false;
     options

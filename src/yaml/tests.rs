@@ -42,13 +42,14 @@ fn what_is_no_yaml_is_refused_at_its_place() {
         ("", "a.yml: empty"),
         ("# nothing\n", "a.yml: empty"),
         ("a: 1\na: 2\n", "a.yml:2:1: the key `a` stands here a second time"),
-        ("a: {b: 1, \"b\": 2}", "a.yml:1:11: the key `\"b\"` stands here a second time"),
+        ("a: {b: 1, \"b\": 2}", "a.yml:1:11: the key `b` stands here a second time"),
         ("a: b: c\n", "a.yml:1:5: a `:` cannot stand here"),
         ("a: [1, 2\nb: 3\n", "a.yml:2:2: a `:` cannot stand here"),
-        ("a: \"x\nb: 3\n", "a.yml:2:1: a quote is still open here"),
-        ("a: 'x", "a.yml:1:4: unclosed quote"),
-        ("a:\n\t- b\n", "a.yml:2:2: a tab cannot indent"),
-        ("a: 1\n---\nb: 2\n", "a.yml:3:1: a second document begins here"),
+        ("a: \"x\nb: 3\n", "a.yml:1:4: this quote is never closed"),
+        ("a: 'x", "a.yml:1:4: this quote is never closed"),
+        ("a: \"b\"c", "a.yml:1:7: a value in quotes ended before this"),
+        ("a:\n\t- b\n", "a.yml:2:1: a tab cannot indent"),
+        ("a: 1\n---\nb: 2\n", "a.yml:2:1: a second document begins here"),
         ("a: 1\n...\nb: 2\n", "a.yml:3:1: a second document begins here"),
         ("<<: {a: 1}\n", "a.yml:1:1: `<<` does not merge here"),
         ("a: *x\n", "a.yml:1:4: this alias has no anchor"),
@@ -72,12 +73,12 @@ fn bombs_are_refused_fast() {
         .collect();
     let deep_blocks: String = (0..1000).map(|level| format!("{}a:\n", " ".repeat(level))).collect();
     for (text, expected) in [
-        (format!("a0: &a0 [x, x, x, x, x, x, x, x, x]\n{aliases}"), "more than 20000 values"),
+        (format!("a0: &a0 [x, x, x, x, x, x, x, x, x]\n{aliases}"), "more than 100000 values"),
         ("[".repeat(100_000), "nested deeper than 64 levels"),
         ("{a: ".repeat(100_000), "nested deeper than 64 levels"),
         ("- ".repeat(100_000), "nested deeper than 64 levels"),
         (deep_blocks, "nested deeper than 64 levels"),
-        ("- a\n".repeat(20_001), "more than 20000 values"),
+        ("- a\n".repeat(MAX_NODES + 1), "more than 100000 values"),
         ("x".repeat(MAX_BYTES + 1), "larger than 1 MiB"),
         ("a: 1\n---\n".repeat(50_000), "a second document begins here"),
     ] {
@@ -138,5 +139,72 @@ fn the_deepest_that_is_allowed_is_read() {
         let text = |depth: usize| format!("{}x{}", open.repeat(depth), close.repeat(depth));
         assert!(parse(&text(MAX_DEPTH), "a.yml").is_ok());
         assert!(parse(&text(MAX_DEPTH + 1), "a.yml").is_err());
+    }
+}
+
+/// What is read of a text with mistakes, as JSON, and what is said.
+fn mended(text: &str) -> String {
+    fn json(node: &Node) -> String {
+        match &node.value {
+            Value::Map(entries) => {
+                let shown: Vec<String> =
+                    entries.iter().map(|it| format!("{}: {}", it.key.text, json(&it.value))).collect();
+                format!("{{{}}}", shown.join(", "))
+            }
+            Value::List(items) => format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(", ")),
+            Value::Text(text) => text.clone(),
+            Value::Int(number) => number.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+    match read(text, "a.yml") {
+        Err(problems) => format!("nothing; {problems:?}"),
+        Ok(Read { node, problems }) => {
+            let said = problems.iter().map(|problem| {
+                let span = problem.span.unwrap();
+                assert_eq!(super::draft::span_of(text, span.start, span.end), span, "{text:?}");
+                format!("{}:{} {:?} {}", span.line, span.column, &text[span.start..span.end], problem.message)
+            });
+            format!("{}; {}", json(&node), said.collect::<Vec<_>>().join("; "))
+        }
+    }
+}
+
+#[test]
+fn what_a_person_sees_past_is_seen_past() {
+    let (tab, quote, twice, document) = (
+        "a tab cannot indent",
+        "this quote is never closed",
+        "the key `a` stands here a second time",
+        "a second document begins here",
+    );
+    for (text, expected) in [
+        ("a:\n\t- b\n", format!("{{a: [b]}}; 2:1 \"\\t\" {tab}")),
+        ("a:\n  b: 1\n\tc: 2\nd: 1\n", format!("{{a: {{b: 1, c: 2}}, d: 1}}; 3:1 \"\\t\" {tab}")),
+        ("a:\n  b: 1\n  \tc: 2\nd: 1\n", format!("{{a: {{b: 1, c: 2}}, d: 1}}; 3:3 \"\\t\" {tab}")),
+        ("a:\n\tb: 1\n\tc:\n\t\td: 2\n\te: 3\n", format!("{{a: {{b: 1, c: {{d: 2}}, e: 3}}}}; 2:1 \"\\t\" {tab}")),
+        ("a:\n  - b: 1\n\t\tc: 2\n  - b: 3\n", format!("{{a: [{{b: 1, c: 2}}, {{b: 3}}]}}; 3:1 \"\\t\\t\" {tab}")),
+        ("a: [\n\t1,\n\t2\n]\n", format!("{{a: [1, 2]}}; 2:1 \"\\t\" {tab}")),
+        ("a: \"x\nb: 3\n", format!("{{a: x, b: 3}}; 1:4 \"\\\"x\" {quote}")),
+        ("a: 'x  # why\nb: 'y'\n", format!("{{a: x, b: y}}; 1:4 \"'x\" {quote}")),
+        ("a: [\"b, c]\nd: \"e\"\n", format!("{{a: [b, c], d: e}}; 1:5 \"\\\"b\" {quote}")),
+        ("a: { b: \"x }\nc: 1\n", format!("{{a: {{b: x}}, c: 1}}; 1:9 \"\\\"x\" {quote}")),
+        (
+            "a: |\n  \"x\nb: \"c\n# \"\nd: it's\ne: 'it''s\n",
+            format!("{{a: \"x\n, b: c, d: it's, e: it's}}; 3:4 \"\\\"c\" {quote}; 6:4 \"'it''s\" {quote}"),
+        ),
+        ("a: 1\nb: 2\na: 3\n", format!("{{a: 1, b: 2}}; 3:1 \"a\" {twice}")),
+        ("a: 1\n--- # two\nb: 2\n", format!("{{a: 1}}; 2:1 \"--- # two\" {document}")),
+        ("a: 1\n---\n---\n---\n", format!("{{a: 1}}; 2:1 \"---\" {document}")),
+        ("a: 1\n---\n\n# more\nb: 2\n", format!("{{a: 1}}; 2:1 \"---\" {document}")),
+        ("---\na: 1\n...\n# no more\n", "{a: 1}; ".to_owned()),
+        (
+            "x:\n\ta: 'ü\n\ta: 3\n---\nb: }\n",
+            format!(
+                "{{x: {{a: ü}}}}; 2:1 \"\\t\" {tab}; 2:5 \"'ü\" {quote}; 3:2 \"a\" {twice}; 4:1 \"---\" {document}"
+            ),
+        ),
+    ] {
+        assert_eq!(mended(text), expected, "{text:?}");
     }
 }

@@ -44,7 +44,8 @@ finish act 3m ≤ 1h9m Redeploy"
     );
     assert_eq!((plan.calls_per_minute, plan.sites.len(), plan.waves[0].name.as_str()), (4, 1, "all"));
     let lane = plan.lanes().next().unwrap();
-    assert_eq!((lane.baseline.redeploy.to_string().as_str(), lane.baseline.healthy.len()), ("25m", 4));
+    let baseline = &lane.fleet().unwrap().baseline;
+    assert_eq!((baseline.redeploy.to_string().as_str(), baseline.healthy.len()), ("25m", 4));
     let labels: Vec<String> = lane.watches[0].conditions.iter().map(Condition::label).collect();
     assert_eq!(labels, ["targets ≥ 90%", "alarm storefront-5xx", "http /healthz"]);
     assert!(

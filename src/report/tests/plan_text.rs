@@ -143,7 +143,7 @@ fn nothing_to_do() {
 #[test]
 fn the_first_deployment_and_a_rollback() {
     let mut first = plan(false);
-    first.waves[0].lanes[0].baseline.live = None;
+    first.waves[0].lanes[0].fleet_mut().baseline.live = None;
     let text = plan_text(&first, &[], None, Style::PLAIN);
     assert!(text.contains("blue      nothing deployed before, live on 4 instances"), "{text}");
     assert!(text.contains("way back up to here: none: nothing was deployed before"), "{text}");

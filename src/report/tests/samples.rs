@@ -10,7 +10,9 @@ use crate::model::observed::{Baseline, Instance, ScalingGroup};
 use crate::model::pipeline::{FleetRef, Store};
 use crate::model::revision::BundleRef;
 use crate::model::{Name, Percent, Period, Release, Revision, RunId};
-use crate::plan::{Action, FleetBaseline, Hold, Intent, Lane, Plan, Site, Step, StepId, Watch, Wave, WayBack, What};
+use crate::plan::{
+    Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Plan, Site, Step, StepId, Watch, Wave, WayBack, What,
+};
 use crate::run::State;
 
 pub fn name(text: &str) -> Name {
@@ -92,25 +94,27 @@ fn lane(steps: Vec<Step>) -> Lane {
     Lane {
         target: name("web"),
         site: 0,
-        fleet: FleetRef { application: "storefront".to_owned(), deployment_group: "storefront-web".to_owned() },
         revision: revision("b"),
-        baseline: FleetBaseline {
-            live: Some(Baseline {
-                release: Some("r1".to_owned()),
-                revision: revision("a"),
-                deployment: "d-AAAAAAAAA".to_owned(),
-                bundle_exists: true,
-            }),
-            healthy: instances.iter().map(|instance| instance.id.clone()).collect(),
-            scaling_group: ScalingGroup {
-                name: "storefront-web-v1".to_owned(),
-                sizes: (4, 4, 8),
-                instances,
-                ..ScalingGroup::default()
+        on: On::Fleet(OnFleet {
+            group: FleetRef { application: "storefront".to_owned(), deployment_group: "storefront-web".to_owned() },
+            baseline: FleetBaseline {
+                live: Some(Baseline {
+                    release: Some("r1".to_owned()),
+                    revision: revision("a"),
+                    deployment: "d-AAAAAAAAA".to_owned(),
+                    bundle_exists: true,
+                }),
+                healthy: instances.iter().map(|instance| instance.id.clone()).collect(),
+                scaling_group: ScalingGroup {
+                    name: "storefront-web-v1".to_owned(),
+                    sizes: (4, 4, 8),
+                    instances,
+                    ..ScalingGroup::default()
+                },
+                target_groups,
+                redeploy: Period::minutes(12),
             },
-            target_groups,
-            redeploy: Period::minutes(12),
-        },
+        }),
         steps,
         watches: vec![Watch { id: "health".to_owned(), from: "reroute".into(), to: "bake".into(), conditions }],
     }

@@ -49,14 +49,10 @@ impl Deciding<'_> {
     }
 
     pub(super) fn end(&mut self, outcome: Outcome) {
-        let name = |lane: &Lane| {
-            let baseline = lane.baseline.live.as_ref();
-            let before = baseline.map(crate::model::observed::Baseline::label);
-            match outcome {
-                Outcome::Succeeded => self.plan.release.label.clone(),
-                Outcome::RolledBack | Outcome::Refused => before.unwrap_or_else(|| "nothing".to_owned()),
-                Outcome::Held | Outcome::Stuck => "unknown".to_owned(),
-            }
+        let name = |lane: &Lane| match outcome {
+            Outcome::Succeeded => self.plan.release.label.clone(),
+            Outcome::RolledBack | Outcome::Refused => lane.live().unwrap_or_else(|| "nothing".to_owned()),
+            Outcome::Held | Outcome::Stuck => "unknown".to_owned(),
         };
         let live = self.plan.lanes().map(|lane| (lane.target.clone(), name(lane))).collect();
         self.emit(Record::RunEnded { outcome, live });

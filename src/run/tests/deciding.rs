@@ -407,10 +407,10 @@ fn a_bake_counts_what_was_watched() {
 fn serving_alone_is_counted_per_look() {
     let mut plan = plan();
     let lane = &mut plan.waves[0].lanes[0];
-    lane.baseline.target_groups = vec![ARN.into(), "arn:tg/other".into()];
+    lane.fleet_mut().baseline.target_groups = vec![ARN.into(), "arn:tg/other".into()];
     let lane = lane.clone();
     let mut view = View::new(&plan).lanes.remove(0);
-    saw_group(&mut view, "storefront-asg", Some(lane.baseline.scaling_group.clone()), 0);
+    saw_group(&mut view, "storefront-asg", Some(lane.fleet().unwrap().baseline.scaling_group.clone()), 0);
     let mut look = |state: &str, seconds: i64| {
         view.saw_health(&lane, ARN, blue(&lane, "healthy"), at(seconds));
         view.saw_health(&lane, "arn:tg/other", blue(&lane, state), at(seconds));

@@ -10,7 +10,7 @@ use crate::model::pipeline::{Promote, Strategy};
 use crate::model::{Period, Pipeline, RunId};
 use crate::plan::build::build;
 use crate::plan::sample::{fleet, input, name, pipeline};
-use crate::plan::{Lane, Plan, StepId};
+use crate::plan::{Lane, OnFleet, Plan, StepId};
 use crate::run::State;
 use crate::run::settle::Advance;
 use crate::run::view::{Fact, LaneView};
@@ -44,12 +44,14 @@ pub fn plan_with_holds() -> Plan {
 pub fn plan_of_two(mut plan: Plan) -> Plan {
     let mut lane = plan.waves[0].lanes[0].clone();
     lane.target = name("api");
-    lane.fleet.deployment_group = "storefront-api".into();
-    lane.baseline.scaling_group.name = "api-asg".into();
-    lane.baseline.target_groups = vec!["arn:tg/api".into()];
+    let fleet = lane.fleet_mut();
+    fleet.group.deployment_group = "storefront-api".into();
+    fleet.baseline.scaling_group.name = "api-asg".into();
+    fleet.baseline.target_groups = vec!["arn:tg/api".into()];
+    let own = fleet.baseline.target_groups.clone();
     for condition in lane.watches.iter_mut().flat_map(|watch| &mut watch.conditions) {
         if let Condition::Targets { target_groups, .. } = condition {
-            target_groups.clone_from(&lane.baseline.target_groups);
+            target_groups.clone_from(&own);
         }
     }
     plan.waves[0].lanes.push(lane);
@@ -66,6 +68,11 @@ fn plan_of(pipeline: &Pipeline) -> Plan {
 /// Its first lane.
 pub fn lane() -> Lane {
     plan().waves[0].lanes[0].clone()
+}
+
+/// The fleet of a lane.
+pub fn on(lane: &Lane) -> &OnFleet {
+    lane.fleet().unwrap()
 }
 
 /// The fold of records, with the seconds at which they were written.
@@ -120,12 +127,12 @@ pub fn targets(groups: &[(&str, usize, &str)]) -> Vec<TargetHealth> {
 /// The baseline's own targets, all in this state.
 pub fn blue(lane: &Lane, state: &str) -> Vec<TargetHealth> {
     let target = |id: &String| TargetHealth { id: id.clone(), state: state.into(), reason: None };
-    lane.baseline.healthy.iter().map(target).collect()
+    on(lane).baseline.healthy.iter().map(target).collect()
 }
 
 /// The baseline's Auto Scaling group as it was.
 pub fn blue_group(lane: &Lane) -> ScalingGroup {
-    lane.baseline.scaling_group.clone()
+    on(lane).baseline.scaling_group.clone()
 }
 
 /// An alarm in a state.

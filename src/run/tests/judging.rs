@@ -68,7 +68,7 @@ fn targets_are_judged_by_how_many_are_left_and_for_how_long() {
 fn the_worst_target_group_counts_and_one_look_at_all_is_one_reading() {
     let mut lane = three_of_four();
     let arns = vec![ARN.to_owned(), "arn:tg/other".to_owned()];
-    lane.baseline.target_groups.clone_from(&arns);
+    lane.fleet_mut().baseline.target_groups.clone_from(&arns);
     let Condition::Targets { target_groups, .. } = &mut lane.watches[0].conditions[0] else { panic!() };
     target_groups.clone_from(&arns);
     let mut view = LaneView::default();

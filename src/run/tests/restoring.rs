@@ -172,7 +172,7 @@ fn after_a_success_only_a_deployment_goes_back() {
         assert_eq!(next(&view, &going_back(), 100), expected);
     }
     let mut unknown = lane();
-    unknown.baseline.live = None;
+    unknown.fleet_mut().baseline.live = None;
     let expected = "broken: the old fleet does not serve and no earlier release is known to deploy";
     assert_eq!(next_at(&unknown, &of(Some(None)), &going_back(), 100), expected);
 }
@@ -242,7 +242,7 @@ fn nothing_created_is_nothing_to_undo() {
     assert_eq!(next(&view(2), &aborted, 100), format!("{check} (2 of 3)"));
     assert_eq!(next(&view(3), &aborted, 100), "done: nothing had been changed");
     let mut nobody = lane();
-    nobody.baseline.healthy.clear();
+    nobody.fleet_mut().baseline.healthy.clear();
     assert_eq!(next_at(&nobody, &LaneView::default(), &aborted, 100), "done: nothing had been changed");
 }
 

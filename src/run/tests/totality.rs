@@ -80,7 +80,7 @@ fn view(plan: &Plan) -> impl Strategy<Value = View> + use<> {
                 seen.saw_deployment(found, at(*when));
             }
             if kind > 0 {
-                saw_group(seen, "storefront-asg", Some(lane.baseline.scaling_group.clone()), seconds);
+                saw_group(seen, "storefront-asg", Some(lane.fleet().unwrap().baseline.scaling_group.clone()), seconds);
                 saw_group(seen, "CodeDeploy_storefront-web_d-1", (kind > 1).then(Default::default), seconds);
             }
             for reading in 0..readings {

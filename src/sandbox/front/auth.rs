@@ -83,6 +83,7 @@ fn unreadable(why: Unreadable, protocol: Protocol) -> Refusal {
         (Unreadable::Missing, Protocol::Query(_)) => {
             (missing, 403, "Request is missing Authentication Token".to_owned())
         }
+        (Unreadable::Missing, Protocol::Rest(_)) => (missing, 403, "Missing Authentication Token".to_owned()),
         (Unreadable::Missing, _) => (missing, 400, "Missing Authentication Token".to_owned()),
         (Unreadable::Malformed(what), Protocol::S3) => {
             (incomplete, 400, format!("The authorization header is malformed; {what}"))
@@ -96,7 +97,7 @@ fn refuse(protocol: Protocol, family: Family, status: u16, message: impl Into<St
     let code = match protocol {
         Protocol::S3 => family.s3,
         Protocol::Query(_) => family.query,
-        Protocol::Json(_) | Protocol::Cbor => family.json,
+        Protocol::Json(_) | Protocol::Cbor | Protocol::Rest(_) => family.json,
     };
     ApiError::new(code, message).status(status).into()
 }

@@ -19,9 +19,9 @@ use super::calls::Call;
 use super::faults::{Action, Disturbance, Rule};
 use super::sts::Credentials;
 use super::world::{ApiError, Scope, Settings, Site, World};
-use super::{balancer, s3, sts};
+use super::{balancer, lambda, s3, sts};
 use auth::Caller;
-use protocol::Protocol;
+use protocol::{Operation, Protocol};
 
 /// The embedded AWS behind one function.
 #[derive(Clone)]
@@ -114,20 +114,37 @@ impl Sandbox {
             Err(error) => return Ok(protocol.refuse("", &error, id)),
         };
         let refuse = |error: ApiError| protocol.refuse(&operation.name, &error, id);
-        let disturbance = self.note(caller, &operation.name, String::new());
+        let resource = operation.input.text("FunctionName").filter(|_| matches!(protocol, Protocol::Rest(_)));
+        let disturbance = self.note(caller, &operation.name, resource.unwrap_or_default().to_owned());
         if let Some(error) = self.disturb(disturbance.before, protocol).await? {
             return Ok(refuse(error));
         }
         let site = Site { account: caller.identity.account.clone(), region: caller.region.clone() };
         let scope = Scope { site, caller: caller.identity.arn.clone() };
-        let reply = match caller.service.as_str() {
-            "sts" => sts::call_with_key(&self.world, &scope, &caller.key, &operation.name, &operation.input),
-            service => self.world.call(&scope, service, &operation.name, &operation.input),
+        let response = match caller.service.as_str() {
+            "lambda" if operation.name == lambda::INVOKE => self.invocation(protocol, &scope, &operation, id).await,
+            "sts" => {
+                let reply = sts::call_with_key(&self.world, &scope, &caller.key, &operation.name, &operation.input);
+                protocol.answer(&operation.name, &reply, id)
+            }
+            service => {
+                let reply = self.world.call(&scope, service, &operation.name, &operation.input);
+                protocol.answer(&operation.name, &reply, id)
+            }
         };
         if let Some(error) = self.disturb(disturbance.after, protocol).await? {
             return Ok(refuse(error));
         }
-        Ok(protocol.answer(&operation.name, &reply, id))
+        Ok(response)
+    }
+
+    /// An invocation takes its time, and its answer is the function's.
+    async fn invocation(&self, protocol: Protocol, scope: &Scope, operation: &Operation, id: u128) -> Response<Bytes> {
+        let (payload, id_text) = (operation.payload.clone(), protocol::uuid(id));
+        match lambda::invoke(&self.world, scope, &operation.input, payload, &id_text).await {
+            Ok(invoked) => protocol.raw(invoked.status, invoked.body, &invoked.headers, &id_text),
+            Err(error) => protocol.refuse(&operation.name, &error, id),
+        }
     }
 
     async fn object_storage(

@@ -2,7 +2,7 @@
 
 pub mod agent;
 pub mod model;
-mod processes;
+pub(super) mod processes;
 pub mod real;
 pub mod supervisor;
 
@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::lambda::environment::Environments;
+use super::lambda::model::ModelEnvironments;
 use super::world::{Site, World};
 
 /// An instance as its host needs to know it.
@@ -33,6 +35,11 @@ pub trait Hosts: Send + Sync {
 
     /// How to reach `port` of the instance; `None` if there is no such host.
     fn backend(&self, id: &str, port: u16) -> Option<Backend>;
+
+    /// What functions run on.
+    fn functions(&self) -> &dyn Environments {
+        &ModelEnvironments
+    }
 }
 
 /// The far end of a connection from a load balancer to an instance.

@@ -18,6 +18,8 @@ use tokio::task::AbortHandle;
 
 use super::super::codedeploy::commands::{Diagnostics, Specification};
 use super::super::codedeploy::events::Event;
+use super::super::lambda::environment::Environments;
+use super::super::lambda::real::RealFunctions;
 use super::super::world::World;
 use super::agent::appspec::{self, AppSpec};
 use super::agent::archives::{Which, which};
@@ -35,6 +37,7 @@ pub struct RealHosts {
     program: PathBuf,
     directory: PathBuf,
     hosts: Mutex<BTreeMap<String, Host>>,
+    functions: RealFunctions,
 }
 
 struct Host {
@@ -54,13 +57,15 @@ impl RealHosts {
         std::fs::metadata(&program)?;
         std::fs::create_dir_all(&directory)?;
         let directory = directory.canonicalize()?;
-        Ok(RealHosts { program, directory, hosts: Mutex::default() })
+        let functions = RealFunctions::new(&program, directory.join("functions"));
+        Ok(RealHosts { program, directory, hosts: Mutex::default(), functions })
     }
 
-    /// Ends all hosts and returns when their processes are gone.
+    /// Ends all hosts and functions, and returns when their processes are gone.
     pub async fn stop(&self) {
         let hosts = std::mem::take(&mut *lock(&self.hosts));
         futures_util::future::join_all(hosts.into_values().map(end)).await;
+        self.functions.stop().await;
     }
 
     fn boot(&self, world: &Arc<World>, instance: &Launched) -> io::Result<Host> {
@@ -141,6 +146,10 @@ impl Hosts for RealHosts {
 
     fn backend(&self, id: &str, port: u16) -> Option<Backend> {
         lock(&self.hosts).get(id).map(|host| Backend::Tcp(SocketAddr::new(IpAddr::V4(host.address), port)))
+    }
+
+    fn functions(&self) -> &dyn Environments {
+        &self.functions
     }
 }
 

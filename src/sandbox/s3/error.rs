@@ -35,7 +35,7 @@ impl From<ApiError> for Error {
 
 impl From<Error> for ApiError {
     fn from(error: Error) -> ApiError {
-        ApiError { status: error.status, code: error.code, message: error.message }
+        ApiError::new(&error.code, error.message).status(error.status)
     }
 }
 

@@ -86,6 +86,11 @@ impl Store {
     pub fn bucket(&mut self, name: &str) -> Result<&mut Bucket, Error> {
         self.buckets.get_mut(name).ok_or_else(|| Error::no_such_bucket(name))
     }
+
+    /// The region of a bucket.
+    pub fn region(&self, name: &str) -> Option<String> {
+        self.buckets.get(name).map(|bucket| bucket.region.clone())
+    }
 }
 
 impl Bucket {

@@ -6,6 +6,7 @@ pub mod cbor;
 pub mod json;
 pub mod percent;
 pub mod query;
+pub mod rest;
 pub mod signature;
 pub mod xml;
 

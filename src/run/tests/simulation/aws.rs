@@ -84,7 +84,7 @@ impl Dep {
 
 impl Site {
     pub fn new(lane: &Lane, luck: Luck) -> Site {
-        let blue = &lane.baseline.scaling_group;
+        let blue = &lane.fleet().unwrap().baseline.scaling_group;
         let instances: Vec<String> = blue.instances.iter().map(|it| it.id.clone()).collect();
         Site {
             registered: instances.iter().map(|id| (id.clone(), 0)).collect(),
@@ -187,7 +187,7 @@ impl Site {
     fn route_back(&mut self, dep: &Dep, now: i64) -> Phase {
         let of = dep.rolls_back.clone().unwrap();
         let forward = self.dep(&of).unwrap().clone();
-        let green = self.lane.green_group(&of);
+        let green = self.lane.fleet().unwrap().green_group(&of);
         if forward.has_moved {
             let Some(blue) = self.groups.get(&forward.from).filter(|group| group.gone_at.is_none()) else {
                 return Phase::Failed;
@@ -203,7 +203,7 @@ impl Site {
     }
 
     fn enter(&mut self, id: &str, phase: Phase, now: i64, rng: &mut fastrand::Rng) {
-        let green = self.lane.green_group(id);
+        let green = self.lane.fleet().unwrap().green_group(id);
         let dep = self.dep(id).unwrap();
         dep.phase = phase;
         dep.until = now

@@ -104,7 +104,7 @@ fn flaws_of(site: &super::aws::Site, outcome: Outcome) -> Vec<String> {
     if is("shipit:create") > 1 || is("shipit:restore") > 1 {
         flaws.push("a deployment was made twice".to_owned());
     }
-    let green = site.forward().map(|dep| site.lane().green_group(&dep.id));
+    let green = site.forward().map(|dep| site.lane().fleet().unwrap().green_group(&dep.id));
     let serving = site.serving();
     let serves_green = green.as_ref().is_some_and(|green| serving.contains(&green.as_str()));
     match outcome {

@@ -60,7 +60,23 @@ pub fn fetch(world: &World, revision: &Revision) -> Result<Bytes, String> {
 ///
 /// # Errors
 /// The archive is broken, too large, or reaches out of its directory; or what `take` says.
-pub fn unpack(bytes: &[u8], mut take: impl FnMut(Entry) -> Result<(), String>) -> Result<(), String> {
+pub fn unpack(bytes: &[u8], take: impl FnMut(Entry) -> Result<(), String>) -> Result<(), String> {
+    each(bytes, top, take)
+}
+
+/// The same for archives that are no deployment's: nothing is stripped.
+///
+/// # Errors
+/// As of [`unpack`].
+pub fn unpack_whole(bytes: &[u8], take: impl FnMut(Entry) -> Result<(), String>) -> Result<(), String> {
+    each(bytes, |_| 0, take)
+}
+
+fn each(
+    bytes: &[u8],
+    top: impl Fn(&[String]) -> usize,
+    mut take: impl FnMut(Entry) -> Result<(), String>,
+) -> Result<(), String> {
     let broken = |why: zip::result::ZipError| format!("The bundle could not be unpacked: {why}");
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
     if archive.len() > MOST_ENTRIES {

@@ -26,7 +26,11 @@ pub fn store(layout: &Layout, specification: &Specification, bytes: &[u8]) -> Re
     layout.note(specification, "_most_recent_install").map_err(said)
 }
 
-fn place(archive: &Path, entry: Entry) -> std::io::Result<()> {
+/// Puts an entry of an archive where it belongs.
+///
+/// # Errors
+/// What the disk says.
+pub fn place(archive: &Path, entry: Entry) -> std::io::Result<()> {
     match entry {
         Entry::Directory { path } => fs::create_dir_all(archive.join(path)),
         Entry::File { path, mode, content } => {

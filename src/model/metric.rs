@@ -1,0 +1,203 @@
+//! Conditions on a function's own metrics, as people write them.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::units::{Percent, Period};
+
+/// A condition on the calls of the new version through the alias. Exactly one of `errors` and `p99` is set.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MetricCondition {
+    /// The share of calls that fail: `< 1%`, or `not worse than baseline`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub errors: Option<ErrorsLimit>,
+    /// How long 99 of 100 calls take at most: `< 800ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p99: Option<LatencyLimit>,
+    /// With fewer calls than this nothing is decided.
+    #[serde(default = "MetricCondition::default_min_requests")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub min_requests: u32,
+}
+
+impl MetricCondition {
+    fn default_min_requests() -> u32 {
+        50
+    }
+
+    /// How the condition is called in records and on the screen.
+    pub fn label(&self) -> String {
+        let errors = self.errors.as_ref().map(|limit| format!("errors {limit}"));
+        let p99 = self.p99.as_ref().map(|limit| format!("p99 {limit}"));
+        [errors, p99].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// What is wrong with it, if anything is.
+    pub fn trouble(&self) -> Option<&'static str> {
+        match (&self.errors, &self.p99) {
+            (Some(_), None) | (None, Some(_)) => None,
+            (None, None) => Some("one of `errors` and `p99` is needed"),
+            (Some(_), Some(_)) => Some("`errors` and `p99` are two conditions; write them as two entries of the list"),
+        }
+    }
+}
+
+/// How many calls may fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorsLimit {
+    /// Less than this share.
+    Below(Percent),
+    /// Not more often than the old version, as far as can be told.
+    NotWorse,
+}
+
+/// The word for "not more often than the old version".
+const NOT_WORSE: &str = "not worse than baseline";
+
+impl fmt::Display for ErrorsLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ErrorsLimit::Below(share) => write!(f, "< {share}"),
+            ErrorsLimit::NotWorse => f.write_str(NOT_WORSE),
+        }
+    }
+}
+
+impl FromStr for ErrorsLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ErrorsLimit, String> {
+        if text == NOT_WORSE {
+            return Ok(ErrorsLimit::NotWorse);
+        }
+        let wrong = || format!("`{text}` is not a limit; write `< 1%` or `{NOT_WORSE}`");
+        let share: Percent = text.strip_prefix('<').ok_or_else(wrong)?.trim_start().parse().map_err(|_| wrong())?;
+        if share.hundredths() == 0 { Err(wrong()) } else { Ok(ErrorsLimit::Below(share)) }
+    }
+}
+
+/// How long calls may take, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LatencyLimit {
+    /// Less than this.
+    pub milliseconds: u32,
+}
+
+impl fmt::Display for LatencyLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "< {}ms", self.milliseconds)
+    }
+}
+
+impl FromStr for LatencyLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<LatencyLimit, String> {
+        let wrong = || format!("`{text}` is not a limit; write `< 800ms` or `< 2s`");
+        let length = text.strip_prefix('<').ok_or_else(wrong)?.trim_start();
+        let (number, factor) = match length.strip_suffix("ms") {
+            Some(number) => (number, 1),
+            None => (length.strip_suffix('s').ok_or_else(wrong)?, 1000),
+        };
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(wrong());
+        }
+        let milliseconds = number.parse::<u32>().ok().and_then(|count| count.checked_mul(factor)).ok_or_else(wrong)?;
+        if (1..=900_000).contains(&milliseconds) { Ok(LatencyLimit { milliseconds }) } else { Err(wrong()) }
+    }
+}
+
+/// What becomes of a wait in which a condition cannot be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OnUndecided {
+    /// How long a wait goes on without a verdict.
+    pub after: Period,
+    /// What happens then.
+    pub then: Then,
+}
+
+impl Default for OnUndecided {
+    fn default() -> OnUndecided {
+        OnUndecided { after: Period::minutes(15), then: Then::Pause }
+    }
+}
+
+/// What happens when a condition cannot be told for too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Then {
+    /// A person decides, with `shipit promote` or `shipit abort`.
+    Pause,
+    /// It counts as a no.
+    Fail,
+    /// It counts as a yes.
+    Pass,
+}
+
+macro_rules! as_text {
+    ($type:ident, $pattern:literal, $description:literal) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
+                Cow::<str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+        impl JsonSchema for $type {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($type).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": $pattern, "description": $description })
+            }
+        }
+    };
+}
+as_text!(
+    ErrorsLimit,
+    r"^(< *[0-9]{1,3}(\.[0-9]{1,2})?%|not worse than baseline)$",
+    "A share of the calls, `< 1%`, or `not worse than baseline`."
+);
+as_text!(LatencyLimit, r"^< *[0-9]+(ms|s)$", "A length of time: `< 800ms`, `< 2s`.");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_read_and_written() {
+        for (text, written) in [("< 1%", "< 1%"), ("<0.5%", "< 0.5%"), (NOT_WORSE, NOT_WORSE)] {
+            assert_eq!(text.parse::<ErrorsLimit>().unwrap().to_string(), written);
+        }
+        for (text, written) in [("< 800ms", "< 800ms"), ("<2s", "< 2000ms")] {
+            assert_eq!(text.parse::<LatencyLimit>().unwrap().to_string(), written);
+        }
+        for bad in ["1%", "< 0%", "> 1%", "< 1", "not worse", "", "<= 1%"] {
+            assert!(bad.parse::<ErrorsLimit>().is_err(), "{bad}");
+        }
+        for bad in ["800ms", "< 0ms", "< 5m", "< 1.5s", "< 901s", "< 99999999999s", "", "< +5ms"] {
+            assert!(bad.parse::<LatencyLimit>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_condition_is_about_one_thing() {
+        let of = |text: &str| serde_json::from_str::<MetricCondition>(text).unwrap();
+        let errors = of(r#"{"errors":"< 1%","min_requests":20}"#);
+        assert_eq!((errors.label().as_str(), errors.min_requests, errors.trouble()), ("errors < 1%", 20, None));
+        assert_eq!(
+            (of(r#"{"p99":"< 1s"}"#).label().as_str(), of(r#"{"p99":"< 1s"}"#).min_requests),
+            ("p99 < 1000ms", 50)
+        );
+        assert!(of("{}").trouble().is_some() && of(r#"{"errors":"< 1%","p99":"< 1s"}"#).trouble().is_some());
+    }
+}
