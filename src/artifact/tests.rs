@@ -111,6 +111,20 @@ fn the_same_tree_gives_the_same_bytes() {
     assert_eq!(first.size, bytes(&first).len() as u64);
 }
 
+/// The compressor's own bytes are pinned, too: they must not depend on the processor.
+#[test]
+fn larger_files_give_the_same_bytes_everywhere() {
+    let scratch = Scratch::new("larger");
+    scratch.file("appspec.yml", "version: 0.0\nos: linux\n");
+    let lines: Vec<String> = (0..20_000_u64).map(|n| format!("{:x} line {}", n * n * 2_654_435_761, n % 97)).collect();
+    scratch.file("lines", &lines.join("\n"));
+    let bundle = from_dir(&scratch.0, &[]).unwrap();
+    assert_eq!(
+        (bundle.size, bundle.sha256.as_str()),
+        (200_527, "304479fbe3eacd21a091e41db5ffb84fc42b02a66445c31ffe3e9da1ad9ddcc5")
+    );
+}
+
 #[test]
 fn a_bundle_holds_what_the_tree_holds() {
     let tree = small_tree("holds", false);
@@ -344,10 +358,10 @@ fn what_cannot_be_read_is_named() {
     let scratch = Scratch::new("unreadable");
     scratch.file("appspec.yml", "");
     for name in ["a", "d/b"] {
-        fs::set_permissions(scratch.file(name, ""), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(scratch.file(name, ""), fs::Permissions::from_mode(0o0)).unwrap();
     }
     fs::create_dir(scratch.0.join("e")).unwrap();
-    fs::set_permissions(scratch.0.join("e"), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(scratch.0.join("e"), fs::Permissions::from_mode(0o0)).unwrap();
     let failure = from_dir(&scratch.0, &[]).unwrap_err();
     fs::set_permissions(scratch.0.join("e"), fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(failure.message.matches("[bundle/unreadable]").count(), 3, "{failure}");

@@ -187,7 +187,7 @@ fn a_file_that_is_left_out_is_said_to_be() {
     let opened = open(Recipe { path: &root, exclude: &[], extra: &[], allow_large: false }).map_err(drop).unwrap();
     let report = check(&opened, "appspec.yml").1.to_string();
     std::fs::remove_dir_all(&root).unwrap();
-    assert!(report.ends_with("  help: it is on disk, but an ignore file or `exclude` leaves it out; `!/bin/x.sh` in an .ignore file brings it back"), "{report}");
+    assert!(report.ends_with("  help: it is on disk, but `exclude` or an ignore file leaves it out; `!/bin/x.sh` in an .ignore file wins over .gitignore"), "{report}");
 }
 
 proptest::proptest! {

@@ -128,7 +128,7 @@ fn missing(spec: &Spec<'_>, broken: &mut Broken<'_>, place: &[crate::yaml::Step<
 pub fn files_help(spec: &Spec<'_>, clean: &str) -> String {
     if spec.opened.is_left_out(clean) {
         format!(
-            "it is on disk, but an ignore file or `exclude` leaves it out; `!/{clean}` in an .ignore file brings it back"
+            "it is on disk, but `exclude` or an ignore file leaves it out; `!/{clean}` in an .ignore file wins over .gitignore"
         )
     } else {
         "paths begin at the bundle's root, where appspec.yml lies".to_owned()
