@@ -18,6 +18,7 @@ use super::route_back::parts;
 use super::served::{Place, Served};
 use super::ship::{Order, Shipped, ship};
 use super::traffic::{BASELINE, CANDIDATE, Traffic};
+use crate::artifact::Recipe;
 use crate::artifact::bundle::{self, Bundle};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
@@ -155,7 +156,9 @@ impl Rehearsal {
             return Err(Failure::new(Kind::Usage, what));
         }
         let env = release_env(release, faults).map_err(|why| Failure::new(Kind::Usage, why))?;
-        bundle::from_dir(&path, &[("release.env".to_owned(), env.into_bytes())])
+        let extra = [("release.env".to_owned(), env.into_bytes())];
+        let (exclude, allow_large) = (artifact.exclude.as_slice(), artifact.allow_large);
+        bundle::of(Recipe { path: &path, exclude, extra: &extra, allow_large })
     }
 
     fn driver(&self, served: &Served, user: &Credentials) -> Result<Driver> {
