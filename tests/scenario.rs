@@ -17,5 +17,7 @@ mod releases;
 mod signals;
 #[path = "scenario/stage.rs"]
 mod stage;
+#[path = "scenario/telling.rs"]
+mod telling;
 #[path = "scenario/weather.rs"]
 mod weather;

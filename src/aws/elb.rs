@@ -33,7 +33,7 @@ impl Clients {
     }
 
     /// One unknown name fails the whole call, so then they are asked for one by one.
-    async fn named(&self, names: &[String]) -> Result<Vec<TargetGroup>> {
+    pub(super) async fn named(&self, names: &[String]) -> Result<Vec<TargetGroup>> {
         if names.is_empty() {
             return Ok(Vec::new());
         }

@@ -4,9 +4,7 @@ use aws_sdk_codedeploy::types::{DeploymentGroupInfo, LastDeploymentInfo};
 
 use super::Clients;
 use super::codedeploy::empty;
-use super::codedeploy::revision_of;
 use super::error::{AwsError, Call, Result, failed};
-use crate::model::Revision;
 use crate::model::observed::{Group, MinHealthy};
 
 const GET_GROUP: Call = ("codedeploy", "GetDeploymentGroup");
@@ -46,23 +44,6 @@ impl Clients {
         })?;
         let info = answer.deployment_group_info.ok_or_else(|| empty(GET_GROUP))?;
         Ok((group_of(&info), state_of(&info)))
-    }
-
-    /// What is live on a deployment group, in two calls: its Auto Scaling groups, and the last deployment that succeeded
-    /// with its bundle.
-    ///
-    /// # Errors
-    /// The calls'.
-    pub async fn live(
-        &self,
-        application: &str,
-        group: &str,
-    ) -> Result<(Vec<String>, Option<(String, Option<Revision>)>)> {
-        let (group, state) = self.group(application, group).await?;
-        let Some(id) = state.last_successful else { return Ok((group.scaling_groups, None)) };
-        let infos = self.deployment_infos(std::slice::from_ref(&id)).await?;
-        let revision = infos.first().and_then(|info| revision_of(info.revision()).ok());
-        Ok((group.scaling_groups, Some((id, revision))))
     }
 
     /// Other deployment groups of the application that name one of these Auto Scaling groups.

@@ -21,6 +21,7 @@ mod metrics;
 mod observe;
 mod observe_function;
 mod release;
+mod serving;
 
 use std::time::Duration;
 
@@ -40,6 +41,7 @@ pub use error::{AwsError, Call, Class, Result};
 pub use groups::GroupState;
 pub use guard::{Calls, SharedGuard, is_mutating};
 pub use metrics::VersionCalls;
+pub use serving::Serving;
 
 /// Where clients come from.
 #[derive(Clone, Debug)]

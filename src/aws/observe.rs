@@ -158,7 +158,7 @@ fn is_of(info: &DeploymentInfo, group: &Group) -> bool {
 
 /// The unfinished deployment that a person has to know of: rather one that somebody asked for than one for an instance
 /// that scaled out, then the oldest.
-fn active_of<'a>(infos: impl Iterator<Item = &'a DeploymentInfo>) -> Option<ActiveDeployment> {
+pub(super) fn active_of<'a>(infos: impl Iterator<Item = &'a DeploymentInfo>) -> Option<ActiveDeployment> {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let all = infos.map(|info| ActiveDeployment {
         id: text(info.deployment_id()),

@@ -95,6 +95,20 @@ pub enum Output {
     Plain,
 }
 
+/// The same for a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PlanOutput {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+    /// For people, without live lines and colours.
+    Plain,
+    /// For a comment on a pull request.
+    Markdown,
+}
+
 /// `validate`.
 #[derive(Debug, ClapArgs)]
 pub struct ValidateArgs {
@@ -116,11 +130,11 @@ pub struct ReleaseArgs {
 /// `plan`.
 #[derive(Debug, ClapArgs)]
 pub struct PlanArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
+    /// What is shipped.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub release: ReleaseArgs,
     /// Exit with 3 if the plan changes something
     #[arg(long)]
@@ -133,7 +147,7 @@ pub struct PlanArgs {
     pub result_file: Option<PathBuf>,
     /// The form of standard output
     #[arg(short, long, value_enum, default_value_t)]
-    pub output: Output,
+    pub output: PlanOutput,
 }
 
 /// How a run is driven and told.
@@ -156,14 +170,14 @@ pub struct DriveArgs {
 /// `deploy`.
 #[derive(Debug, ClapArgs)]
 pub struct DeployArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
+    /// What is shipped.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub release: ReleaseArgs,
+    /// How the run is driven and told.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub drive: DriveArgs,
     /// Run the plan of this file, and refuse if the world has moved since
     #[arg(long, value_name = "FILE")]
@@ -176,11 +190,11 @@ pub struct DeployArgs {
 /// `promote`, `abort`.
 #[derive(Debug, ClapArgs)]
 pub struct RunArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
+    /// How the run is driven and told.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub drive: DriveArgs,
     /// Only leave the decision; do not drive
     #[arg(long)]
@@ -190,11 +204,11 @@ pub struct RunArgs {
 /// `rollback`.
 #[derive(Debug, ClapArgs)]
 pub struct RollbackArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
+    /// How the run is driven and told.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub drive: DriveArgs,
     /// The release to go back to; the last good one before the live one if it is left out
     #[arg(long, value_name = "RELEASE")]
@@ -204,11 +218,11 @@ pub struct RollbackArgs {
 /// `resume`.
 #[derive(Debug, ClapArgs)]
 pub struct ResumeArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
+    /// How the run is driven and told.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub drive: DriveArgs,
     /// Do nothing if there is no unfinished run, or if somebody drives it
     #[arg(long)]
@@ -218,8 +232,8 @@ pub struct ResumeArgs {
 /// `status`, `history`.
 #[derive(Debug, ClapArgs)]
 pub struct ReadArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
     /// The form of standard output
     #[arg(short, long, value_enum, default_value_t)]
@@ -231,8 +245,8 @@ pub struct ReadArgs {
 pub struct ShowArgs {
     /// The run; `shipit history` lists them
     pub run: String,
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
     /// The form of standard output
     #[arg(short, long, value_enum, default_value_t)]
@@ -242,8 +256,8 @@ pub struct ShowArgs {
 /// `rehearse`.
 #[derive(Debug, ClapArgs)]
 pub struct RehearseArgs {
+    /// Which pipeline and where.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub at: Where,
     /// Instances per fleet
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=50))]

@@ -33,7 +33,7 @@ pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
         is_still_true(&built.plan, &around.directory.join(path))?;
     }
     if built.plan.is_empty() {
-        return Ok(no_change(around, "deploy", &built.plan));
+        return Ok(no_change(around, "deploy", &built));
     }
     let text = plan_text(&built.plan, &built.notes, None, around.err_style);
     around.say_folded("the plan", &text);

@@ -9,7 +9,7 @@ use super::runs::Loaded;
 use crate::engine::{Driven, Driver, Site};
 use crate::error::{Kind, Result};
 use crate::event::record::{Outcome, Side};
-use crate::plan::Plan;
+use crate::plan::build::Built;
 use crate::probe::Prober;
 use crate::report::result::ErrorDocument;
 use crate::report::suggestions::suggestions;
@@ -81,7 +81,7 @@ pub async fn drive(
             .map(|next| format!("{}   # {}", next.command, next.does))
             .collect();
         let error = result.error.get_or_insert_with(|| unfinished(&driven, &state));
-        error.help = Some(next.join("\n"));
+        error.help = Some(error.help.take().into_iter().chain(next).collect::<Vec<_>>().join("\n"));
     }
     let text = ending(&run.plan, &state, &project.invocation, is_driven, around.out_style);
     Ok(around.end(&result, &text))
@@ -128,9 +128,9 @@ fn reporters(args: &DriveArgs, around: &Around) -> Reporters {
 }
 
 /// Ends a command for which nothing had to change.
-pub fn no_change(around: &mut Around, command: &str, plan: &Plan) -> u8 {
-    let result = ResultDocument::of_plan(command, plan, 0);
-    let text = plan_text(plan, &[], None, around.out_style);
+pub fn no_change(around: &mut Around, command: &str, built: &Built) -> u8 {
+    let result = ResultDocument::of_plan(command, &built.plan, 0);
+    let text = plan_text(&built.plan, &built.notes, None, around.out_style);
     around.end(&result, &text)
 }
 

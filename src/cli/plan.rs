@@ -1,12 +1,12 @@
 //! `shipit plan`.
 
-use super::args::{Output, PlanArgs};
+use super::args::{PlanArgs, PlanOutput};
 use super::around::Around;
 use super::ended::CHANGES;
 use super::project::Project;
 use super::{Ended, prepare};
 use crate::error::{Failure, Kind};
-use crate::report::{ResultDocument, plan_text};
+use crate::report::{ResultDocument, plan_markdown, plan_text};
 
 pub async fn run(args: &PlanArgs, around: &mut Around) -> Ended {
     let project = Project::open(&args.at, around)?;
@@ -21,10 +21,11 @@ pub async fn run(args: &PlanArgs, around: &mut Around) -> Ended {
             .map_err(|error| Failure::new(Kind::Usage, format!("{} cannot be written: {error}", path.display())))?;
     }
     let text = match args.output {
-        Output::Json => json,
-        Output::Text | Output::Plain => {
+        PlanOutput::Json => json,
+        PlanOutput::Text | PlanOutput::Plain => {
             plan_text(&built.plan, &built.notes, Some(&project.invocation), around.out_style)
         }
+        PlanOutput::Markdown => plan_markdown(&built.plan, &built.notes, Some(&project.invocation)),
     };
     let code = if args.detailed_exitcode && !built.plan.is_empty() { CHANGES } else { 0 };
     let document = ResultDocument::of_plan("plan", &built.plan, code);

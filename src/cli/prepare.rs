@@ -125,6 +125,7 @@ pub async fn plan(project: &Project, cloud: &Cloud, around: &Around, wanted: &Wa
         release: wanted.release.clone(),
         revisions: wanted.revisions.clone(),
         observed: found.into_iter().collect(),
+        past: head.past(),
         caller,
         region: project.place.region.clone(),
     };

@@ -1,6 +1,7 @@
 //! The process around a command: clock, credentials, terminal, signals.
 
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -53,7 +54,7 @@ async fn command(words: &[String]) -> u8 {
         config = loading => (config, None),
         code = signals.next() => (aws_types::SdkConfig::builder().build(), Some(code)),
     };
-    let (out_style, err_style) = (style(io::stdout().is_terminal()), style(io::stderr().is_terminal()));
+    let (out_style, err_style) = (style(&io::stdout()), style(&io::stderr()));
     let driving = Arc::new(Mutex::new(None));
     let mut around = Around {
         driving: Arc::clone(&driving),
@@ -157,16 +158,22 @@ async fn watch_signals(mut signals: Signals, stop: watch::Sender<bool>, driving:
     }
 }
 
-fn style(is_terminal: bool) -> Style {
+fn style(stream: &(impl IsTerminal + AsFd)) -> Style {
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"].iter().map(|name| variable(name)).find(|value| !value.is_empty());
     Style::choose(&Surroundings {
-        is_terminal,
-        columns: variable("COLUMNS").parse().ok(),
+        is_terminal: stream.is_terminal(),
+        columns: variable("COLUMNS").parse().ok().or_else(|| columns(stream)),
         no_color: variable("NO_COLOR"),
         term: variable("TERM"),
         locale: locale.unwrap_or_default(),
     })
+}
+
+/// The columns of a terminal, as it says itself; a terminal that does not know says none.
+fn columns(stream: &impl AsFd) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(stream).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// `user@host`, for people, and the build if there is one.

@@ -35,7 +35,7 @@ pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
     let by = caller.arn.clone();
     let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, caller)).await?;
     if built.plan.is_empty() {
-        return Ok(no_change(around, "rollback", &built.plan));
+        return Ok(no_change(around, "rollback", &built));
     }
     let text = plan_text(&built.plan, &built.notes, None, around.err_style);
     around.say_folded("the plan", &text);

@@ -2,40 +2,48 @@
 
 use std::io::Write;
 
-use futures_util::future::join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use super::args::{Output, ReadArgs, ShowArgs};
 use super::around::Around;
 use super::project::{Cloud, Project};
 use super::{Ended, runs};
+use crate::aws::{AwsError, Serving};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
 use crate::model::pipeline::Target;
 use crate::model::{Name, Revision, RunId};
 use crate::report::status::{Driver, RunView, TargetStatus};
-use crate::report::{HistoryRow, StatusView, ending, history_text, lines, status_text};
-use crate::run::State;
+use crate::report::{HistoryRow, StatusView, ending, history_text, lines, status_text, words};
+use crate::run::{LaneState, State};
 use crate::store::head::{self, Head, RunSummary};
-use crate::store::lock;
+use crate::store::{StoreError, lock};
 use crate::time::wall_now;
 
 /// Runs that `history` shows.
 const RUNS_SHOWN: usize = 20;
 
+/// Targets and runs that are looked at at the same time.
+const SIDE_BY_SIDE: usize = 16;
+
 /// `shipit status`.
 pub async fn status(args: &ReadArgs, around: &mut Around) -> Ended {
     let project = Project::open(&args.at, around)?;
     let cloud = project.cloud(around, "shipit-status").await;
-    let (head, seen) =
-        tokio::try_join!(head::read(&cloud.bucket, &cloud.keys), lock::read(&cloud.bucket, &cloud.keys))?;
-    let found =
-        join_all(project.pipeline.targets.iter().map(|(name, target)| live(&cloud, &head.0, name, target))).await;
-    let (targets, notes): (Vec<TargetStatus>, Vec<Option<String>>) = found.into_iter().unzip();
-    let driver = driver(&seen.lock);
-    let run = match &seen.lock.claim {
-        Some(claim) => runs::load(&cloud.bucket, &cloud.keys, &claim.run).await?.filter(|run| !run.state.has_ended()),
-        None => None,
+    let targets: Vec<(&Name, &Target)> = project.pipeline.targets.iter().collect();
+    let looks = async {
+        let mut found = Vec::new();
+        for some in targets.chunks(SIDE_BY_SIDE) {
+            found.extend(join_all(some.iter().map(|(name, target)| look(&cloud, name, target))).await);
+        }
+        Ok(found)
     };
+    let ((head, _), (lock, run), found) =
+        tokio::try_join!(head::read(&cloud.bucket, &cloud.keys), unfinished(&cloud), looks)?;
+    let mut notes = Vec::new();
+    let ours: Vec<&String> = run.iter().flat_map(|run| &run.state.lanes).filter_map(in_work).collect();
+    let targets = found.into_iter().map(|found| target_status(found, &head, &ours, &mut notes)).collect();
+    let driver = driver(&lock);
     let view = StatusView {
         v: 0,
         at: around.clock.now(),
@@ -43,7 +51,7 @@ pub async fn status(args: &ReadArgs, around: &mut Around) -> Ended {
         environment: project.environment.clone(),
         targets,
         run: run.map(|run| RunView::of(&run.plan, &run.state, driver, &project.invocation)),
-        notes: notes.into_iter().flatten().collect(),
+        notes,
     };
     let text = match args.output {
         Output::Json => json(&view)?,
@@ -60,34 +68,59 @@ fn driver(lock: &lock::Lock) -> Option<Driver> {
     Some(Driver { holder: held.holder.who.clone(), seen_seconds_ago })
 }
 
-/// What AWS says is live on a target, called by its release where shipit brought it.
-async fn live(cloud: &Cloud, head: &Head, name: &Name, target: &Target) -> (TargetStatus, Option<String>) {
-    let known = head.live.get(name);
-    let mut status = TargetStatus {
-        target: name.clone(),
-        live: None,
-        deployment: None,
-        since: None,
-        group: None,
-        healthy: None,
-        active: None,
+/// The lock, and the unfinished run that it names.
+async fn unfinished(cloud: &Cloud) -> std::result::Result<(lock::Lock, Option<runs::Loaded>), StoreError> {
+    let lock = lock::read(&cloud.bucket, &cloud.keys).await?.lock;
+    let run = match &lock.claim {
+        Some(claim) => runs::load(&cloud.bucket, &cloud.keys, &claim.run).await?,
+        None => None,
     };
+    Ok((lock, run.filter(|run| !run.state.has_ended())))
+}
+
+/// The deployment that a lane of the unfinished run works with.
+fn in_work(lane: &LaneState) -> Option<&String> {
+    lane.redeployment.as_ref().or(lane.deployment.as_ref())
+}
+
+/// What AWS says of a target.
+async fn look<'a>(
+    cloud: &Cloud,
+    name: &'a Name,
+    target: &Target,
+) -> (&'a Name, std::result::Result<Serving, AwsError>) {
     let fleet = &target.fleet;
-    match cloud.clients.live(&fleet.application, &fleet.deployment_group).await {
+    (name, cloud.clients.serving(&fleet.application, &fleet.deployment_group).await)
+}
+
+/// What is live on a target, called by its release where shipit brought it. What could not be seen becomes a note.
+fn target_status(
+    (name, found): (&Name, std::result::Result<Serving, AwsError>),
+    head: &Head,
+    ours: &[&String],
+    notes: &mut Vec<String>,
+) -> TargetStatus {
+    let known = head.live.get(name);
+    let serving = match found {
+        Ok(serving) => serving,
         Err(error) => {
-            status.live = known.map(|live| live.release.clone());
-            (status, Some(format!("{name}: {error}")))
+            notes.push(format!("{name}: {error}"));
+            let live =
+                known.map(|live| format!("{} by the last run, which AWS could not be asked about", live.release));
+            return TargetStatus { live, ..TargetStatus::of(name) };
         }
-        Ok((groups, last)) => {
-            status.group = groups.into_iter().next();
-            let (deployment, revision) = last.unzip();
-            let revision = revision.flatten();
-            let known = known.filter(|live| revision.as_ref().is_some_and(|it| it.key == live.revision.key));
-            status.since = known.map(|live| live.since);
-            status.live = known.map(|live| live.release.clone()).or_else(|| revision.as_ref().map(Revision::label));
-            status.deployment = deployment;
-            (status, None)
-        }
+    };
+    notes.extend(serving.remarks.iter().map(|remark| format!("{name}: {remark}")));
+    let known = known.filter(|live| serving.revision.as_ref().is_some_and(|it| it.key == live.revision.key));
+    let active = serving.active.filter(|active| !ours.contains(&&active.id));
+    TargetStatus {
+        live: known.map(|live| live.release.clone()).or_else(|| serving.revision.as_ref().map(Revision::label)),
+        deployment: serving.deployment,
+        since: known.map(|live| live.since),
+        group: serving.scaling_groups.into_iter().next(),
+        healthy: serving.healthy,
+        active: active.map(|active| words::active(&active)),
+        ..TargetStatus::of(name)
     }
 }
 
@@ -96,17 +129,11 @@ pub async fn history(args: &ReadArgs, around: &mut Around) -> Ended {
     let project = Project::open(&args.at, around)?;
     let cloud = project.cloud(around, "shipit-history").await;
     let known = head::read(&cloud.bucket, &cloud.keys).await?.0.runs;
+    let ids = newest(&cloud).await?;
     let mut rows = Vec::new();
-    for id in newest(&cloud).await? {
-        match known.iter().find(|run| run.run == id) {
-            Some(summary) => rows.push(row(summary)),
-            None => {
-                let run = runs::load(&cloud.bucket, &cloud.keys, &id).await?;
-                rows.extend(
-                    run.filter(|run| !run.envelopes.is_empty()).map(|run| HistoryRow::of(&run.plan, &run.state)),
-                );
-            }
-        }
+    for some in ids.chunks(SIDE_BY_SIDE) {
+        let read = |id| history_row(&cloud, &known, id);
+        rows.extend(try_join_all(some.iter().map(read)).await?.into_iter().flatten());
     }
     let text = match args.output {
         Output::Json => json(&rows)?,
@@ -114,6 +141,19 @@ pub async fn history(args: &ReadArgs, around: &mut Around) -> Ended {
     };
     let _ = around.out.write_all(text.as_bytes());
     Ok(0)
+}
+
+/// A run in a row: from the head if that knows it, or else from its journal. A run that never began is none.
+async fn history_row(
+    cloud: &Cloud,
+    known: &[RunSummary],
+    id: &RunId,
+) -> std::result::Result<Option<HistoryRow>, StoreError> {
+    if let Some(summary) = known.iter().find(|run| run.run == *id) {
+        return Ok(Some(row(summary)));
+    }
+    let run = runs::load(&cloud.bucket, &cloud.keys, id).await?;
+    Ok(run.filter(|run| !run.envelopes.is_empty()).map(|run| HistoryRow::of(&run.plan, &run.state)))
 }
 
 async fn newest(cloud: &Cloud) -> Result<Vec<RunId>> {
@@ -142,7 +182,7 @@ fn row(run: &RunSummary) -> HistoryRow {
         ended: run.ended,
         by: Some(run.by.clone()),
         cause: run.cause.clone(),
-        parent: None,
+        parent: run.parent.clone(),
         build: run.build.clone(),
     }
 }

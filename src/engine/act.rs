@@ -7,11 +7,12 @@ use jiff::Timestamp;
 
 use crate::aws::{AwsError, Class, Clients, CreateDeployment, Wait};
 use crate::event::record::{Cause, Record, Side};
-use crate::model::facts::{Deployment, Status};
+use crate::model::facts::Status;
 use crate::model::observed::TargetHealth;
 use crate::model::{Revision, RunId};
 use crate::plan::{FleetBaseline, Intent, Lane, OnFleet, StepId};
 use crate::run::compare::{Leftover, compare};
+use crate::run::explain::occupied;
 use crate::run::next::PlannedCall;
 use crate::run::settle::Call;
 
@@ -235,7 +236,7 @@ impl Act {
         if is_awss_own || self.planned.call == Call::Redeploy {
             return Err(Trouble::Later(format!("waiting for {id} ({}) to end", other.creator)));
         }
-        Ok(Seen::Broken(Cause { side: Side::Busy, what: busy(&other), details: Vec::new() }))
+        Ok(Seen::Broken(occupied(&other, &clients.region)))
     }
 
     async fn compare(&self, clients: &Clients) -> Result<Seen, Trouble> {
@@ -256,7 +257,7 @@ impl Act {
             Ok(note) => Seen::Done(note),
             Err(losses) => {
                 let what = format!("green is not what blue is ({} differences)", losses.len());
-                Seen::Broken(Cause { side: Side::Condition, what, details: losses })
+                Seen::Broken(Cause::new(Side::Condition, what).details(losses))
             }
         })
     }
@@ -355,14 +356,7 @@ fn is_code(error: &AwsError, codes: &[&str]) -> bool {
 }
 
 fn refused(what: String) -> Cause {
-    Cause { side: Side::Refused, what, details: Vec::new() }
-}
-
-/// Who occupies the group.
-fn busy(other: &Deployment) -> String {
-    let since = other.created.map(|at| format!(" since {}", at.strftime("%H:%M:%SZ"))).unwrap_or_default();
-    let what = if other.description.is_empty() { String::new() } else { format!(" ({})", other.description) };
-    format!("deployment {} of {}{what} is active{since}", other.id, other.creator)
+    Cause::new(Side::Refused, what)
 }
 
 #[cfg(test)]

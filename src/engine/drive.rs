@@ -159,7 +159,10 @@ impl Driver {
             let _ = tokio::time::timeout(10 * LAST_WRITE, added).await;
         }
         keeper.release(is_over).await;
-        let _ = driving.reporters.finish();
+        if let Err(error) = driving.reporters.finish() {
+            // The run is what it is; whoever reads what is missing has to know.
+            driving.reporters.note(driving.clock.now(), &error.to_string());
+        }
         (result, driving.state, driving.journal.head().to_owned())
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::event::record::Outcome;
-use crate::model::Name;
-use crate::plan::{Lane, Plan};
-use crate::run::{RunStatus, State};
+use crate::model::{Name, Period};
+use crate::plan::{Action, Lane, Plan, StepId, What};
+use crate::run::{LaneState, RunStatus, State};
 use crate::store::head::{Live, RunSummary};
 
 /// What the head of the environment is told of a run that has ended: the run in a line, and what it made live.
@@ -36,6 +36,22 @@ pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live
         outcome,
         cause: state.cause.as_ref().map(|cause| cause.what.clone()),
         build: state.build.clone(),
+        parent: state.parent.clone(),
+        took: if outcome == Some(Outcome::Succeeded) { took(plan, state) } else { BTreeMap::new() },
     };
     (summary, made_live)
+}
+
+/// How long the acts of each target took. How long holds take is said by the pipeline.
+fn took(plan: &Plan, state: &State) -> BTreeMap<Name, BTreeMap<StepId, Period>> {
+    let of_lane = |(lane, lane_state): (&Lane, &LaneState)| {
+        let steps = lane.steps.iter().zip(&lane_state.steps);
+        let acts = steps.filter(|(step, _)| matches!(&step.what, What::Act(action) if *action != Action::Compare));
+        let took = acts.filter_map(|(step, step_state)| {
+            let seconds = step_state.ended?.duration_since(step_state.started?).as_secs();
+            Some((step.id.clone(), Period::seconds(u64::try_from(seconds).ok()?)))
+        });
+        (lane.target.clone(), took.collect::<BTreeMap<StepId, Period>>())
+    };
+    plan.lanes().zip(&state.lanes).map(of_lane).filter(|(_, took)| !took.is_empty()).collect()
 }

@@ -211,6 +211,30 @@ pub struct Cause {
     /// More, line by line: hosts, scripts, log tails. Made harmless before it is stored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<String>,
+    /// What to look at or to do, line by line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub help: Vec<String>,
+}
+
+impl Cause {
+    /// A cause in one line.
+    pub fn new(side: Side, what: impl Into<String>) -> Cause {
+        Cause { side, what: what.into(), details: Vec::new(), help: Vec::new() }
+    }
+
+    /// Adds more, line by line.
+    #[must_use]
+    pub fn details(mut self, lines: impl IntoIterator<Item = String>) -> Cause {
+        self.details.extend(lines);
+        self
+    }
+
+    /// Adds what to look at or to do, a line each.
+    #[must_use]
+    pub fn help<T: Into<String>>(mut self, lines: impl IntoIterator<Item = T>) -> Cause {
+        self.help.extend(lines.into_iter().map(Into::into));
+        self
+    }
 }
 
 /// Who or what stopped it.
@@ -245,30 +269,4 @@ pub enum Outcome {
     Stuck,
     /// Nothing was changed, because something stood in the way.
     Refused,
-}
-
-impl Record {
-    /// The target it is about, if it is about one.
-    pub fn target(&self) -> Option<&Name> {
-        match self {
-            Record::StepStarted { target, .. }
-            | Record::CallBegan { target, .. }
-            | Record::CallEnded { target, .. }
-            | Record::DeploymentSeen { target, .. }
-            | Record::StepDone { target, .. }
-            | Record::StepFailed { target, .. }
-            | Record::Judged { target, .. }
-            | Record::Watched { target, .. }
-            | Record::Paused { target, .. }
-            | Record::Restored { target, .. }
-            | Record::RestoreFailed { target, .. } => Some(target),
-            Record::RunPlanned { .. }
-            | Record::DriverStarted { .. }
-            | Record::DecisionAccepted { .. }
-            | Record::DecisionIgnored { .. }
-            | Record::RollBackBegan { .. }
-            | Record::Detached { .. }
-            | Record::RunEnded { .. } => None,
-        }
-    }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::preflight::{Refusal, Subject, before_the_sweep, notes, refusals, unchanged};
+use super::timing::Past;
 use super::{Intent, Lane, Plan, Site, Wave, fleet};
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{Environment, Strategy, Target};
@@ -27,6 +28,8 @@ pub struct Input<'a> {
     pub revisions: BTreeMap<Name, Revision>,
     /// Every target as it was found.
     pub observed: BTreeMap<Name, Fleet>,
+    /// How long its steps took before, by target.
+    pub past: BTreeMap<Name, Past>,
     /// Whose calls these are.
     pub caller: Caller,
     /// Where the calls went.
@@ -108,7 +111,7 @@ fn lane(
     match fleet.scaling_groups.as_slice() {
         [group] if refused.is_empty() => {
             let notes = if subject.is_live(revision) { Vec::new() } else { notes(&subject, group) };
-            Ok((fleet::lane(&subject, group, revision), notes))
+            Ok((fleet::lane(&subject, group, revision, input.past.get(name)), notes))
         }
         _ => Err(refused),
     }

@@ -1,7 +1,7 @@
 //! The lane of a fleet: blue/green by copy of its Auto Scaling group.
 
 use super::preflight::Subject;
-use super::timing::{Pace, limit};
+use super::timing::{Length, Pace, Past, limit};
 use super::{Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Step, StepId, Watch, WayBack, What};
 use crate::model::condition::Condition;
 use crate::model::observed::{Fleet, ScalingGroup};
@@ -15,21 +15,22 @@ const COMPARE_LIMIT: Period = Period::minutes(15);
 const SPARE: Period = Period::minutes(10);
 
 /// The lane of a target, with its one Auto Scaling group. No steps if the wanted bundle is live already.
-pub(super) fn lane(subject: &Subject, group: &ScalingGroup, revision: &Revision) -> Lane {
-    let baseline = baseline(subject.fleet, group);
+pub(super) fn lane(subject: &Subject, group: &ScalingGroup, revision: &Revision, past: Option<&Past>) -> Lane {
+    let pace = Pace::of(subject.fleet, past);
+    let baseline = baseline(subject.fleet, group, pace.redeploy());
     let is_live = subject.is_live(revision);
     Lane {
         target: subject.name.clone(),
         site: 0,
         revision: revision.clone(),
-        steps: if is_live { Vec::new() } else { steps(subject) },
+        steps: if is_live { Vec::new() } else { steps(subject, &pace) },
         watches: if is_live { Vec::new() } else { watches(subject, &baseline) },
         on: On::Fleet(OnFleet { group: subject.target.fleet.clone(), baseline }),
     }
 }
 
 /// Lists are sorted, because AWS gives them in any order and equal worlds give equal plans.
-fn baseline(fleet: &Fleet, group: &ScalingGroup) -> FleetBaseline {
+fn baseline(fleet: &Fleet, group: &ScalingGroup, redeploy: Period) -> FleetBaseline {
     let mut group = group.clone();
     group.instances.sort_by(|a, b| a.id.cmp(&b.id));
     let mut target_groups: Vec<String> = fleet.target_groups.iter().map(|group| group.arn.clone()).collect();
@@ -39,7 +40,8 @@ fn baseline(fleet: &Fleet, group: &ScalingGroup) -> FleetBaseline {
         healthy: healthy(fleet, &group),
         scaling_group: group,
         target_groups,
-        redeploy: Pace::of(fleet).redeploy(),
+        redeploy,
+        min_healthy: fleet.min_healthy.clone(),
     }
 }
 
@@ -57,16 +59,17 @@ pub(super) fn healthy(fleet: &Fleet, group: &ScalingGroup) -> Vec<String> {
     healthy
 }
 
-fn steps(subject: &Subject) -> Vec<Step> {
-    let pace = Pace::of(subject.fleet);
+fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
+    let compare = || Length { expected: COMPARE, basis: String::new() };
     let mut steps = vec![
         act("create", Action::Create, pace.create(), WayBack::Drop),
-        Step { limit: COMPARE_LIMIT, ..act("compare", Action::Compare, COMPARE, WayBack::Drop) },
+        Step { limit: COMPARE_LIMIT, ..act("compare", Action::Compare, compare(), WayBack::Drop) },
     ];
     if let Some(within) = subject.approval() {
-        let expected = Period::default();
-        steps.push(hold("approval", Hold::Approval { within }, expected, within, WayBack::Drop));
-        steps.push(Step { limit: COMPARE_LIMIT, ..act("compare-again", Action::Compare, COMPARE, WayBack::Drop) });
+        let open =
+            Length { expected: Period::default(), basis: "at most your `within`, then it rolls back".to_owned() };
+        steps.push(hold("approval", Hold::Approval { within }, open, within, WayBack::Drop));
+        steps.push(Step { limit: COMPARE_LIMIT, ..act("compare-again", Action::Compare, compare(), WayBack::Drop) });
     }
     steps.push(act("reroute", Action::Reroute, pace.reroute(), WayBack::Route));
     // Both holds end before CodeDeploy terminates blue by itself.
@@ -76,21 +79,26 @@ fn steps(subject: &Subject) -> Vec<Step> {
         let rest = end.as_seconds().saturating_sub((other + SPARE).as_seconds());
         (own * 3 + Period::minutes(30)).min(Period::seconds(rest)).max(own)
     };
-    steps.push(hold("bake", Hold::Bake { watched: bake }, bake, room(bake, keep), WayBack::Route));
+    let yours = |expected, key: &str| Length { expected, basis: format!("your `{key}`") };
+    let limit = room(bake, keep);
+    steps.push(hold("bake", Hold::Bake { watched: bake }, yours(bake, "bake"), limit, WayBack::Route));
     if !keep.is_zero() {
-        steps.push(hold("keep", Hold::Bake { watched: keep }, keep, room(keep, bake), WayBack::Route));
+        let limit = room(keep, bake);
+        steps.push(hold("keep", Hold::Bake { watched: keep }, yours(keep, "keep_blue"), limit, WayBack::Route));
     }
     let way_back = if subject.fleet.baseline.is_some() { WayBack::Redeploy } else { WayBack::None };
     steps.push(act("finish", Action::Finish, pace.finish(), way_back));
     steps
 }
 
-fn act(id: &str, action: Action, expected: Period, way_back: WayBack) -> Step {
-    Step { id: StepId::from(id), what: What::Act(action), expected, limit: limit(expected), way_back }
+fn act(id: &str, action: Action, length: Length, way_back: WayBack) -> Step {
+    let Length { expected, basis } = length;
+    Step { id: StepId::from(id), what: What::Act(action), expected, basis, limit: limit(expected), way_back }
 }
 
-fn hold(id: &str, hold: Hold, expected: Period, limit: Period, way_back: WayBack) -> Step {
-    Step { id: StepId::from(id), what: What::Hold(hold), expected, limit, way_back }
+fn hold(id: &str, hold: Hold, length: Length, limit: Period, way_back: WayBack) -> Step {
+    let Length { expected, basis } = length;
+    Step { id: StepId::from(id), what: What::Hold(hold), expected, basis, limit, way_back }
 }
 
 /// What must stay true from the first rerouted host to the end of the bake. The way back is judged by its targets only:

@@ -9,12 +9,12 @@ pub mod fleet;
 pub mod preflight;
 #[cfg(test)]
 pub(crate) mod sample;
-mod timing;
+pub mod timing;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::condition::Condition;
-use crate::model::observed::{Baseline, ScalingGroup};
+use crate::model::observed::{Baseline, MinHealthy, ScalingGroup};
 use crate::model::pipeline::{FleetRef, Store};
 use crate::model::{Name, Period, Release, Revision};
 
@@ -119,6 +119,9 @@ pub struct FleetBaseline {
     pub healthy: Vec<String>,
     /// How long a deployment of the baseline takes.
     pub redeploy: Period,
+    /// How many hosts the deployment configuration keeps healthy, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_healthy: Option<MinHealthy>,
 }
 
 /// One thing that is done or waited for.
@@ -130,6 +133,9 @@ pub struct Step {
     pub what: What,
     /// How long it should take.
     pub expected: Period,
+    /// Where that comes from, for people; nothing where nobody can tell.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub basis: String,
     /// How long it may take.
     pub limit: Period,
     /// How one gets back from here.
@@ -281,6 +287,7 @@ impl Lane {
             id: StepId::from("restore"),
             what: What::Act(Action::Restore),
             expected,
+            basis: String::new(),
             limit,
             way_back: WayBack::Redeploy,
         }

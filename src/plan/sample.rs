@@ -142,6 +142,7 @@ pub(crate) fn input<'a>(pipeline: &'a Pipeline, environment: &'a Name, fleet: Fl
         release: Release { label: "v2".into(), bundles: Vec::new() },
         revisions: [(name("web"), revision('b'))].into(),
         observed: BTreeMap::from([(name("web"), fleet)]),
+        past: BTreeMap::new(),
         caller: Caller { account: "111122223333".into(), arn: "arn:aws:iam::111122223333:user/ann".into() },
         region: "ap-northeast-2".into(),
     }

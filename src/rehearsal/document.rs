@@ -42,6 +42,10 @@ pub struct Document {
     pub steps: Vec<Step>,
     /// What was judged.
     pub verdicts: Vec<Verdict>,
+    /// What to look at, if the run failed.
+    pub help: Vec<String>,
+    /// More on why it failed, line by line: hosts, scripts, log tails.
+    pub details: Vec<String>,
     /// How often a fault struck.
     pub faults_hit: u64,
     /// The driver's calls, by `service:Operation`.
@@ -139,6 +143,7 @@ impl Document {
     pub fn new(parts: Parts<'_>) -> Document {
         let (began, ended) = parts.tally.span.unwrap_or_default();
         let world_s = seconds(began, ended);
+        let cause = parts.run.and_then(|run| run.state.cause.as_ref());
         Document {
             pipeline: parts.pipeline.to_owned(),
             environment: parts.environment.to_owned(),
@@ -151,6 +156,8 @@ impl Document {
             traffic: traffic(parts.tally, began),
             steps: parts.run.map(|run| steps(run, &parts.route_back, began)).unwrap_or_default(),
             verdicts: parts.run.map(|run| verdicts(run, began)).unwrap_or_default(),
+            help: cause.map(|cause| cause.help.clone()).unwrap_or_default(),
+            details: cause.map(|cause| cause.details.clone()).unwrap_or_default(),
             faults_hit: parts.faults_hit,
             aws_calls: parts.aws_calls,
         }
@@ -197,6 +204,13 @@ impl Document {
             "took",
             &format!("{} in the world, {:.0} s here; {calls} calls to AWS", length(self.world_s), self.wall_s),
         );
+        for (place, line) in self.help.iter().enumerate() {
+            page.note(if place == 0 { "help" } else { "" }, line);
+        }
+        if !self.details.is_empty() {
+            page.blank();
+        }
+        self.details.iter().for_each(|line| page.verbatim(2, line));
         page.finish()
     }
 }
@@ -353,6 +367,8 @@ mod tests {
                 step("restore blue AllowTraffic", "done", (310.0, 331.0), "4 hosts, by d-1"),
             ],
             verdicts: vec![no],
+            help: vec!["look at the alarm".to_owned()],
+            details: vec!["i-1: ValidateService: check.sh failed".to_owned(), "    no database".to_owned()],
             faults_hit: 3,
             aws_calls: BTreeMap::from([("s3:PutObject".to_owned(), 14)]),
         };
@@ -370,6 +386,10 @@ mod tests {
             web restore blue AllowTraffic in 21s: 4 hosts, by d-1
   faults    struck 3 times
   took      16m 55s in the world, 33 s here; 14 calls to AWS
+  help      look at the alarm
+
+  i-1: ValidateService: check.sh failed
+      no database
 ";
         assert_eq!(document.text(Style::PLAIN), expected);
     }

@@ -17,6 +17,10 @@ const NAMED: usize = 6;
 /// Details that are shown; `show` has all.
 const DETAILS: usize = 60;
 
+/// Lines of advice, and links, that are shown.
+const ADVICE: usize = 6;
+const LINKS: usize = 2;
+
 /// The last block. `is_driven` says that another process has taken the run over and drives it on.
 pub fn ending(plan: &Plan, state: &State, invocation: &Invocation, is_driven: bool, style: Style) -> String {
     let mut page = Page::new(style);
@@ -35,11 +39,48 @@ pub fn ending(plan: &Plan, state: &State, invocation: &Invocation, is_driven: bo
     }
     per_lane(&mut page, "traffic", plan, state, |lane, lane_state, _| traffic(plan, lane, lane_state));
     per_lane(&mut page, "changed", plan, state, |lane, lane_state, state| changed(plan, lane, lane_state, state));
+    if is_bad(state.status) {
+        advice(&mut page, plan, state);
+    }
     page.commands("next", &suggestions(plan, state, invocation, is_driven));
     if is_bad(state.status) {
         details(&mut page, state);
     }
     page.finish()
+}
+
+/// What to look at, and where AWS shows it.
+fn advice(page: &mut Page, plan: &Plan, state: &State) {
+    let causes = stuck_on(state).into_iter().chain(&state.cause);
+    let mut lines: Vec<&String> = causes.flat_map(|cause| &cause.help).collect();
+    lines.dedup();
+    for (place, line) in lines.into_iter().take(ADVICE).enumerate() {
+        page.note(if place == 0 { "help" } else { "" }, line);
+    }
+    let mut label = "link";
+    for (lane, lane_state) in
+        plan.lanes().zip(&state.lanes).filter(|(_, lane_state)| has_failed(lane_state)).take(LINKS)
+    {
+        let id = lane_state.redeployment.as_ref().or(lane_state.deployment.as_ref());
+        let Some((id, site)) = id.zip(plan.sites.get(lane.site)) else { continue };
+        page.field(label, &console(&site.region, id));
+        label = "";
+    }
+}
+
+/// A deployment in AWS's console, which has other addresses in China and for the US government.
+fn console(region: &str, deployment: &str) -> String {
+    let domain = match region {
+        region if region.starts_with("cn-") => "amazonaws.cn",
+        region if region.starts_with("us-gov-") => "amazonaws-us-gov.com",
+        _ => "aws.amazon.com",
+    };
+    format!("https://{region}.console.{domain}/codesuite/codedeploy/deployments/{deployment}?region={region}")
+}
+
+fn has_failed(lane: &LaneState) -> bool {
+    let steps = lane.steps.iter().chain(&lane.restore);
+    steps.map(|step| step.status).any(|status| status == StepStatus::Failed)
 }
 
 fn is_bad(status: RunStatus) -> bool {
@@ -70,9 +111,10 @@ fn title(plan: &Plan, state: &State) -> (Mark, String) {
         RunStatus::Ended(Outcome::RolledBack) => (Mark::Back, format!("rolled back{took}: {cause}")),
         RunStatus::Ended(Outcome::Held) => (Mark::Failed, format!("held, left as it is{took}: {cause}")),
         RunStatus::Ended(Outcome::Refused) => (Mark::Failed, format!("refused, nothing was changed: {cause}")),
-        RunStatus::Ended(Outcome::Stuck) => {
-            (Mark::Failed, format!("stuck{took}, a person must act: {}", stuck_on(state).unwrap_or(cause)))
-        }
+        RunStatus::Ended(Outcome::Stuck) => (
+            Mark::Failed,
+            format!("stuck{took}, a person must act: {}", stuck_on(state).map_or(cause, |failed| failed.what.as_str())),
+        ),
         RunStatus::Paused => match open_until(plan, state) {
             Some(until) => (Mark::Paused, format!("paused: run {run} waits for a person until {}", date(until))),
             None => (Mark::Paused, format!("paused: run {run} waits for a person")),
@@ -85,10 +127,10 @@ fn title(plan: &Plan, state: &State) -> (Mark, String) {
 }
 
 /// Why the way back failed.
-fn stuck_on(state: &State) -> Option<&str> {
+fn stuck_on(state: &State) -> Option<&Cause> {
     let restores = state.lanes.iter().filter_map(|lane| lane.restore.as_ref());
     let failed = restores.filter(|restore| restore.status == StepStatus::Failed);
-    failed.map(|restore| restore.note.as_str()).find(|note| !note.is_empty())
+    failed.filter_map(|restore| restore.cause.as_ref()).find(|cause| !cause.what.is_empty())
 }
 
 /// When the approval that is waited for runs out.
@@ -212,10 +254,12 @@ fn per_lane(
 fn details(page: &mut Page, state: &State) {
     let Some(Cause { what, details, .. }) = &state.cause else { return };
     let is_stuck = state.status == RunStatus::Ended(Outcome::Stuck);
+    let way_back = stuck_on(state).filter(|_| is_stuck).map(|cause| cause.details.as_slice()).unwrap_or_default();
     if details.is_empty() && !is_stuck {
         return;
     }
     page.blank();
+    way_back.iter().take(DETAILS).for_each(|line| page.verbatim(2, line));
     if is_stuck {
         page.field("before", &format!("it went back because: {what}"));
     }

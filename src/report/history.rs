@@ -86,6 +86,8 @@ pub fn history_text(rows: &[HistoryRow], now: Timestamp, style: Style) -> String
         }
     }
     page.table(&table);
+    page.blank();
+    page.field("total", &summary(rows));
     page.finish()
 }
 

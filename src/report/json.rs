@@ -34,6 +34,8 @@ impl Reporter for Events {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.trouble.take().map_or_else(|| self.out.flush(), Err)
+        let incomplete =
+            |error: io::Error| io::Error::new(error.kind(), format!("`--events` is not complete: {error}"));
+        self.trouble.take().map_or_else(|| self.out.flush(), Err).map_err(incomplete)
     }
 }

@@ -9,6 +9,31 @@ pub struct Page {
     text: String,
 }
 
+/// A part of a story that is told in several forms.
+pub enum Block {
+    /// What it is about.
+    Title(String),
+    /// The heading of a part.
+    Section(String),
+    /// See [`Page::field`].
+    Field(&'static str, String),
+    /// See [`Page::note`].
+    Note(&'static str, String),
+    /// See [`Table`].
+    Table(Table),
+    /// See [`Page::commands`].
+    Commands(&'static str, Vec<Suggestion>),
+    /// Some room.
+    Blank,
+}
+
+impl Block {
+    /// A field.
+    pub fn field(label: &'static str, text: impl Into<String>) -> Block {
+        Block::Field(label, text.into())
+    }
+}
+
 /// Where fields' texts begin, on a page that is wide enough.
 const FIELD: usize = 12;
 
@@ -19,6 +44,22 @@ impl Page {
     /// An empty page.
     pub fn new(style: Style) -> Page {
         Page { style, text: String::new() }
+    }
+
+    /// A part of a story.
+    pub fn block(&mut self, block: &Block) {
+        match block {
+            Block::Title(title) => self.heading(Tint::Strong, title),
+            Block::Section(title) => {
+                self.blank();
+                self.heading(Tint::Strong, title);
+            }
+            Block::Field(label, text) => self.field(label, text),
+            Block::Note(label, text) => self.note(label, text),
+            Block::Table(table) => self.table(table),
+            Block::Commands(label, commands) => self.commands(label, commands),
+            Block::Blank => self.blank(),
+        }
     }
 
     /// A line at the left edge that stands out; wrapped.
@@ -52,7 +93,7 @@ impl Page {
 
     /// A field whose text may end in a command (`…: aws …`), which then stands on a line of its own, unbroken.
     pub fn note(&mut self, label: &str, text: &str) {
-        let command = [": aws ", ": shipit "].iter().filter_map(|start| text.find(start)).min();
+        let command = [": aws ", ": shipit ", ": curl "].iter().filter_map(|start| text.find(start)).min();
         let (text, command) = command.map_or((text, None), |at| (&text[..=at], Some(&text[at + 2..])));
         self.field(label, text);
         if let Some(command) = command {

@@ -3,12 +3,16 @@
 
 use jiff::Timestamp;
 
+use super::layout::wrap;
 use super::style::{Mark, Style};
 use super::words;
 use crate::event::record::{Build, Cause, Envelope, Outcome, Record, Side};
 use crate::model::{Name, Period};
 use crate::plan::{Action, Intent, Plan, Step, StepId, What};
 use crate::run::{State, StepState, StepStatus};
+
+/// Where further lines of a text begin: under its place.
+const UNDER: usize = 13;
 
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,9 +30,22 @@ pub struct Line {
 impl Line {
     /// `09:34:06Z  ✓ web create  green is ready (4m10s)`.
     pub fn render(&self, style: &Style) -> String {
+        format!("{}{}", self.start(style), style.text(&self.text))
+    }
+
+    /// The same for a screen: broken between words, further lines under the first one's place.
+    pub fn render_wrapped(&self, style: &Style) -> String {
+        let start = Line { text: String::new(), ..self.clone() }.render(&Style { colour: false, ..*style });
+        let lines = wrap(&style.text(&self.text), style.width, start.chars().count(), UNDER);
+        let first = lines.first().map_or("", |line| line.trim_start());
+        let rest = lines.iter().skip(1).map(|line| format!("\n{line}"));
+        format!("{}{first}{}", self.start(style), rest.collect::<String>())
+    }
+
+    fn start(&self, style: &Style) -> String {
         let at = style.paint(super::style::Tint::Quiet, &words::clock(self.at));
         let gap = if self.place.is_empty() { "" } else { "  " };
-        format!("{at}  {} {}{gap}{}", style.mark(self.mark), style.text(&self.place), style.text(&self.text))
+        format!("{at}  {} {}{gap}", style.mark(self.mark), style.text(&self.place))
     }
 }
 
@@ -56,30 +73,9 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
         }
         Record::DecisionAccepted { name, by } => whole(Mark::Fact, format!("decision {name} by {by} is taken up")),
         Record::DecisionIgnored { name, why } => whole(Mark::Fact, format!("decision {name} has no effect: {why}")),
-        Record::RollBackBegan { cause, targets } => {
-            let targets: Vec<&str> = targets.iter().map(Name::as_str).collect();
-            let gap = if targets.is_empty() { "nothing to restore" } else { "rolling back " };
-            whole(Mark::Back, format!("{gap}{}: {}", targets.join(", "), why_back(plan, before, cause)))
-        }
+        Record::RollBackBegan { cause, targets } => whole(Mark::Back, back(plan, before, cause, targets)),
         Record::Detached { why } => whole(Mark::Paused, format!("detached: {why}; any machine can resume the run")),
         Record::RunEnded { outcome, live } => whole(outcome_mark(*outcome), ended(before, at, *outcome, live)),
-        Record::StepStarted { .. }
-        | Record::CallBegan { .. }
-        | Record::CallEnded { .. }
-        | Record::DeploymentSeen { .. }
-        | Record::StepDone { .. }
-        | Record::StepFailed { .. }
-        | Record::Judged { .. }
-        | Record::Watched { .. }
-        | Record::Paused { .. }
-        | Record::Restored { .. }
-        | Record::RestoreFailed { .. } => said_of_lane(plan, before, envelope),
-    }
-}
-
-fn said_of_lane(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
-    let at = envelope.at;
-    match &envelope.record {
         Record::StepStarted { target, step } => {
             here(Mark::Begun, target, step, begun(plan, target, step, find(plan, before, target, step)))
         }
@@ -99,20 +95,11 @@ fn said_of_lane(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
         Record::StepFailed { target, step, cause } => {
             here(Mark::Failed, target, step, format!("failed: {} ({})", cause.what, words::side(cause.side)))
         }
-        Record::Judged { target, condition, verdict, why } => {
-            let (mark, word) = match verdict.as_str() {
-                "pass" => (Mark::Done, "passes"),
-                "fail" => (Mark::Failed, "fails"),
-                _ => (Mark::Fact, "is undecided"),
-            };
-            Some((mark, target.to_string(), format!("{condition} {word}: {why}")))
+        Record::Judged { target, condition, verdict, why } => judged(target, condition, verdict, why),
+        Record::Paused { target, step, until } => {
+            let until = words::date(*until);
+            here(Mark::Paused, target, step, format!("waits for a person to promote; after {until} it rolls back"))
         }
-        Record::Paused { target, step, until } => here(
-            Mark::Paused,
-            target,
-            step,
-            format!("waits for a person to promote; after {} it rolls back", words::date(*until)),
-        ),
         Record::Restored { target, note } => {
             let restore = before.lane(target).and_then(|lane| lane.restore.as_ref());
             here(Mark::Done, target, &StepId::from("restore"), done(note, restore, at))
@@ -122,14 +109,22 @@ fn said_of_lane(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
         }
         // Said by what comes of them: the step's begin, a deployment's id, trouble, the end; a bake's by heartbeats.
         Record::CallBegan { .. } | Record::Watched { .. } => None,
-        Record::RunPlanned { .. }
-        | Record::DriverStarted { .. }
-        | Record::DecisionAccepted { .. }
-        | Record::DecisionIgnored { .. }
-        | Record::RollBackBegan { .. }
-        | Record::Detached { .. }
-        | Record::RunEnded { .. } => None,
     }
+}
+
+fn judged(target: &Name, condition: &str, verdict: &str, why: &str) -> Said {
+    let (mark, word) = match verdict {
+        "pass" => (Mark::Done, "passes"),
+        "fail" => (Mark::Failed, "fails"),
+        _ => (Mark::Fact, "is undecided"),
+    };
+    Some((mark, target.to_string(), format!("{condition} {word}: {why}")))
+}
+
+fn back(plan: &Plan, before: &State, cause: &Cause, targets: &[Name]) -> String {
+    let targets: Vec<&str> = targets.iter().map(Name::as_str).collect();
+    let gap = if targets.is_empty() { "nothing to restore" } else { "rolling back " };
+    format!("{gap}{}: {}", targets.join(", "), why_back(plan, before, cause))
 }
 
 fn whole(mark: Mark, text: String) -> Said {

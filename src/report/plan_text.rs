@@ -1,45 +1,75 @@
-//! The plan as text: what is live and what will be, each step with what it may take and how one gets back from it, what
-//! is watched, what a failure leads to.
+//! The plan as a story: what is live and what will be, step by step with the time that it may take and where that comes
+//! from, what is watched, what the second fleet costs, what a failure leads to. One story, told on a screen and as Markdown.
 
 use super::commands::Invocation;
-use super::layout::{Page, Row, Table};
-use super::style::{Style, Tint};
+use super::layout::{Block, Page, Row, Table};
+use super::markdown::markdown;
+use super::style::Style;
 use super::suggestions::verb;
 use super::words::{self, counted, short};
 use crate::model::Period;
 use crate::model::condition::{Condition, HttpCondition};
 use crate::plan::{Action, Hold, Intent, Lane, On, OnFleet, Plan, Step, Watch, WayBack, What};
 
+/// Characters of Markdown that a comment on a pull request may have, with room to spare.
+const COMMENT: usize = 60_000;
+
 /// The plan as text. `notes` are what the look before the plan found worth knowing; `next` gives the command that runs it.
 pub fn plan_text(plan: &Plan, notes: &[String], next: Option<&Invocation>, style: Style) -> String {
     let mut page = Page::new(style);
-    page.heading(Tint::Strong, &title(plan));
+    for block in story(plan, notes, next, usize::MAX) {
+        page.block(&block);
+    }
+    page.finish()
+}
+
+/// The same for a comment on a pull request. A plan of very many targets tells the first of them.
+pub fn plan_markdown(plan: &Plan, notes: &[String], next: Option<&Invocation>) -> String {
+    let mut targets = plan.lanes().count();
+    loop {
+        let text = markdown(&story(plan, notes, next, targets));
+        if text.len() <= COMMENT || targets == 0 {
+            return text;
+        }
+        targets /= 2;
+    }
+}
+
+fn story(plan: &Plan, notes: &[String], next: Option<&Invocation>, targets: usize) -> Vec<Block> {
+    let mut story = vec![Block::Title(title(plan))];
     for site in &plan.sites {
         let role = site.role.as_ref().map(|role| format!(", role {role}")).unwrap_or_default();
-        page.field("account", &format!("{}, {}{role}", site.account, site.region));
+        story.push(Block::field("account", format!("{}, {}{role}", site.account, site.region)));
     }
     for bundle in &plan.release.bundles {
         let start = bundle.sha256.get(..12).unwrap_or(&bundle.sha256);
-        page.field("artifact", &format!("{}, sha256 {start}…, {}", bundle.artifact, words::bytes(bundle.size)));
+        story.push(Block::field(
+            "artifact",
+            format!("{}, sha256 {start}…, {}", bundle.artifact, words::bytes(bundle.size)),
+        ));
     }
+    let mut begins = Begins::default();
+    let mut told = 0;
     for wave in &plan.waves {
-        if plan.waves.len() > 1 {
-            page.blank();
-            page.heading(Tint::Strong, &format!("stage {}", wave.name));
+        if plan.waves.len() > 1 && told < targets {
+            story.push(Block::Section(format!("stage {}", wave.name)));
         }
-        for lane in &wave.lanes {
-            page.blank();
-            lane_text(&mut page, plan, lane);
+        for lane in wave.lanes.iter().take(targets - told) {
+            lane_story(&mut story, plan, lane, begins);
         }
+        told += wave.lanes.len().min(targets - told);
+        begins.add(wave.lanes.iter().flat_map(|lane| &lane.steps), longest(&wave.lanes, expected));
     }
-    totals(&mut page, plan);
-    for note in notes {
-        page.note("note", note);
+    let left_out = plan.lanes().count() - told;
+    if left_out > 0 {
+        story.push(Block::field("more", format!("{}; `shipit plan` tells of all", counted(left_out, "more target"))));
     }
+    totals(&mut story, plan);
+    story.extend(notes.iter().map(|note| Block::Note("note", note.clone())));
     if let Some(invocation) = next.filter(|_| !plan.is_empty()) {
-        page.commands("next", &[invocation.suggest(&verb(plan), "runs this plan")]);
+        story.push(Block::Commands("next", vec![invocation.suggest(&verb(plan), "runs this plan")]));
     }
-    page.finish()
+    story
 }
 
 fn title(plan: &Plan) -> String {
@@ -51,81 +81,162 @@ fn title(plan: &Plan) -> String {
     }
 }
 
-fn lane_text(page: &mut Page, plan: &Plan, lane: &Lane) {
+fn lane_story(story: &mut Vec<Block>, plan: &Plan, lane: &Lane, begins: Begins) {
     match &lane.on {
-        On::Fleet(fleet) => fleet_text(page, plan, lane, fleet),
+        On::Fleet(fleet) => fleet_story(story, plan, lane, fleet),
     }
     if lane.steps.is_empty() {
         return;
     }
-    page.blank();
-    page.table(&steps(lane));
-    page.blank();
+    story.push(Block::Blank);
+    story.push(Block::Table(timeline(plan, lane, begins)));
+    story.push(Block::Blank);
+    let sources = lane.steps.iter().filter(|step| !step.basis.is_empty());
+    let sources = sources.map(|step| format!("{}: {}", step.id, step.basis));
+    fields(story, "times", sources.collect());
+    capacity(story, lane);
     for watch in &lane.watches {
-        watch_text(page, lane, watch);
+        fields(story, "watched", watched(watch));
     }
+    fields(story, "failure", failures(lane));
 }
 
-fn fleet_text(page: &mut Page, plan: &Plan, lane: &Lane, fleet: &OnFleet) {
+/// What stands there now and what will, and what goes.
+fn fleet_story(story: &mut Vec<Block>, plan: &Plan, lane: &Lane, fleet: &OnFleet) {
     let name = format!("{} / {}", fleet.group.application, fleet.group.deployment_group);
-    page.heading(Tint::Strong, &format!("{}: fleet {name}", lane.target));
+    story.push(Block::Section(format!("{}: fleet {name}", lane.target)));
     let group = &fleet.baseline.scaling_group;
     let live = lane.live().unwrap_or_else(|| "nothing deployed before".to_owned());
-    let instances = counted(group.instances.len(), "instance");
+    let live = format!("{live} on {} of Auto Scaling group {}", counted(group.instances.len(), "instance"), group.name);
     if lane.steps.is_empty() {
-        page.field("live", &format!("{live} on {instances} of Auto Scaling group {}; nothing to do", group.name));
+        story.push(Block::field("live", format!("{live}; nothing to do")));
         return;
     }
-    let release = &plan.release.label;
-    if lane.steps.iter().any(|step| step.what == What::Act(Action::Create)) {
-        page.field("blue", &format!("{live}, live on {instances} of Auto Scaling group {}", group.name));
-        let green = fleet.green_group("d-…");
-        page.field("green", &format!("{release}, on a copy of that group that will be named {green}"));
-    } else {
-        page.field("live", &format!("{live} on {instances} of Auto Scaling group {}", group.name));
+    if !has(lane, &Action::Create) {
+        story.push(Block::field("live", live));
+        return;
     }
-    if lane.steps.iter().any(|step| step.what == What::Act(Action::Finish)) {
-        let ends = format!("Auto Scaling group {} is deleted in the end and its copy stays;", group.name);
-        page.field("replaced", &format!("{ends} what owns it (Terraform, CloudFormation) must let it go"));
+    story.push(Block::field("before", format!("{live} (blue)")));
+    let green = fleet.green_group("d-…");
+    let release = &plan.release.label;
+    story.push(Block::field("after", format!("{release} on a copy of that group, {green} (green)")));
+    if has(lane, &Action::Finish) {
+        let goes = format!("Auto Scaling group {} and its instances;", group.name);
+        story.push(Block::field(
+            "deleted",
+            format!("{goes} what owns the group (Terraform, CloudFormation) must let it go"),
+        ));
     }
 }
 
-fn steps(lane: &Lane) -> Table {
-    let mut table = Table { headers: vec!["step", "does", "live", "usually", "at most"], rows: Vec::new() };
-    let mut live = "blue";
+fn has(lane: &Lane, action: &Action) -> bool {
+    lane.steps.iter().any(|step| matches!(&step.what, What::Act(it) if it == action))
+}
+
+/// When something begins, as far as it can be told: after a person it counts anew.
+#[derive(Clone, Copy, Debug, Default)]
+struct Begins {
+    after: Period,
+    is_after_person: bool,
+}
+
+impl Begins {
+    fn add<'a>(&mut self, mut steps: impl Iterator<Item = &'a Step>, length: Period) {
+        self.is_after_person |= steps.any(is_approval);
+        self.after = self.after + length;
+    }
+}
+
+fn timeline(plan: &Plan, lane: &Lane, begins: Begins) -> Table {
+    let mut table = Table { headers: vec!["step", "at", "does", "usually", "at most"], rows: Vec::new() };
+    let mut at = begins.after;
+    if begins.is_after_person {
+        table.rows.push(Row::Remark("times count from the start, without what people take to promote".to_owned()));
+    }
+    let mut is_promoted = false;
     for (place, step) in lane.steps.iter().enumerate() {
-        let is_reroute = step.what == What::Act(Action::Reroute);
-        let shown = if is_reroute { "blue → green" } else { live };
-        if is_reroute {
-            live = "green";
+        if step.what == What::Act(Action::Reroute) {
+            table.rows.push(Row::Remark(format!("from here on users meet {}", plan.release.label)));
         }
-        let usually = match step.what {
+        let before = place.checked_sub(1).and_then(|place| lane.steps.get(place)).map(|step| step.way_back);
+        if is_slow(step.way_back) && before.is_some_and(|before| !is_slow(before)) {
+            let way = words::way_back(lane, step.way_back);
+            table.rows.push(Row::Remark(format!("point of no quick return; the way back from here on: {way}")));
+        }
+        let usually = match &step.what {
             What::Hold(Hold::Approval { .. }) => "a person".to_owned(),
             What::Act(_) | What::Hold(Hold::Bake { .. }) if step.expected.is_zero() => String::new(),
             What::Act(_) | What::Hold(Hold::Bake { .. }) => short(step.expected),
         };
         table.rows.push(Row::Cells(vec![
             step.id.to_string(),
+            format!("+{}", short(at)),
             words::does(lane, step),
-            shown.to_owned(),
             usually,
             short(step.limit),
         ]));
-        let is_last_of_its_way = lane.steps.get(place + 1).is_none_or(|next| next.way_back != step.way_back);
-        if is_last_of_its_way {
-            table.rows.push(Row::Remark(format!("way back up to here: {}", words::way_back(lane, step.way_back))));
+        at = at + expected(step);
+        if is_approval(step) && !is_promoted && place + 1 < lane.steps.len() {
+            is_promoted = true;
+            at = Period::default();
+            table.rows.push(Row::Remark("from here on times count from the promotion".to_owned()));
         }
     }
     table
 }
 
-fn watch_text(page: &mut Page, lane: &Lane, watch: &Watch) {
-    let way = lane.step(&watch.from).map_or(WayBack::Route, |step| step.way_back);
-    let back = words::way_back(lane, way);
-    page.field("watched", &format!("from the start of {} to the end of {}; one failure: {back}", watch.from, watch.to));
-    for condition in &watch.conditions {
-        page.field("", &condition_text(condition));
+/// Whether the old release has to be deployed anew to come back.
+fn is_slow(way: WayBack) -> bool {
+    match way {
+        WayBack::Drop | WayBack::Route => false,
+        WayBack::Redeploy | WayBack::None => true,
     }
+}
+
+/// One field of several lines.
+fn fields(story: &mut Vec<Block>, label: &'static str, lines: Vec<String>) {
+    for (place, line) in lines.into_iter().enumerate() {
+        story.push(Block::field(if place == 0 { label } else { "" }, line));
+    }
+}
+
+/// What the second fleet takes while both are there. Prices are not known here; hours are.
+fn capacity(story: &mut Vec<Block>, lane: &Lane) {
+    let count = second_fleet(lane);
+    if count == 0 {
+        return;
+    }
+    let sum = |length: fn(&Step) -> Period| lane.steps.iter().map(length).fold(Period::default(), |sum, it| sum + it);
+    let (usual, most) = (sum(expected), sum(|step| step.limit));
+    let person = if lane.steps.iter().any(is_approval) { ", and as long as a person takes to promote" } else { "" };
+    story.push(Block::field(
+        "capacity",
+        format!(
+            "{} for about {} ({} instance-hours){person}; at most {} ({})",
+            counted(count, "more instance"),
+            short(usual),
+            hours(count, usual),
+            short(most),
+            hours(count, most)
+        ),
+    ));
+}
+
+/// Instances that a lane adds while both fleets are there.
+fn second_fleet(lane: &Lane) -> usize {
+    let fleet = lane.fleet().filter(|_| has(lane, &Action::Create));
+    fleet.map_or(0, |fleet| fleet.baseline.scaling_group.instances.len())
+}
+
+/// Instances × hours, with one decimal.
+fn hours(count: usize, period: Period) -> String {
+    let tenths = u64::try_from(count).unwrap_or(u64::MAX).saturating_mul(period.as_seconds()).saturating_mul(10) / 3600;
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+fn watched(watch: &Watch) -> Vec<String> {
+    let span = format!("from the start of {} to the end of {}; one failure rolls back:", watch.from, watch.to);
+    [span].into_iter().chain(watch.conditions.iter().map(condition_text)).collect()
 }
 
 fn condition_text(condition: &Condition) -> String {
@@ -143,30 +254,68 @@ fn condition_text(condition: &Condition) -> String {
     }
 }
 
-fn totals(page: &mut Page, plan: &Plan) {
+/// The way back from each part of the lane: `create to approval: none needed, …`.
+fn failures(lane: &Lane) -> Vec<String> {
+    let mut parts: Vec<(&Step, &Step)> = Vec::new();
+    for step in &lane.steps {
+        match parts.last_mut() {
+            Some((first, last)) if first.way_back == step.way_back => *last = step,
+            Some(_) | None => parts.push((step, step)),
+        }
+    }
+    let span = |first: &Step, last: &Step| {
+        if first.id == last.id { first.id.to_string() } else { format!("{} to {}", first.id, last.id) }
+    };
+    let lines = parts.into_iter();
+    lines.map(|(first, last)| format!("{}: {}", span(first, last), words::way_back(lane, first.way_back))).collect()
+}
+
+fn totals(story: &mut Vec<Block>, plan: &Plan) {
     if plan.is_empty() {
         return;
     }
-    page.blank();
+    story.push(Block::Section("all in all".to_owned()));
     let people = plan.lanes().flat_map(|lane| &lane.steps).any(is_approval);
     let person = if people { ", and a person's time to promote" } else { "" };
-    let usually = short(along(plan, |step| if is_approval(step) { Period::default() } else { step.expected }));
-    page.field("time", &format!("usually {usually}{person}; at most {}", short(along(plan, |step| step.limit))));
+    let most = short(along(plan, |step| step.limit));
+    story.push(Block::field("time", format!("usually {}{person}; at most {most}", short(along(plan, expected)))));
+    let more = |lanes: &[Lane]| lanes.iter().map(second_fleet).sum::<usize>();
+    if plan.lanes().filter(|lane| second_fleet(lane) > 0).count() > 1 {
+        let most = plan.waves.iter().map(|wave| more(&wave.lanes)).max().unwrap_or_default();
+        story.push(Block::field("capacity", format!("{} at a time at most", counted(most, "more instance"))));
+    }
     let expired = if people { ", an approval that nobody gives" } else { "" };
-    page.field(
+    fields(
+        story,
         "failure",
-        &format!("a failed step, a failed watch{expired}: rolled back, exit 20; way back fails, too: stuck, exit 21"),
+        vec![
+            format!("a failed step, a failed watch{expired}: rolled back without being asked, exit 20"),
+            "the way back fails, too: stuck, a person must act, exit 21".to_owned(),
+        ],
     );
-    page.field("calls", &format!("at most {} to AWS per minute while it watches", plan.calls_per_minute));
+    let has_acts = plan.lanes().flat_map(|lane| &lane.steps).any(|step| matches!(step.what, What::Act(_)));
+    if has_acts {
+        let most = "an act has three times its usual time, and the hour that CodeDeploy itself gives one event";
+        story.push(Block::field("at most", most.to_owned()));
+    }
+    story.push(Block::field("calls", format!("at most {} to AWS per minute while it watches", plan.calls_per_minute)));
 }
 
 fn is_approval(step: &Step) -> bool {
     matches!(step.what, What::Hold(Hold::Approval { .. }))
 }
 
+/// How long a step should take; nobody knows how long a person does.
+fn expected(step: &Step) -> Period {
+    if is_approval(step) { Period::default() } else { step.expected }
+}
+
 /// The longest way through the plan: waves follow one another, lanes of a wave run side by side.
 fn along(plan: &Plan, length: impl Fn(&Step) -> Period) -> Period {
+    plan.waves.iter().map(|wave| longest(&wave.lanes, &length)).fold(Period::default(), |sum, wave| sum + wave)
+}
+
+fn longest(lanes: &[Lane], length: impl Fn(&Step) -> Period) -> Period {
     let lane = |lane: &Lane| lane.steps.iter().map(&length).fold(Period::default(), |sum, step| sum + step);
-    let waves = plan.waves.iter().map(|wave| wave.lanes.iter().map(lane).max().unwrap_or_default());
-    waves.fold(Period::default(), |sum, wave| sum + wave)
+    lanes.iter().map(lane).max().unwrap_or_default()
 }

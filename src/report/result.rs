@@ -102,7 +102,7 @@ impl ResultDocument {
         let error = state.cause.as_ref().filter(|_| is_failure).map(|cause| ErrorDocument {
             kind: outcome(state.status),
             message: cause.what.clone(),
-            help: None,
+            help: (!cause.help.is_empty()).then(|| cause.help.join("\n")),
             details: cause.details.clone(),
         });
         ResultDocument {

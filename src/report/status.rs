@@ -54,6 +54,21 @@ pub struct TargetStatus {
     pub active: Option<String>,
 }
 
+impl TargetStatus {
+    /// A target of which nothing is known.
+    pub fn of(target: &Name) -> TargetStatus {
+        TargetStatus {
+            target: target.clone(),
+            live: None,
+            deployment: None,
+            since: None,
+            group: None,
+            healthy: None,
+            active: None,
+        }
+    }
+}
+
 /// An unfinished run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RunView {
@@ -88,6 +103,14 @@ pub struct LaneStatus {
     pub target: Name,
     /// The step under way, or the next.
     pub step: String,
+    /// What it does or waits for.
+    pub does: String,
+    /// How long it should take, in seconds; nothing where a person is waited for.
+    pub expected_s: Option<u64>,
+    /// How long it may take, in seconds.
+    pub limit_s: u64,
+    /// The deployment that it works with.
+    pub deployment: Option<String>,
     /// When it began, if it did.
     pub since: Option<Timestamp>,
     /// Where users' traffic is.
@@ -120,13 +143,22 @@ impl RunView {
             let traffic = traffic(plan, lane, lane_state);
             let (step, since) = match &lane_state.restore {
                 Some(restore) if restore.status == StepStatus::Done => return None,
-                Some(restore) => ("restore".to_owned(), restore.started),
+                Some(restore) => (lane.restore(), restore.started),
                 None => {
                     let place = lane_state.active()?;
-                    (lane.steps.get(place)?.id.to_string(), lane_state.steps.get(place)?.started)
+                    (lane.steps.get(place)?.clone(), lane_state.steps.get(place)?.started)
                 }
             };
-            Some(LaneStatus { target: lane.target.clone(), step, since, traffic })
+            Some(LaneStatus {
+                target: lane.target.clone(),
+                does: words::does(lane, &step),
+                expected_s: Some(step.expected.as_seconds()).filter(|seconds| *seconds > 0),
+                limit_s: step.limit.as_seconds(),
+                deployment: lane_state.redeployment.as_ref().or(lane_state.deployment.as_ref()).cloned(),
+                step: step.id.to_string(),
+                since,
+                traffic,
+            })
         });
         let mut next = suggestions(plan, state, invocation, driver.as_ref().is_some_and(Driver::is_alive));
         next.retain(|it| it.command != invocation.command("status"));
@@ -168,7 +200,8 @@ pub fn status_text(view: &StatusView, style: Style) -> String {
 }
 
 fn target_text(target: &TargetStatus, now: Timestamp) -> String {
-    let live = target.live.as_deref().unwrap_or("nothing deployed, as far as can be seen");
+    let nothing = if target.group.is_some() { "nothing deployed yet" } else { "not known" };
+    let live = target.live.as_deref().unwrap_or(nothing);
     let group = target.group.as_ref().map(|group| format!(" on {group}")).unwrap_or_default();
     let since = target.since.map(|since| format!(" for {}", short(between(since, now)))).unwrap_or_default();
     let healthy = target.healthy.map(|(some, all)| format!(", {some} of {all} healthy")).unwrap_or_default();
@@ -184,13 +217,19 @@ fn run_text(page: &mut Page, run: &RunView, now: Timestamp) {
     if let Some(cause) = &run.cause {
         page.field("cause", cause);
     }
-    for (place, lane) in run.lanes.iter().take(SHOWN).enumerate() {
+    for lane in run.lanes.iter().take(SHOWN) {
+        let usual = lane.expected_s.map(|it| format!("usually {}, ", short(Period::seconds(it)))).unwrap_or_default();
+        let lengths = format!("{usual}at most {}", short(Period::seconds(lane.limit_s)));
         let since = match lane.since {
-            Some(since) => format!("since {} ({})", clock(since), short(between(since, now))),
+            Some(since) => format!("for {} since {} ({lengths})", short(between(since, now)), clock(since)),
             None => "has not begun".to_owned(),
         };
-        let traffic = lane.traffic.as_ref().map(|traffic| format!("; {traffic}")).unwrap_or_default();
-        page.field(if place == 0 { "step" } else { "" }, &format!("{}: {} {since}{traffic}", lane.target, lane.step));
+        let deployment = lane.deployment.as_ref().map(|id| format!(", {id}")).unwrap_or_default();
+        let step = format!("{}: {} {since}{deployment}: {}", lane.target, lane.step, lane.does);
+        page.field("step", &step);
+        if let Some(traffic) = &lane.traffic {
+            page.field("traffic", &format!("{}: {traffic}", lane.target));
+        }
     }
     left_out(page, run.lanes.len());
     if let Some(until) = run.open_until {

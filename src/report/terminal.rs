@@ -44,7 +44,7 @@ impl Terminal {
 
     fn say(&self, line: &Line) {
         // A terminal that is gone must not end a run.
-        let _ = self.screen.println(line.render(&self.style));
+        let _ = self.screen.println(line.render_wrapped(&self.style));
     }
 
     fn add(screen: &MultiProgress) -> ProgressBar {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::event::record::{Build, Outcome, Side};
 use crate::model::Period;
+use crate::model::observed::ActiveDeployment;
 use crate::plan::{Action, Hold, Intent, Lane, On, Step, WayBack, What};
 use crate::run::RunStatus;
 
@@ -81,19 +82,31 @@ pub fn is_watched(lane: &Lane, step: &Step) -> bool {
 /// How one gets back from a step.
 pub fn way_back(lane: &Lane, way: WayBack) -> String {
     match (way, lane.live()) {
-        (WayBack::Drop, _) => "none needed, green is dropped and users notice nothing".to_owned(),
+        (WayBack::Drop, _) => "green is dropped, users notice nothing".to_owned(),
         (WayBack::Route, _) => {
             // The same hosts move, the other way round.
             let reroute = lane.steps.iter().find(|step| step.what == What::Act(Action::Reroute));
             let length = reroute.map(|step| format!(" in about {}", short(step.expected))).unwrap_or_default();
-            format!("route back to blue{length}")
+            format!("traffic goes back to blue{length}")
         }
         (WayBack::Redeploy, Some(release)) => {
             let On::Fleet(fleet) = &lane.on;
-            format!("redeploy {release} in about {} min", fleet.baseline.redeploy.as_minutes_up())
+            format!("{release} is deployed again in about {} min", fleet.baseline.redeploy.as_minutes_up())
         }
         (WayBack::None, _) | (WayBack::Redeploy, None) => "none: nothing was deployed before".to_owned(),
     }
+}
+
+/// A deployment of CodeDeploy that is under way, with its owner: `d-… of run … since 09:41:16Z, InProgress`.
+pub fn active(active: &ActiveDeployment) -> String {
+    let ActiveDeployment { id, status, creator, description, created } = active;
+    let owner = match (description.strip_prefix("shipit:").and_then(|mark| mark.split('/').next()), creator.as_str()) {
+        (Some(run), _) => format!("run {run}"),
+        (None, "user" | "") => "a person or a program".to_owned(),
+        (None, other) => other.to_owned(),
+    };
+    let since = created.map(|at| format!(" since {}", date(at))).unwrap_or_default();
+    format!("{id} of {owner}{since}, {status}")
 }
 
 /// Who or what stopped it.

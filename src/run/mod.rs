@@ -9,9 +9,10 @@
 //! - [`next`](mod@next): what to do now
 //! - [`compare`](mod@compare): green against blue, and when a left-over may be deleted
 //! - [`reporter`]: who is told
-//! - [`explain`]: what the hosts of a failed deployment say
+//! - [`explain`], [`codes`]: why a deployment ended badly, what its hosts say, what to look at
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub mod codes;
 pub mod compare;
 pub mod explain;
 pub mod judge;

@@ -7,6 +7,7 @@ mod limits;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::explain::condition_failed;
 use super::judge::{Verdict, judge};
 use super::settle::{Advance, Call, settle};
 use super::state::{RunStatus, State, StepState, StepStatus};
@@ -139,8 +140,7 @@ impl Deciding<'_> {
                     self.emit(Record::StepStarted { target: lane.target.clone(), step: step.id.clone() });
                 }
                 StepStatus::Failed => {
-                    let unknown =
-                        || Cause { side: Side::CodeDeploy, what: step_state.note.clone(), details: Vec::new() };
+                    let unknown = || Cause::new(Side::CodeDeploy, step_state.note.clone());
                     let cause = step_state.cause.clone().unwrap_or_else(unknown);
                     self.fail(lane, step, cause);
                 }
@@ -158,7 +158,7 @@ impl Deciding<'_> {
 
     fn advance_step(&mut self, lane: &Lane, place: usize, step: &Step, cursor: usize) -> Advance {
         let (lane_state, view) = (&self.state.lanes[place], &self.view.lanes[place]);
-        if let Some(advance) = ended_behind_our_back(step, lane_state, view, self.now) {
+        if let Some(advance) = ended_behind_our_back(lane, step, lane_state, view, self.now) {
             return advance;
         }
         let advance = match &step.what {
@@ -243,11 +243,8 @@ impl Deciding<'_> {
                 self.emit(Record::Judged { target, condition: label.clone(), verdict: verdict_word, why });
             }
             if let Verdict::Fail(why) = verdict {
-                failed.get_or_insert(Cause {
-                    side: Side::Condition,
-                    what: format!("{label}: {why}"),
-                    details: Vec::new(),
-                });
+                let view = &self.view.lanes[place];
+                failed.get_or_insert_with(|| condition_failed(&condition, &why, lane, view, self.now));
             }
         }
         if let Some(cause) = failed {

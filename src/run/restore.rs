@@ -6,7 +6,8 @@
 
 use jiff::Timestamp;
 
-use super::settle::{Advance, Call, call_or_wait, why_it_ended};
+use super::explain::why_it_ended;
+use super::settle::{Advance, Call, call_or_wait};
 use super::state::{LaneState, StepState};
 use super::view::LaneView;
 use crate::event::record::{Cause, Side};
@@ -226,7 +227,7 @@ fn redeploy(fleet: &OnFleet) -> Advance {
         return Advance::Call(Call::Redeploy);
     }
     let what = "the old fleet does not serve and no earlier release is known to deploy".to_owned();
-    Advance::Broken(Cause { side: Side::CodeDeploy, what, details: Vec::new() })
+    Advance::Broken(Cause::new(Side::CodeDeploy, what))
 }
 
 fn follow_redeployment(

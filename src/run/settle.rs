@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 
+use super::explain::why_it_ended;
 use super::state::{LaneState, StepState};
 use super::view::LaneView;
 use crate::event::record::{Cause, Side};
 use crate::model::facts::{Deployment, Overview, Status};
-use crate::model::harmless;
 use crate::plan::{Action, Lane, On, OnFleet};
 
 /// What comes next for a step.
@@ -227,23 +227,5 @@ fn counted(overview: Overview, done: i64) -> Option<(usize, usize)> {
 }
 
 fn lost() -> Cause {
-    Cause { side: Side::CodeDeploy, what: "the run has no deployment to go on with".to_owned(), details: Vec::new() }
-}
-
-/// Most of what CodeDeploy says that is kept: lines, and characters of each.
-const REMARKS: usize = 20;
-const WIDTH: usize = 600;
-
-/// Why a deployment ended badly, in CodeDeploy's own words, and who stopped it.
-pub fn why_it_ended(deployment: &Deployment) -> Cause {
-    let (code, message) = deployment.error.clone().unwrap_or_default();
-    let (code, message) = (harmless(&code, WIDTH), harmless(&message, WIDTH));
-    let side = if code == "MANUAL_STOP" { Side::Person } else { Side::CodeDeploy };
-    let what = match (code.as_str(), message.as_str()) {
-        ("", _) => format!("deployment {} ended as {}", deployment.id, deployment.status),
-        (code, "") => format!("deployment {} ended as {}: {code}", deployment.id, deployment.status),
-        (code, message) => format!("deployment {} ended as {}: {code}: {message}", deployment.id, deployment.status),
-    };
-    let details = deployment.messages.iter().take(REMARKS).map(|remark| harmless(remark, WIDTH)).collect();
-    Cause { side, what, details }
+    Cause::new(Side::CodeDeploy, "the run has no deployment to go on with")
 }

@@ -185,71 +185,52 @@ impl State {
                 self.ended = Some(at);
                 self.live.clone_from(live);
             }
-            Record::StepStarted { .. }
-            | Record::CallBegan { .. }
-            | Record::CallEnded { .. }
-            | Record::DeploymentSeen { .. }
-            | Record::StepDone { .. }
-            | Record::StepFailed { .. }
-            | Record::Judged { .. }
-            | Record::Watched { .. }
-            | Record::Restored { .. }
-            | Record::RestoreFailed { .. } => self.apply_to_lane(plan, at, record),
+            Record::DeploymentSeen { target, step, deployment } => self.on_lane(target, |lane| {
+                let known = if step.0 == "restore" { &mut lane.redeployment } else { &mut lane.deployment };
+                *known = Some(deployment.clone());
+            }),
+            Record::Judged { target, condition, verdict, why } => self.on_lane(target, |lane| {
+                lane.verdicts.insert(condition.clone(), (verdict.clone(), why.clone()));
+            }),
+            Record::Restored { target, note } => self.on_step(plan, target, None, |step| step.end(at, Ok(note))),
+            Record::RestoreFailed { target, cause } => {
+                self.on_step(plan, target, None, |step| step.end(at, Err(cause)));
+            }
+            Record::StepDone { target, step, note } => {
+                self.on_step(plan, target, Some(step), |step| step.end(at, Ok(note)));
+            }
+            Record::StepFailed { target, step, cause } => {
+                self.on_step(plan, target, Some(step), |step| step.end(at, Err(cause)));
+            }
+            Record::StepStarted { target, step } => self.on_step(plan, target, Some(step), |step| {
+                step.status = StepStatus::Started;
+                step.started.get_or_insert(at);
+            }),
+            Record::CallBegan { target, step, attempt, call } => {
+                self.on_step(plan, target, Some(step), |step| step.call_began(at, *attempt, call));
+            }
+            Record::CallEnded { target, step, trouble, .. } => {
+                self.on_step(plan, target, Some(step), |step| step.call_ended(at, trouble.as_ref()));
+            }
+            Record::Watched { target, step, seconds } => {
+                self.on_step(plan, target, Some(step), |step| step.watched = *seconds);
+            }
         }
     }
 
-    fn apply_to_lane(&mut self, plan: &Plan, at: Timestamp, record: &Record) {
-        let Some(target) = record.target() else { return };
-        let Some(lane) = self.lanes.iter_mut().find(|lane| lane.target == *target) else { return };
-        match record {
-            Record::DeploymentSeen { step, deployment, .. } => {
-                if step.0 == "restore" {
-                    lane.redeployment = Some(deployment.clone());
-                } else {
-                    lane.deployment = Some(deployment.clone());
-                }
-            }
-            Record::Judged { condition, verdict, why, .. } => {
-                lane.verdicts.insert(condition.clone(), (verdict.clone(), why.clone()));
-            }
-            Record::Restored { note, .. } => lane.end(plan, None, at, Ok(note)),
-            Record::RestoreFailed { cause, .. } => lane.end(plan, None, at, Err(cause)),
-            Record::StepDone { step, note, .. } => lane.end(plan, Some(step), at, Ok(note)),
-            Record::StepFailed { step, cause, .. } => lane.end(plan, Some(step), at, Err(cause)),
-            Record::StepStarted { step, .. } => {
-                if let Some(step) = lane.step_mut(plan, Some(step)) {
-                    step.status = StepStatus::Started;
-                    step.started.get_or_insert(at);
-                }
-            }
-            Record::CallBegan { step, attempt, call, .. } => {
-                if let Some(step) = lane.step_mut(plan, Some(step)) {
-                    step.attempt = *attempt;
-                    step.last_call = Some((call.clone(), at));
-                    step.is_calling = true;
-                }
-            }
-            Record::CallEnded { step, trouble, .. } => {
-                if let Some(step) = lane.step_mut(plan, Some(step)) {
-                    step.is_calling = false;
-                    let before = step.trouble.as_ref().map_or(0, |(_, count, _)| *count);
-                    step.trouble = trouble.as_ref().map(|what| (what.clone(), before + 1, at));
-                }
-            }
-            Record::Watched { step, seconds, .. } => {
-                if let Some(step) = lane.step_mut(plan, Some(step)) {
-                    step.watched = *seconds;
-                }
-            }
-            Record::RunPlanned { .. }
-            | Record::DriverStarted { .. }
-            | Record::Paused { .. }
-            | Record::DecisionAccepted { .. }
-            | Record::DecisionIgnored { .. }
-            | Record::RollBackBegan { .. }
-            | Record::Detached { .. }
-            | Record::RunEnded { .. } => {}
+    fn on_lane(&mut self, target: &Name, change: impl FnOnce(&mut LaneState)) {
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.target == *target) {
+            change(lane);
         }
+    }
+
+    /// Changes a step, or without a step the way back.
+    fn on_step(&mut self, plan: &Plan, target: &Name, step: Option<&StepId>, change: impl FnOnce(&mut StepState)) {
+        self.on_lane(target, |lane| {
+            if let Some(step) = lane.step_mut(plan, step) {
+                change(step);
+            }
+        });
     }
 
     /// Whether it is over.
@@ -299,14 +280,26 @@ impl LaneState {
             }
         }
     }
+}
 
-    fn end(&mut self, plan: &Plan, id: Option<&StepId>, at: Timestamp, how: Result<&String, &Cause>) {
-        if let Some(step) = self.step_mut(plan, id) {
-            step.status = if how.is_ok() { StepStatus::Done } else { StepStatus::Failed };
-            step.ended = Some(at);
-            step.is_calling = false;
-            how.unwrap_or_else(|cause| &cause.what).clone_into(&mut step.note);
-            step.cause = how.err().cloned();
-        }
+impl StepState {
+    fn call_began(&mut self, at: Timestamp, attempt: u32, call: &str) {
+        self.attempt = attempt;
+        self.last_call = Some((call.to_owned(), at));
+        self.is_calling = true;
+    }
+
+    fn call_ended(&mut self, at: Timestamp, trouble: Option<&String>) {
+        self.is_calling = false;
+        let before = self.trouble.as_ref().map_or(0, |(_, count, _)| *count);
+        self.trouble = trouble.map(|what| (what.clone(), before + 1, at));
+    }
+
+    fn end(&mut self, at: Timestamp, how: Result<&String, &Cause>) {
+        self.status = if how.is_ok() { StepStatus::Done } else { StepStatus::Failed };
+        self.ended = Some(at);
+        self.is_calling = false;
+        how.unwrap_or_else(|cause| &cause.what).clone_into(&mut self.note);
+        self.cause = how.err().cloned();
     }
 }

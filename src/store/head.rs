@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::keys::Keys;
 use super::objects::{Bucket, Put, StoreError};
 use crate::event::record::{Build, Outcome};
-use crate::model::{Name, Revision, RunId};
+use crate::model::{Name, Period, Revision, RunId};
+use crate::plan::StepId;
+use crate::plan::timing::{Past, RUNS_COUNTED};
 
 /// Runs that are kept in the cache.
 const RUNS_KEPT: usize = 50;
@@ -64,9 +66,26 @@ pub struct RunSummary {
     /// The build that asked, if a CI system did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
+    /// The run it goes back from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<RunId>,
+    /// How long its steps took, by target, if it succeeded. Only the last runs keep that.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub took: BTreeMap<Name, BTreeMap<StepId, Period>>,
 }
 
 impl Head {
+    /// How long the steps of each target took in the last runs that tell.
+    pub fn past(&self) -> BTreeMap<Name, Past> {
+        let mut past: BTreeMap<Name, Past> = BTreeMap::new();
+        for (target, steps) in self.runs.iter().flat_map(|run| &run.took) {
+            for (step, took) in steps {
+                past.entry(target.clone()).or_default().entry(step.clone()).or_default().push(*took);
+            }
+        }
+        past
+    }
+
     /// Takes in a run that has ended, once.
     fn take_in(&mut self, summary: &RunSummary, live: &BTreeMap<Name, Live>) {
         if self.runs.iter().any(|known| known.run == summary.run) {
@@ -76,6 +95,8 @@ impl Head {
         self.runs.insert(0, summary.clone());
         self.runs.sort_by(|one, other| other.run.cmp(&one.run));
         self.runs.truncate(RUNS_KEPT);
+        let tell = self.runs.iter_mut().filter(|run| !run.took.is_empty());
+        tell.skip(RUNS_COUNTED).for_each(|run| run.took.clear());
     }
 }
 

@@ -17,7 +17,7 @@ fn ended(outcome: Outcome) -> Record {
 }
 
 fn cause(side: Side, what: &str, details: &[&str]) -> Cause {
-    Cause { side, what: what.to_owned(), details: details.iter().map(|line| (*line).to_owned()).collect() }
+    Cause::new(side, what).details(details.iter().map(|line| (*line).to_owned()))
 }
 
 #[test]
@@ -46,8 +46,8 @@ fn rolled_back_leads_with_the_cause() {
                 shipit deploy storefront -e production
                   # again, once the cause is gone
 
-      4 of 4 targets healthy
-      http /healthz: 200 in 12ms
+      targets ≥ 90%: 4 healthy, at least 4 needed
+      http /healthz: answers
     ");
 }
 
@@ -57,6 +57,7 @@ fn rolled_back_before_users_met_it() {
     ↺ rolled back after 1m35s: i-01: AfterInstall install.sh: exit 1
       where     web, step create, deployment d-B: CodeDeploy stopped it
       traffic   web: r1 serves all of it; r2 never got any
+      link      https://ap-northeast-2.console.aws.amazon.com/codesuite/codedeploy/deployments/d-B?region=ap-northeast-2
       next      shipit show 20261121-093406-kfzw storefront -e production
                   # the whole story
                 shipit deploy storefront -e production
@@ -110,6 +111,65 @@ fn taken_over_by_another_driver() {
     assert!(text.contains("shipit abort storefront -e production") && !text.contains("resume"), "{text}");
 }
 
+/// The form in which a failure is told: what, where, users' traffic, what to look at, a link, what to type; then details.
+#[test]
+fn a_failed_host_is_told_with_its_log_and_what_to_do() {
+    let what = "AfterInstall failed on i-01: Script at specified location: install.sh failed with exit code 1";
+    let details =
+        ["deployment d-B ended as Failed: HEALTH_CONSTRAINTS: too many", "i-01, i-02: AfterInstall: …", "    no disk"];
+    let failed =
+        cause(Side::CodeDeploy, what, &details).help(["look at the end of its log below", "see: aws deploy x"]);
+    let (web, step) = (name("web"), crate::plan::StepId::from("create"));
+    let seen = Record::DeploymentSeen { target: web.clone(), step: step.clone(), deployment: "d-B".to_owned() };
+    let story = Story::new()
+        .then(0, Record::StepStarted { target: web.clone(), step: step.clone() })
+        .then(3, seen)
+        .then(90, Record::StepFailed { target: web.clone(), step, cause: failed.clone() })
+        .then(90, Record::RollBackBegan { cause: failed, targets: vec![web.clone()] })
+        .then(95, Record::Restored { target: web, note: String::new() })
+        .then(95, ended(Outcome::RolledBack));
+    insta::assert_snapshot!(text(&story), @r"
+    ↺ rolled back after 1m35s: AfterInstall failed on i-01: Script at specified
+      location: install.sh failed with exit code 1
+      where     web, step create, deployment d-B: CodeDeploy stopped it
+      traffic   web: r1 serves all of it; r2 never got any
+      help      look at the end of its log below
+                see:
+                aws deploy x
+      link      https://ap-northeast-2.console.aws.amazon.com/codesuite/codedeploy/deployments/d-B?region=ap-northeast-2
+      next      shipit show 20261121-093406-kfzw storefront -e production
+                  # the whole story
+                shipit deploy storefront -e production
+                  # again, once the cause is gone
+
+      deployment d-B ended as Failed: HEALTH_CONSTRAINTS: too many
+      i-01, i-02: AfterInstall: …
+          no disk
+    ");
+    let plan = plan(false);
+    let narrow = Style { width: 60, unicode: false, colour: false };
+    insta::assert_snapshot!(ending(&plan, &story.state(&plan), &invocation(), false, narrow), @r"
+    < rolled back after 1m35s: AfterInstall failed on i-01:
+      Script at specified location: install.sh failed with exit
+      code 1
+      where     web, step create, deployment d-B: CodeDeploy
+                stopped it
+      traffic   web: r1 serves all of it; r2 never got any
+      help      look at the end of its log below
+                see:
+                aws deploy x
+      link      https://ap-northeast-2.console.aws.amazon.com/codesuite/codedeploy/deployments/d-B?region=ap-northeast-2
+      next      shipit show 20261121-093406-kfzw storefront -e production
+                  # the whole story
+                shipit deploy storefront -e production
+                  # again, once the cause is gone
+
+      deployment d-B ended as Failed: HEALTH_CONSTRAINTS: too many
+      i-01, i-02: AfterInstall: ...
+          no disk
+    ");
+}
+
 #[test]
 fn aborted_by_a_person() {
     let aborted = cause(Side::Person, "aborted by kim", &[]);
@@ -139,6 +199,7 @@ fn stuck() {
       where     web, step bake, deployment d-BBBBBBBBB: a condition that shipit
                 watches
       traffic   web: not known: r1, r2 or nobody may answer
+      link      https://ap-northeast-2.console.aws.amazon.com/codesuite/codedeploy/deployments/d-BBBBBBBBB?region=ap-northeast-2
       next      shipit show 20261121-093406-kfzw storefront -e production
                   # the whole story
                 shipit rollback storefront -e production
@@ -148,8 +209,8 @@ fn stuck() {
 
       before    it went back because: alarm storefront-5xx is red: 41 > 5 in 1 of 1
                 periods
-      4 of 4 targets healthy
-      http /healthz: 200 in 12ms
+      targets ≥ 90%: 4 healthy, at least 4 needed
+      http /healthz: answers
     ");
 }
 
@@ -181,8 +242,8 @@ fn refused_and_held() {
                 shipit show 20261121-093406-kfzw storefront -e production
                   # the whole story
 
-      4 of 4 targets healthy
-      http /healthz: 200 in 12ms
+      targets ≥ 90%: 4 healthy, at least 4 needed
+      http /healthz: answers
     ");
 }
 
@@ -207,8 +268,8 @@ fn a_narrow_screen_without_colour_and_unicode() {
         shipit deploy storefront -e production
           # again, once the cause is gone
 
-      4 of 4 targets healthy
-      http /healthz: 200 in 12ms
+      targets >= 90%: 4 healthy, at least 4 needed
+      http /healthz: answers
     ");
 }
 

@@ -110,7 +110,7 @@ fn what_else_is_said() {
         let call = "CreateDeployment".to_owned();
         [(second, Record::CallBegan { target, step: "create".into(), attempt, call }), (second, ended)]
     };
-    let cause = |what: &str| Cause { side: Side::Refused, what: what.to_owned(), details: Vec::new() };
+    let cause = |what: &str| Cause::new(Side::Refused, what);
     let mut story = Story::new().then(0, Record::StepStarted { target: web.clone(), step });
     story.0.extend(call(1, 1, Some("throttled")));
     story.0.extend(call(2, 2, Some("throttled")));

@@ -48,8 +48,9 @@ fn a_person_is_waited_for() {
       live      web: r1 on storefront-web-v1 for 1d1h, 4 of 4 healthy
       run       20261121-093406-kfzw paused: release r2, asked for by
                 arn:aws:iam::111122223333:user/kim 10m ago
-      step      web: approval since 09:38:17Z (5m49s); r1 serves all of it; r2 never
-                got any
+      step      web: approval for 5m49s since 09:38:17Z (at most 8h), d-BBBBBBBBB: a
+                person promotes within 8h
+      traffic   web: r1 serves all of it; r2 never got any
       waits     for a person to promote until 2026-11-21 17:38:17Z, 7h54m left; then
                 it rolls back
       driver    nobody
@@ -65,8 +66,10 @@ fn a_person_is_waited_for() {
         release r2, asked for by
         arn:aws:iam::111122223333:user/kim
         10m ago
-      step: web: approval since 09:38:17Z
-        (5m49s); r1 serves all of it; r2
+      step: web: approval for 5m49s since
+        09:38:17Z (at most 8h), d-BBBBBBBBB:
+        a person promotes within 8h
+      traffic: web: r1 serves all of it; r2
         never got any
       waits: for a person to promote until
         2026-11-21 17:38:17Z, 7h54m left;
@@ -93,12 +96,37 @@ fn somebody_drives_it_back() {
       run       20261121-093406-kfzw rolling back: release r2, asked for by
                 arn:aws:iam::111122223333:user/kim 10m ago
       cause     alarm storefront-5xx is red: 41 > 5 in 1 of 1 periods
-      step      web: restore since 09:42:46Z (1m20s); on its way back from r2 to r1:
-                both may answer
+      step      web: restore for 1m20s since 09:42:46Z (usually 12m, at most 2h24m),
+                d-BBBBBBBBB: the baseline is restored
+      traffic   web: on its way back from r2 to r1: both may answer
       driver    ci@runner-7, last seen 4s ago
       note      alarms could not be read: AccessDenied
       next      shipit show 20261121-093406-kfzw storefront -e production
                   # the whole story
+    ");
+}
+
+#[test]
+fn many_targets_and_one_that_could_not_be_seen() {
+    let mut view = view(None);
+    view.targets[0].healthy = Some((3, 4));
+    view.targets.push(TargetStatus::of(&name("api")));
+    let active = crate::model::observed::ActiveDeployment {
+        id: "d-X".to_owned(),
+        status: "InProgress".to_owned(),
+        creator: "user".to_owned(),
+        description: "shipit:20261121-093406-kfzw/create#1".to_owned(),
+        created: Some(at(0)),
+    };
+    view.targets[1].active = Some(crate::report::words::active(&active));
+    view.notes.push("api: codedeploy GetDeploymentGroup: AccessDenied".to_owned());
+    insta::assert_snapshot!(status_text(&view, Style::PLAIN), @r"
+    storefront in production at 2026-11-21 09:44:06Z
+      live      web: r1 on storefront-web-v1 for 1d1h, 3 of 4 healthy
+                api: not known; under way: d-X of run 20261121-093406-kfzw since
+                2026-11-21 09:34:06Z, InProgress
+      run       none is under way
+      note      api: codedeploy GetDeploymentGroup: AccessDenied
     ");
 }
 
@@ -134,6 +162,8 @@ fn past_runs() {
       ─ alarm storefront-5xx is red: 41 > 5 in 1 of 1 periods
     20261121-093406-kfzw  2h ago  r2       succeeded    14m2s   kim
     20261121-093406-kfzw  2h ago  r2       running              kim
+
+    total     1 of 3 succeeded, half of them within 14m2s
     ");
     insta::assert_snapshot!(history_text(&rows[..2], at(7200), NARROW), @r"
     20261121-093406-kfzw
@@ -144,6 +174,9 @@ fn past_runs() {
     20261121-093406-kfzw
       began: 2h ago; release: r2; outcome:
         succeeded; took: 14m2s; by: kim
+
+    total: 1 of 2 succeeded, half of them
+      within 14m2s
     ");
     assert_eq!(summary(&rows), "1 of 3 succeeded, half of them within 14m2s");
     assert_eq!(history_text(&[], at(0), Style::PLAIN).trim(), "no run yet");

@@ -3,7 +3,7 @@
 use super::samples::plan;
 use super::{NARROW, invocation};
 use crate::plan::{Intent, WayBack};
-use crate::report::{Style, plan_text};
+use crate::report::{Style, plan_markdown, plan_text};
 
 #[test]
 fn a_deploy_with_an_approval() {
@@ -15,35 +15,45 @@ fn a_deploy_with_an_approval() {
       artifact  web, sha256 bbbbbbbbbbbb…, 13 KiB
 
     web: fleet storefront / storefront-web
-      blue      r1, live on 4 instances of Auto Scaling group storefront-web-v1
-      green     r2, on a copy of that group that will be named
-                CodeDeploy_storefront-web_d-…
-      replaced  Auto Scaling group storefront-web-v1 is deleted in the end and its
-                copy stays; what owns it (Terraform, CloudFormation) must let it go
+      before    r1 on 4 instances of Auto Scaling group storefront-web-v1 (blue)
+      after     r2 on a copy of that group, CodeDeploy_storefront-web_d-… (green)
+      deleted   Auto Scaling group storefront-web-v1 and its instances; what owns
+                the group (Terraform, CloudFormation) must let it go
 
-      step       does                          live          usually   at most
-      create     4 instances get the release   blue          6m        30m
-      compare    green is compared with blue   blue                    5m
-      approval   a person promotes within 8h   blue          a person  8h
-        ─ way back up to here: none needed, green is dropped and users notice
-          nothing
-      reroute    traffic moves to green        blue → green  4m        25m
-      bake       5m watched without a failure  green         5m        20m
-      keep-blue  blue is kept for 30m          green         30m       1h
-        ─ way back up to here: route back to blue in about 4m
-      finish     blue is deleted               green         2m        40m
-        ─ way back up to here: redeploy r1 in about 12 min
+      step       at    does                          usually   at most
+      create     +0s   4 instances get the release   6m        30m
+      compare    +6m   green is compared with blue             5m
+      approval   +6m   a person promotes within 8h   a person  8h
+        ─ from here on times count from the promotion
+        ─ from here on users meet r2
+      reroute    +0s   traffic moves to green        4m        25m
+      bake       +4m   5m watched without a failure  5m        20m
+      keep-blue  +9m   blue is kept for 30m          30m       1h
+        ─ point of no quick return; the way back from here on: r1 is deployed again
+          in about 12 min
+      finish     +39m  blue is deleted               2m        40m
 
-      watched   from the start of reroute to the end of bake; one failure: route
-                back to blue in about 4m
+      times     reroute: median of the last 3 runs
+                bake: your `bake`
+      capacity  4 more instances for about 47m (3.1 instance-hours), and as long as
+                a person takes to promote; at most 11h (44.0)
+      watched   from the start of reroute to the end of bake; one failure rolls
+                back:
                 targets ≥ 90%: 4 of 4 healthy in 1 target group
                 alarm storefront-5xx: not red
                 http /healthz: http://storefront.example, every 10s, answered within
                 2s; 3 bad ones in a row fail
+      failure   create to approval: green is dropped, users notice nothing
+                reroute to keep-blue: traffic goes back to blue in about 4m
+                finish: r1 is deployed again in about 12 min
 
+    all in all
       time      usually 47m, and a person's time to promote; at most 11h
       failure   a failed step, a failed watch, an approval that nobody gives: rolled
-                back, exit 20; way back fails, too: stuck, exit 21
+                back without being asked, exit 20
+                the way back fails, too: stuck, a person must act, exit 21
+      at most   an act has three times its usual time, and the hour that CodeDeploy
+                itself gives one event
       calls     at most 24 to AWS per minute while it watches
       note      alarm storefront-5xx has no data yet, which is normal before the
                 first error
@@ -56,70 +66,69 @@ fn a_narrow_screen_without_colour_and_unicode() {
     let mut plan = plan(false);
     plan.sites.clear();
     plan.release.bundles.clear();
-    let text = plan_text(&plan, &[], Some(&invocation()), NARROW);
+    let lane = &mut plan.waves[0].lanes[0];
+    lane.watches.clear();
+    lane.steps.retain(|step| step.id.0 != "compare");
+    let text = plan_text(&plan, &[], None, NARROW);
     assert!(text.is_ascii());
     insta::assert_snapshot!(text, @r"
     plan: release r2 of storefront goes to
       production
 
     web: fleet storefront / storefront-web
-      blue: r1, live on 4 instances of Auto
+      before: r1 on 4 instances of Auto
         Scaling group storefront-web-v1
-      green: r2, on a copy of that group
-        that will be named
+        (blue)
+      after: r2 on a copy of that group,
         CodeDeploy_storefront-web_d-...
-      replaced: Auto Scaling group
-        storefront-web-v1 is deleted in the
-        end and its copy stays; what owns it
-        (Terraform, CloudFormation) must let
-        it go
+        (green)
+      deleted: Auto Scaling group
+        storefront-web-v1 and its instances;
+        what owns the group (Terraform,
+        CloudFormation) must let it go
 
       create
-        does: 4 instances get the release;
-          live: blue; usually: 6m; at most:
-          30m
-      compare
-        does: green is compared with blue;
-          live: blue; at most: 5m
-        - way back up to here: none needed,
-          green is dropped and users notice
-          nothing
+        at: +0s; does: 4 instances get the
+          release; usually: 6m; at most: 30m
+        - from here on users meet r2
       reroute
-        does: traffic moves to green; live:
-          blue -> green; usually: 4m; at
-          most: 25m
+        at: +6m; does: traffic moves to
+          green; usually: 4m; at most: 25m
       bake
-        does: 5m watched without a failure;
-          live: green; usually: 5m; at most:
-          20m
-        - way back up to here: route back to
-          blue in about 4m
+        at: +10m; does: blue is kept for 5m;
+          usually: 5m; at most: 20m
+        - point of no quick return; the way
+          back from here on: r1 is deployed
+          again in about 12 min
       finish
-        does: blue is deleted; live: green;
+        at: +15m; does: blue is deleted;
           usually: 2m; at most: 40m
-        - way back up to here: redeploy r1
-          in about 12 min
 
-      watched: from the start of reroute to
-        the end of bake; one failure: route
-        back to blue in about 4m
-        targets >= 90%: 4 of 4 healthy in 1
-        target group
-        alarm storefront-5xx: not red
-        http /healthz:
-        http://storefront.example, every
-        10s, answered within 2s; 3 bad ones
-        in a row fail
+      times: reroute: median of the last 3
+        runs
+        bake: your `bake`
+      capacity: 4 more instances for about
+        17m (1.1 instance-hours); at most
+        1h55m (7.6)
+      failure: create: green is dropped,
+        users notice nothing
+        reroute to bake: traffic goes back
+        to blue in about 4m
+        finish: r1 is deployed again in
+        about 12 min
 
-      time: usually 17m; at most 2h
+    all in all
+      time: usually 17m; at most 1h55m
       failure: a failed step, a failed
-        watch: rolled back, exit 20; way
-        back fails, too: stuck, exit 21
+        watch: rolled back without being
+        asked, exit 20
+        the way back fails, too: stuck, a
+        person must act, exit 21
+      at most: an act has three times its
+        usual time, and the hour that
+        CodeDeploy itself gives one event
       calls: at most 24 to AWS per minute
         while it watches
-      next:
-        shipit deploy storefront -e production
-          # runs this plan
     ");
 }
 
@@ -145,8 +154,8 @@ fn the_first_deployment_and_a_rollback() {
     let mut first = plan(false);
     first.waves[0].lanes[0].fleet_mut().baseline.live = None;
     let text = plan_text(&first, &[], None, Style::PLAIN);
-    assert!(text.contains("blue      nothing deployed before, live on 4 instances"), "{text}");
-    assert!(text.contains("way back up to here: none: nothing was deployed before"), "{text}");
+    assert!(text.contains("before    nothing deployed before on 4 instances"), "{text}");
+    assert!(text.contains("finish: none: nothing was deployed before"), "{text}");
 
     let mut back = plan(false);
     back.intent = Intent::Rollback;
@@ -179,9 +188,9 @@ fn a_command_in_a_note_stands_alone() {
 fn every_way_back_is_said() {
     let lane = &plan(true).waves[0].lanes[0];
     for (way, said) in [
-        (WayBack::Drop, "none needed, green is dropped and users notice nothing"),
-        (WayBack::Route, "route back to blue in about 4m"),
-        (WayBack::Redeploy, "redeploy r1 in about 12 min"),
+        (WayBack::Drop, "green is dropped, users notice nothing"),
+        (WayBack::Route, "traffic goes back to blue in about 4m"),
+        (WayBack::Redeploy, "r1 is deployed again in about 12 min"),
         (WayBack::None, "none: nothing was deployed before"),
     ] {
         assert_eq!(crate::report::words::way_back(lane, way), said);
@@ -203,5 +212,104 @@ fn the_longest_plan_is_a_table_on_80_columns() {
     let environment = sample::name("production");
     let built = build::build(&sample::input(&pipeline, &environment, fleet)).unwrap();
     let text = plan_text(&built.plan, &built.notes, None, Style::PLAIN);
-    assert!(text.contains("\n  step           does "), "{text}");
+    assert!(text.contains("\n  step           at "), "{text}");
+}
+
+#[test]
+fn as_markdown() {
+    let notes = ["a group was left over; if nobody needs it: aws autoscaling delete `x`".to_owned()];
+    insta::assert_snapshot!(plan_markdown(&plan(true), &notes, Some(&invocation())), @r"
+    ### plan: release r2 of storefront goes to production
+
+    - **account**: 111122223333, ap-northeast-2, role arn:aws:iam::111122223333:role/shipit
+    - **artifact**: web, sha256 bbbbbbbbbbbb…, 13 KiB
+
+    #### web: fleet storefront / storefront-web
+
+    - **before**: r1 on 4 instances of Auto Scaling group storefront-web-v1 (blue)
+    - **after**: r2 on a copy of that group, CodeDeploy\_storefront-web\_d-… (green)
+    - **deleted**: Auto Scaling group storefront-web-v1 and its instances; what owns the group (Terraform, CloudFormation) must let it go
+
+    | step | at | does | usually | at most |
+    | --- | --- | --- | --- | --- |
+    | create | +0s | 4 instances get the release | 6m | 30m |
+    | compare | +6m | green is compared with blue |  | 5m |
+    | approval | +6m | a person promotes within 8h | a person | 8h |
+    |  |  | _from here on times count from the promotion_ |  |  |
+    |  |  | _from here on users meet r2_ |  |  |
+    | reroute | +0s | traffic moves to green | 4m | 25m |
+    | bake | +4m | 5m watched without a failure | 5m | 20m |
+    | keep-blue | +9m | blue is kept for 30m | 30m | 1h |
+    |  |  | _point of no quick return; the way back from here on: r1 is deployed again in about 12 min_ |  |  |
+    | finish | +39m | blue is deleted | 2m | 40m |
+
+    - **times**: reroute: median of the last 3 runs
+      - bake: your \`bake\`
+    - **capacity**: 4 more instances for about 47m (3.1 instance-hours), and as long as a person takes to promote; at most 11h (44.0)
+    - **watched**: from the start of reroute to the end of bake; one failure rolls back:
+      - targets ≥ 90%: 4 of 4 healthy in 1 target group
+      - alarm storefront-5xx: not red
+      - http /healthz: http:<!-- -->//storefront.example, every 10s, answered within 2s; 3 bad ones in a row fail
+    - **failure**: create to approval: green is dropped, users notice nothing
+      - reroute to keep-blue: traffic goes back to blue in about 4m
+      - finish: r1 is deployed again in about 12 min
+
+    #### all in all
+
+    - **time**: usually 47m, and a person's time to promote; at most 11h
+    - **failure**: a failed step, a failed watch, an approval that nobody gives: rolled back without being asked, exit 20
+      - the way back fails, too: stuck, a person must act, exit 21
+    - **at most**: an act has three times its usual time, and the hour that CodeDeploy itself gives one event
+    - **calls**: at most 24 to AWS per minute while it watches
+    - **note**: a group was left over; if nobody needs it: aws autoscaling delete \`x\`
+
+    **next**
+
+    ```sh
+    shipit deploy storefront -e production   # runs this plan
+    ```
+    ");
+}
+
+#[test]
+fn a_hostile_label_is_only_text_in_markdown() {
+    let mut plan = plan(false);
+    plan.release.label = "<script>@acme/all [x](javascript:y) #1 | a\n### b\u{202e}".to_owned();
+    let text = plan_markdown(&plan, &["::error::boo\n- [ ] task".to_owned()], None);
+    assert!(
+        !text.contains("<script>") && !text.contains("@acme") && !text.contains("#1 ") && !text.contains('\u{202e}')
+    );
+    assert!(text.lines().all(|line| !line.starts_with("### b") && !line.trim_start().starts_with("::")), "{text}");
+    let columns = |line: &str| line.replace("\\|", "").matches('|').count();
+    assert!(text.lines().filter(|line| line.starts_with('|')).all(|line| columns(line) == 6), "{text}");
+}
+
+#[test]
+fn a_plan_of_thousands_of_targets_fits_into_a_comment() {
+    let mut plan = plan(false);
+    let lane = plan.waves[0].lanes[0].clone();
+    for place in 0..2000 {
+        let mut lane = lane.clone();
+        lane.target = super::samples::name(&format!("t{place}"));
+        plan.waves[0].lanes.push(lane);
+    }
+    let text = plan_markdown(&plan, &[], None);
+    assert!(
+        text.len() < 65_536 && text.contains("more targets; `shipit plan` tells of all".replace('`', "\\`").as_str())
+    );
+}
+
+#[test]
+fn stages_follow_one_another() {
+    let mut plan = plan(true);
+    let mut second = plan.waves[0].clone();
+    second.name = "rest".to_owned();
+    second.lanes[0].target = super::samples::name("api");
+    second.lanes[0].steps.retain(|step| step.id.0 != "approval");
+    plan.waves[0].lanes[0].steps.retain(|step| step.id.0 != "approval");
+    plan.waves.push(second);
+    let text = plan_text(&plan, &[], None, Style::PLAIN);
+    assert!(text.contains("\nstage rest\n") && text.contains(" +47m "), "{text}");
+    assert!(text.contains("capacity  4 more instances at a time at most"), "{text}");
+    assert!(text.contains("time      usually 1h34m; at most"), "{text}");
 }

@@ -44,8 +44,8 @@ fn a_run_that_was_rolled_back() {
         "message": "alarm storefront-5xx is red: 41 > 5 in 1 of 1 periods",
         "help": null,
         "details": [
-          "4 of 4 targets healthy",
-          "http /healthz: 200 in 12ms"
+          "targets ≥ 90%: 4 healthy, at least 4 needed",
+          "http /healthz: answers"
         ]
       }
     }

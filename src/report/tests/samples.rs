@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::event::record::{Cause, Envelope, Outcome, Record, Side};
 use crate::model::condition::{Condition, HttpCondition};
-use crate::model::observed::{Baseline, Instance, ScalingGroup};
+use crate::model::observed::{Baseline, Instance, MinHealthy, ScalingGroup};
 use crate::model::pipeline::{FleetRef, Store};
 use crate::model::revision::BundleRef;
 use crate::model::{Name, Percent, Period, Release, Revision, RunId};
@@ -34,7 +34,12 @@ pub fn revision(letter: &str) -> Revision {
 
 fn step(id: &str, what: What, expected: u64, limit: u64, way_back: WayBack) -> Step {
     let (expected, limit) = (Period::minutes(expected), Period::minutes(limit));
-    Step { id: id.into(), what, expected, limit, way_back }
+    let basis = match id {
+        "bake" => "your `bake`",
+        "reroute" => "median of the last 3 runs",
+        _ => "",
+    };
+    Step { id: id.into(), what, expected, basis: basis.to_owned(), limit, way_back }
 }
 
 /// Release r2 over r1 on four instances; with an approval if asked for.
@@ -113,6 +118,7 @@ fn lane(steps: Vec<Step>) -> Lane {
                 },
                 target_groups,
                 redeploy: Period::minutes(12),
+                min_healthy: Some(MinHealthy { kind: "FLEET_PERCENT".to_owned(), value: 50 }),
             },
         }),
         steps,
@@ -193,11 +199,9 @@ impl Story {
             .then(
                 520,
                 Record::RollBackBegan {
-                    cause: Cause {
-                        side: Side::Condition,
-                        what: format!("alarm {why}"),
-                        details: vec!["4 of 4 targets healthy".to_owned(), "http /healthz: 200 in 12ms".to_owned()],
-                    },
+                    cause: Cause::new(Side::Condition, format!("alarm {why}")).details(
+                        ["targets ≥ 90%: 4 healthy, at least 4 needed", "http /healthz: answers"].map(str::to_owned),
+                    ),
                     targets: vec![target],
                 },
             )
@@ -224,7 +228,7 @@ impl Story {
         let (web, step) = (name("web"), StepId::from("create"));
         let details = ["i-01: AfterInstall install.sh: exit 1", "    ::error::\u{1b}[2Jgone"].map(str::to_owned);
         let what = "i-01: AfterInstall install.sh: exit 1".to_owned();
-        let cause = Cause { side: Side::CodeDeploy, what, details: details.to_vec() };
+        let cause = Cause::new(Side::CodeDeploy, what).details(details);
         let live = BTreeMap::from([(name("web"), "r1".to_owned())]);
         let seen = Record::DeploymentSeen { target: web.clone(), step: step.clone(), deployment: "d-B".to_owned() };
         Story::new()

@@ -95,7 +95,7 @@ fn lane(target: &str, step: &str, why: &str, count: Option<(usize, usize)>) -> P
 #[test]
 fn live_lines_stand_below_the_log_and_go_at_the_end() {
     let (plan, story, screen) = (plan(false), Story::rolled_back(), Screen::default());
-    let mut terminal = screen.terminal(Style::PLAIN);
+    let mut terminal = screen.terminal(Style { width: 70, ..Style::PLAIN });
     let mut state = State::new(run(), &plan);
     let envelopes = story.envelopes();
     let (first, rest) = envelopes.split_at(3);
@@ -109,11 +109,12 @@ fn live_lines_stand_below_the_log_and_go_at_the_end() {
     ];
     terminal.progress(&lanes, at(65), Duration::from_secs(65));
     insta::assert_snapshot!(screen.text(), @r"
-    09:34:06Z  • run 20261121-093406-kfzw: release r2 of storefront goes t
-    o production, asked for by arn:aws:iam::111122223333:user/kim
+    09:34:06Z  • run 20261121-093406-kfzw: release r2 of storefront goes
+                 to production, asked for by
+                 arn:aws:iam::111122223333:user/kim
     09:34:06Z  • driven by kim@laptop
-    09:34:06Z  ▸ web create  4 instances get the release (usually 6m, at m
-    ost 30m)
+    09:34:06Z  ▸ web create  4 instances get the release (usually 6m, at
+                 most 30m)
     api create  1m5s  green is being built (d-C)
     web create  ━━━━──────────── 1/4  1m5s  hosts install the release
     ");
@@ -121,11 +122,12 @@ fn live_lines_stand_below_the_log_and_go_at_the_end() {
     terminal.progress(&lanes[1..], at(70), Duration::from_secs(70));
     terminal.note(at(70), "a sweep failed: throttled");
     insta::assert_snapshot!(screen.text(), @r"
-    09:34:06Z  • run 20261121-093406-kfzw: release r2 of storefront goes t
-    o production, asked for by arn:aws:iam::111122223333:user/kim
+    09:34:06Z  • run 20261121-093406-kfzw: release r2 of storefront goes
+                 to production, asked for by
+                 arn:aws:iam::111122223333:user/kim
     09:34:06Z  • driven by kim@laptop
-    09:34:06Z  ▸ web create  4 instances get the release (usually 6m, at m
-    ost 30m)
+    09:34:06Z  ▸ web create  4 instances get the release (usually 6m, at
+                 most 30m)
     09:35:16Z  · a sweep failed: throttled
     web create  ━━━━──────────── 1/4  1m10s  hosts install the release
     ");

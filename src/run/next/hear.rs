@@ -21,7 +21,7 @@ impl<'a> Deciding<'a> {
                 _ if self.state.is_going_back() => self.ignore(name, "the run is going back".to_owned()),
                 Wish::Abort => {
                     self.emit(Record::DecisionAccepted { name, by: by.clone() });
-                    self.roll_back(Cause { side: Side::Person, what: format!("aborted by {by}"), details: Vec::new() });
+                    self.roll_back(Cause::new(Side::Person, format!("aborted by {by}")));
                 }
                 Wish::Promote { target, step } => match self.promotable(target, step) {
                     Ok((lane, place)) => self.promote(lane, place, step, name, &by),

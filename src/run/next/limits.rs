@@ -6,8 +6,8 @@ use crate::event::record::{Cause, Side};
 use crate::model::Period;
 use crate::model::facts::Status;
 use crate::plan::{Hold, Lane, Step, What};
-use crate::run::explain::lead;
-use crate::run::settle::{Advance, why_it_ended};
+use crate::run::explain::{why_it_ended, with_hosts};
+use crate::run::settle::Advance;
 use crate::run::state::LaneState;
 use crate::run::view::{LaneView, active_watches};
 
@@ -19,6 +19,7 @@ const LOOK_SECONDS: i64 = 120;
 
 /// A deployment that is over while the plan still needs it: somebody or something stopped it.
 pub(super) fn ended_behind_our_back(
+    lane: &Lane,
     step: &Step,
     state: &LaneState,
     view: &LaneView,
@@ -33,7 +34,7 @@ pub(super) fn ended_behind_our_back(
     let since = view.ended.get(id).map_or(0, |at| now.duration_since(*at).as_secs());
     match view.targets.get(id) {
         Some(fact) if Some(&fact.at) >= view.ended.get(id) => {
-            Some(Advance::Broken(lead(why_it_ended(deployment), &fact.value)))
+            Some(Advance::Broken(with_hosts(deployment, lane, view, &fact.value)))
         }
         Some(_) | None if since >= HOSTS_SAY_SECONDS => Some(Advance::Broken(why_it_ended(deployment))),
         Some(_) | None => Some(Advance::Wait(format!("asking the hosts of {id} why {} ended", step.id), None)),
@@ -98,5 +99,5 @@ fn took_longer(step: &Step) -> Advance {
 }
 
 fn broken(what: String) -> Advance {
-    Advance::Broken(Cause { side: Side::Limit, what, details: Vec::new() })
+    Advance::Broken(Cause::new(Side::Limit, what))
 }

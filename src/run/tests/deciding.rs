@@ -16,7 +16,8 @@ use crate::run::view::{Fact, View};
 /// What a turn writes, calls and shows, as lines.
 fn told(turn: &Turn) -> Vec<String> {
     let record = |record: &Record| {
-        let target = record.target().map(|target| format!("{target} ")).unwrap_or_default();
+        let json = serde_json::to_value(record).unwrap();
+        let target = json["target"].as_str().map(|target| format!("{target} ")).unwrap_or_default();
         let text = match record {
             Record::StepStarted { step, .. } => format!("{step} started"),
             Record::StepDone { step, note, .. } => format!("{step} done: {note}"),
@@ -243,13 +244,13 @@ fn a_deployment_that_was_stopped_behind_our_back_goes_back() {
             told(&turn(&plan, &records, &view, &[], 49)),
             [format!("… {step}: asking the hosts of d-1 why {step} ended")]
         );
-        let expected = format!("web {step} failed: deployment d-1 ended as Stopped: MANUAL_STOP");
+        let expected = format!("web {step} failed: a person or a program stopped the deployment");
         assert_eq!(told(&turn(&plan, &records, &view, &[], 50))[0], expected);
         let hosts: Vec<DeploymentTarget> = Vec::new();
         view.lanes[0].targets.insert("d-1".into(), Fact { value: hosts, at: at(20) });
         let turn = turn(&plan, &records, &view, &[], 21);
         assert_eq!(told(&turn)[0], expected);
-        assert_eq!(told(&turn)[1], "back because Person: deployment d-1 ended as Stopped: MANUAL_STOP, restores 1");
+        assert_eq!(told(&turn)[1], "back because Person: a person or a program stopped the deployment, restores 1");
     }
 }
 

@@ -178,7 +178,7 @@ pub fn seen(step: &str, deployment: &str) -> Record {
 }
 
 pub fn cause(side: Side, what: &str) -> Cause {
-    Cause { side, what: what.into(), details: Vec::new() }
+    Cause::new(side, what)
 }
 
 pub fn back(side: Side) -> Record {

@@ -1,7 +1,7 @@
 //! The decisions of a run as tables, and as properties over simulated worlds.
 
 mod deciding;
-mod fixture;
+pub(super) mod fixture;
 mod judging;
 mod pacing;
 mod restoring;

@@ -113,6 +113,8 @@ fn summary(run: RunId) -> RunSummary {
         outcome: Some(Outcome::Succeeded),
         cause: None,
         build: None,
+        parent: None,
+        took: BTreeMap::new(),
     }
 }
 

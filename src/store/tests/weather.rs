@@ -94,6 +94,8 @@ async fn everything_that_is_built_on_them() {
             outcome: None,
             cause: None,
             build: None,
+            parent: None,
+            took: [].into(),
         };
         lose();
         head::add(bucket, keys, &summary, &[].into()).await.unwrap();
