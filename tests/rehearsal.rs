@@ -4,6 +4,8 @@
 
 #[path = "rehearsal/ci.rs"]
 mod ci;
+#[path = "rehearsal/functions.rs"]
+mod functions;
 #[path = "rehearsal/hosts.rs"]
 mod hosts;
 

@@ -7,11 +7,12 @@ use super::project::Project;
 use super::promote::decide;
 use super::resume::claimed;
 use super::{Ended, prepare};
+use crate::config::Need;
 use crate::error::{Failure, Kind};
 use crate::event::decision::Wish;
 
 pub async fn run(args: &RunArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-abort").await;
     let caller = prepare::caller(&project, &cloud).await?;
     let Some(run) = claimed(&cloud).await? else {

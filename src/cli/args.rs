@@ -114,6 +114,9 @@ pub enum PlanOutput {
 pub struct ValidateArgs {
     /// Pipeline files or names; all in pipelines/ if none is given
     pub pipelines: Vec<String>,
+    /// The form of standard output; json is for editors
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
 }
 
 /// What is shipped.

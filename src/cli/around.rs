@@ -1,5 +1,6 @@
 //! Everything that a command gets from outside.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -51,6 +52,8 @@ pub struct Around {
     pub outlets: Outlets,
     /// Whether whoever reads standard error does not see standard output.
     pub is_out_elsewhere: bool,
+    /// The environment variables that are text.
+    pub env: BTreeMap<String, String>,
 }
 
 impl Around {

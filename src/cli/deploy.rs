@@ -10,6 +10,7 @@ use super::drive::{Asked, drive, no_change};
 use super::prepare;
 use super::project::{Cloud, Project};
 use super::{Ended, runs};
+use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Record;
 use crate::model::{Name, Revision, RunId};
@@ -21,7 +22,7 @@ use crate::store::lock::{self, Claim, Held};
 use crate::store::{Journal, Lease, upload};
 
 pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open_release(&args.at, around, Need::All, args.release.release.as_deref())?;
     let bundles = prepare::bundles(&project, &args.release, &around.directory)?;
     let cloud = project.cloud(around, "shipit-deploy").await;
     let caller = prepare::caller(&project, &cloud).await?;

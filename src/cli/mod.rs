@@ -10,6 +10,7 @@ mod ci;
 mod deploy;
 mod drive;
 mod ended;
+mod facts;
 mod outlets;
 mod plan;
 mod prepare;

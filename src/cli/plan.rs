@@ -5,11 +5,12 @@ use super::around::Around;
 use super::ended::CHANGES;
 use super::project::Project;
 use super::{Ended, prepare};
+use crate::config::Need;
 use crate::error::{Failure, Kind};
 use crate::report::{ResultDocument, plan_markdown, plan_text};
 
 pub async fn run(args: &PlanArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open_release(&args.at, around, Need::All, args.release.release.as_deref())?;
     let bundles = prepare::bundles(&project, &args.release, &around.directory)?;
     let cloud = project.cloud(around, "shipit-plan").await;
     let caller = prepare::caller(&project, &cloud).await?;

@@ -10,6 +10,7 @@ use super::around::Around;
 use super::project::{Cloud, Project};
 use crate::artifact::appspec;
 use crate::artifact::bundle::{self, Bundle};
+use crate::config::Problems;
 use crate::error::{Failure, Kind, Result};
 use crate::model::observed::{Caller, Fleet, Probe};
 use crate::model::pipeline::Target;
@@ -46,10 +47,18 @@ pub fn bundles(project: &Project, args: &ReleaseArgs, directory: &Path) -> Resul
         let Some(artifact) = project.pipeline.artifacts.get(name) else { continue };
         let path = directory.join(&artifact.path);
         let made = if path.is_dir() { bundle::from_dir(&path, &extra)? } else { bundle::from_path(&path)? };
-        appspec::check(&made, &format!("{}/appspec.yml", artifact.path.trim_end_matches('/')))?;
+        appspec(&made, &artifact.path)?;
         bundles.insert(name.clone(), made);
     }
     Ok(bundles)
+}
+
+/// Checks the AppSpec of an artifact's bundle.
+///
+/// # Errors
+/// Every rule that it breaks.
+pub fn appspec(bundle: &Bundle, path: &str) -> std::result::Result<appspec::AppSpec, Problems> {
+    appspec::check(bundle, &format!("{}/appspec.yml", path.trim_end_matches('/')))
 }
 
 fn extra_files(args: &ReleaseArgs, directory: &Path) -> Result<Vec<(String, Vec<u8>)>> {

@@ -22,6 +22,10 @@ use crate::time::Clock;
 /// A driver that was interrupted ends within five seconds, whatever AWS does.
 const FAREWELL: Duration = Duration::from_millis(4800);
 
+/// Commands that never ask AWS anything. To look for a region or credentials would already ask the instance metadata
+/// service.
+const OFFLINE: &[&str] = &["validate", "schema", "rehearse", "sandbox", "help"];
+
 /// Runs the command line of this process; gives the exit code.
 pub fn main() -> u8 {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
@@ -49,7 +53,13 @@ async fn command(words: &[String]) -> u8 {
     let ci = Ci::of(|name| std::env::var(name).ok());
     let streams = streams(&ci);
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
-    let loading = aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http.clone()).load();
+    let is_offline = words.get(1).is_none_or(|word| OFFLINE.contains(&word.as_str()) || word.starts_with('-'));
+    let loading = async {
+        match is_offline {
+            true => aws_types::SdkConfig::builder().build(),
+            false => aws_config::defaults(aws_config::BehaviorVersion::latest()).http_client(http.clone()).load().await,
+        }
+    };
     let (config, interrupted) = tokio::select! {
         config = loading => (config, None),
         code = signals.next() => (aws_types::SdkConfig::builder().build(), Some(code)),
@@ -74,6 +84,9 @@ async fn command(words: &[String]) -> u8 {
         ci,
         workflow: streams.workflow,
         outlets: streams.outlets,
+        env: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
     };
     if let Err(failure) = clock {
         super::say_failure(&failure, &mut around);

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::args::Where;
 use super::around::Around;
+use super::facts;
 use crate::aws::{Aws, Clients};
+use crate::config::{File, Need, Problems};
 use crate::error::{Failure, Kind, Result};
 use crate::model::pipeline::Environment;
 use crate::model::{Name, Pipeline};
@@ -36,14 +38,28 @@ pub struct Cloud {
 }
 
 impl Project {
-    /// Finds and reads the pipeline.
+    /// Finds and reads the pipeline, as far as a command needs it.
     ///
     /// # Errors
     /// Every problem of the file; a choice that has to be made.
-    pub fn open(at: &Where, around: &Around) -> Result<Project> {
+    pub fn open(at: &Where, around: &Around, need: Need) -> Result<Project> {
+        Project::open_release(at, around, need, None)
+    }
+
+    /// The same for a command that ships a release, which may have been given a label.
+    ///
+    /// # Errors
+    /// Every problem of the file; a choice that has to be made.
+    pub fn open_release(at: &Where, around: &Around, need: Need, release: Option<&str>) -> Result<Project> {
         let (path, typed) = find(at.pipeline.as_deref(), &around.directory)?;
-        let pipeline = crate::config::load(&path)?;
-        let environment = choose(&pipeline, at.environment.as_deref())?;
+        let file = read(&path, &around.directory)?;
+        let facts = facts::gather(around, &file, release);
+        let environment = match choose(&file.environments(), at.environment.as_deref()) {
+            Ok(environment) => environment,
+            // Which environment is a question about a file that is right.
+            Err(failure) => return file.pipelines(&facts, Need::Nothing).map_err(Failure::from).and(Err(failure)),
+        };
+        let pipeline = file.pipeline(environment.as_str(), &facts, need)?;
         let place = pipeline.environments[&environment].clone();
         let invocation = super::invocation(&typed, environment.as_str());
         Ok(Project { pipeline, environment, place, invocation })
@@ -57,6 +73,15 @@ impl Project {
         let keys = Keys::new(&self.pipeline.store, &self.pipeline.pipeline, &self.environment);
         Cloud { aws, clients, bucket, keys }
     }
+}
+
+/// Reads a pipeline's file; in messages it is called as it would be typed here.
+///
+/// # Errors
+/// It cannot be read or is not YAML.
+pub fn read(path: &Path, directory: &Path) -> std::result::Result<File, Problems> {
+    let name = path.strip_prefix(directory).unwrap_or(path);
+    File::load(path, &name.display().to_string())
 }
 
 /// The pipelines that a directory holds, by name.
@@ -98,14 +123,14 @@ pub fn find(typed: Option<&str>, directory: &Path) -> Result<(PathBuf, String)> 
     Ok((directory.join("pipelines").join(format!("{typed}.yml")), typed.to_owned()))
 }
 
-fn choose(pipeline: &Pipeline, typed: Option<&str>) -> Result<Name> {
-    let names: Vec<&str> = pipeline.environments.keys().map(Name::as_str).collect();
-    let found = match typed {
-        Some(typed) => pipeline.environments.keys().find(|name| name.as_str() == typed),
-        None if names.len() == 1 => pipeline.environments.keys().next(),
-        None => None,
+fn choose(names: &[&str], typed: Option<&str>) -> Result<Name> {
+    let found = match (typed, names) {
+        (Some(typed), _) => names.iter().find(|name| **name == typed),
+        (None, [only]) => Some(only),
+        (None, _) => None,
     };
-    found.cloned().ok_or_else(|| {
+    let found = found.and_then(|name| Name::new(name).ok());
+    found.ok_or_else(|| {
         let what =
             typed.map_or_else(|| "which environment?".to_owned(), |typed| format!("there is no environment `{typed}`"));
         Failure::new(Kind::Usage, what).help(format!("say -e with one of: {}", names.join(", ")))

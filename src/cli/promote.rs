@@ -9,6 +9,7 @@ use super::drive::{Asked, drive};
 use super::project::{Cloud, Project};
 use super::resume::{Taken, claimed, load, take};
 use super::{Ended, prepare, runs};
+use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::event::decision::Wish;
 use crate::event::record::Record;
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const TAKEN_UP: Duration = Duration::from_secs(90);
 
 pub async fn run(args: &RunArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-promote").await;
     let caller = prepare::caller(&project, &cloud).await?;
     let Some(run) = claimed(&cloud).await? else {

@@ -8,6 +8,7 @@ use super::around::Around;
 use super::drive::{Asked, drive};
 use super::project::{Cloud, Project};
 use super::{Ended, runs};
+use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::model::RunId;
 use crate::store::Lease;
@@ -15,7 +16,7 @@ use crate::store::lease::{LAPSE, Taking, take_over};
 use crate::store::lock;
 
 pub async fn run(args: &ResumeArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-resume").await;
     let Some(run) = claimed(&cloud).await? else {
         let text = format!("no run is unfinished in {}\n", project.environment);

@@ -10,6 +10,7 @@ use super::prepare::{self, Wanted};
 use super::project::{Cloud, Project};
 use super::resume::claimed;
 use super::{Ended, abort, runs};
+use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
 use crate::model::{Name, Release, Revision, RunId};
@@ -19,7 +20,7 @@ use crate::run::RunStatus;
 use crate::store::head;
 
 pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Targets)?;
     let cloud = project.cloud(around, "shipit-rollback").await;
     if let Some(run) = claimed(&cloud).await? {
         let is_unfinished =

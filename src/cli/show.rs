@@ -9,6 +9,7 @@ use super::around::Around;
 use super::project::{Cloud, Project};
 use super::{Ended, runs};
 use crate::aws::{AwsError, Serving};
+use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
 use crate::model::pipeline::Target;
@@ -28,7 +29,7 @@ const SIDE_BY_SIDE: usize = 16;
 
 /// `shipit status`.
 pub async fn status(args: &ReadArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Targets)?;
     let cloud = project.cloud(around, "shipit-status").await;
     let targets: Vec<(&Name, &Target)> = project.pipeline.targets.iter().collect();
     let looks = async {
@@ -126,7 +127,7 @@ fn target_status(
 
 /// `shipit history`.
 pub async fn history(args: &ReadArgs, around: &mut Around) -> Ended {
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-history").await;
     let known = head::read(&cloud.bucket, &cloud.keys).await?.0.runs;
     let ids = newest(&cloud).await?;
@@ -190,7 +191,7 @@ fn row(run: &RunSummary) -> HistoryRow {
 /// `shipit show`: the journal, through the same lines as the live log.
 pub async fn run(args: &ShowArgs, around: &mut Around) -> Ended {
     let id = RunId::parse(&args.run).map_err(|why| Failure::new(Kind::Usage, why))?;
-    let project = Project::open(&args.at, around)?;
+    let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-show").await;
     let Some(run) = runs::load(&cloud.bucket, &cloud.keys, &id).await? else {
         return Err(Failure::new(Kind::Usage, format!("there is no run {id} in {}", project.environment))

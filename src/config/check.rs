@@ -1,6 +1,6 @@
 //! What must fit together: rules over more than one value. One rule, one function.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::pipeline::{Health, Strategy, Target};
 use crate::model::{Name, Period, Pipeline};
@@ -30,6 +30,7 @@ pub fn problems(pipeline: &Pipeline, node: &Node) -> Vec<Problem> {
         http(&target.health, &health, &mut found);
     }
     groups(&pipeline.targets, &mut found);
+    stages(pipeline, &mut found);
     found.problems
 }
 
@@ -92,7 +93,8 @@ fn roles(pipeline: &Pipeline, found: &mut Found<'_>) {
 }
 
 fn artifact(pipeline: &Pipeline, target: &Target, here: &In<'_>, found: &mut Found<'_>) {
-    if !pipeline.artifacts.contains_key(&target.artifact) {
+    // Without any artifact the pipeline's mistake is another.
+    if !pipeline.artifacts.is_empty() && !pipeline.artifacts.contains_key(&target.artifact) {
         let known: Vec<&str> = pipeline.artifacts.keys().map(Name::as_str).collect();
         let message = format!("there is no artifact `{}`", target.artifact);
         found.say(&here.then(&[Key("artifact")]), message, &suggestion(target.artifact.as_str(), &known));
@@ -165,5 +167,38 @@ fn groups(targets: &BTreeMap<Name, Target>, found: &mut Found<'_>) {
             let message = format!("`{first}` and `{name}` name the same deployment group");
             found.say(&here, message, "one target per deployment group");
         }
+    }
+}
+
+/// Each target in exactly one stage, each stage a name of its own.
+fn stages(pipeline: &Pipeline, found: &mut Found<'_>) {
+    let before = found.problems.len();
+    let known: Vec<&str> = pipeline.targets.keys().map(Name::as_str).collect();
+    let mut names = BTreeSet::new();
+    let mut placed = BTreeMap::new();
+    for (index, stage) in pipeline.stages.iter().enumerate() {
+        let here = In { path: vec![Key("stages"), Item(index)] };
+        if !names.insert(&stage.name) {
+            let message = format!("there is already a stage `{}`", stage.name);
+            found.say(&here.then(&[Key("name")]), message, "give each stage a name of its own");
+        }
+        for (index, name) in stage.targets.iter().enumerate() {
+            let here = here.then(&[Key("targets"), Item(index)]);
+            if !pipeline.targets.is_empty() && !pipeline.targets.contains_key(name) {
+                let message = format!("there is no target `{name}`");
+                found.say(&here, message, &suggestion(name.as_str(), &known));
+            } else if let Some(stage) = placed.insert(name, &stage.name) {
+                let message = format!("the target `{name}` is already in stage `{stage}`");
+                found.say(&here, message, "a target is shipped once; name it in one stage");
+            }
+        }
+    }
+    // Whoever misspelled a target's name has not forgotten it; an empty stage has been spoken of.
+    let is_complete = found.problems.len() > before
+        || pipeline.stages.is_empty()
+        || pipeline.stages.iter().any(|stage| stage.targets.is_empty());
+    for name in pipeline.targets.keys().filter(|name| !is_complete && !placed.contains_key(name)) {
+        let help = "add it to a stage, or remove it from `targets`";
+        found.say(&In { path: vec![Key("stages")] }, format!("the target `{name}` is in no stage"), help);
     }
 }

@@ -1,37 +1,38 @@
-//! The pipeline's file: text → tree with places → shape → typed → cross-field rules. Every problem at once.
+//! The pipeline's file: text → tree with places → merged → shape and variables → typed → cross-field rules. Every problem
+//! at once.
 //!
-//! Everything but [`load`] is pure: text in, a value or problems out.
+//! Everything but [`File::load`] is pure: text and facts in, a value or problems out.
 
 mod check;
+mod file;
+mod merge;
+mod respell;
+mod sample;
 mod scalar;
 mod schema;
 mod shape;
 mod source;
 mod typed;
+mod variables;
 
 pub use crate::yaml::{Problem, Problems};
+pub use file::File;
 pub use schema::schema;
-pub use source::load;
+pub use variables::{Facts, Need};
 
 use crate::model::Pipeline;
-use crate::yaml;
 
 #[cfg(test)]
 mod tests;
 
-/// Reads a pipeline. `name` is what the text is called in messages, usually its path.
+/// Reads a pipeline of which nothing outside is known, as it is in its first environment. `name` is what the text is
+/// called in messages.
 ///
 /// # Errors
-/// All problems of the first kind that there are: what is not YAML; else what does not fit the schema; else what does
-/// not fit together.
+/// Everything that is wrong with it.
 pub fn parse(text: &str, name: &str) -> Result<Pipeline, Problems> {
-    let node = yaml::parse(text, name)?;
-    let refuse = |problems| Problems::new(name, text, problems);
-    let problems = shape::problems(schema::shared(), &node, text);
-    if !problems.is_empty() {
-        return Err(refuse(problems));
-    }
-    let pipeline = typed::pipeline(&node).map_err(|problem| refuse(vec![problem]))?;
-    let problems = check::problems(&pipeline, &node);
-    if problems.is_empty() { Ok(pipeline) } else { Err(refuse(problems)) }
+    let file = File::parse(text, name)?;
+    let pipelines = file.pipelines(&Facts::default(), Need::AllButRelease)?;
+    let first = pipelines.into_values().next();
+    first.ok_or_else(|| Problems::whole(name, Problem::whole("there is no environment")))
 }

@@ -1,22 +1,25 @@
 //! Shape of single values: type, length, pattern, range, unit.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use regex_lite::Regex;
-use serde_json::Value as Json;
 
 use crate::model::{Name, Percent, Period};
 use crate::yaml::{Node, Problem, Value, clip};
 
 use super::shape::Field;
 
+/// Patterns that were compiled.
+type Patterns<'s> = BTreeMap<&'s str, Option<Regex>>;
+
 /// What is wrong with a value, if anything.
-pub fn problem(node: &Node, field: &Field<'_>, text: &str) -> Option<Problem> {
+pub fn problem<'s>(node: &Node, field: &Field<'s>, text: &str, patterns: &mut Patterns<'s>) -> Option<Problem> {
     let place = node.place_under(field.key);
     let (message, help) = match (field.schema["type"].as_str().unwrap_or_default(), &node.value) {
         ("boolean", Value::Bool(_)) => return None,
         ("integer", Value::Int(number)) => (range(*number, field)?, field.help.to_owned()),
-        ("string", Value::Text(written)) => (string(written, field)?, field.help.to_owned()),
+        ("string", Value::Text(written)) => (string(written, field, patterns)?, field.help.to_owned()),
         (wanted, _) => (
             format!("{} must be {}, not {}", field.label, called(wanted, field), what(node, text)),
             hint(node, field, text),
@@ -81,7 +84,7 @@ fn range(number: i64, field: &Field<'_>) -> Option<String> {
     }
 }
 
-fn string(written: &str, field: &Field<'_>) -> Option<String> {
+fn string<'s>(written: &str, field: &Field<'s>, patterns: &mut Patterns<'s>) -> Option<String> {
     let limit = |keyword: &str| field.schema[keyword].as_u64().and_then(|limit| usize::try_from(limit).ok());
     let (label, shown) = (&field.label, clip(written, 60));
     match field.schema["format"].as_str() {
@@ -100,12 +103,8 @@ fn string(written: &str, field: &Field<'_>) -> Option<String> {
     if let Some(most) = limit("maxLength").filter(|most| length > *most) {
         return Some(format!("{label} has {length} characters, at most {most} are possible"));
     }
-    (!fits(written, &field.schema["pattern"])).then(|| format!("{label} cannot be `{shown}`"))
-}
-
-fn fits(written: &str, pattern: &Json) -> bool {
-    match pattern.as_str().map(Regex::new) {
-        Some(Ok(pattern)) => pattern.is_match(written),
-        _ => true,
-    }
+    let pattern = field.schema["pattern"].as_str()?;
+    let pattern = patterns.entry(pattern).or_insert_with(|| Regex::new(pattern).ok());
+    let fits = pattern.as_ref().is_none_or(|pattern| pattern.is_match(written));
+    (!fits).then(|| format!("{label} cannot be `{shown}`"))
 }

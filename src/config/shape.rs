@@ -1,19 +1,18 @@
-//! Shape: walks the schema over the tree and collects everything that does not fit.
+//! Shape: walks the schema over the tree, fills variables in, and collects everything that does not fit. What does not
+//! fit is replaced by a stand-in, so that what is left can be typed and judged as a whole.
 
 use std::collections::BTreeMap;
 
+use regex_lite::Regex;
 use serde_json::Value as Json;
 
-use crate::yaml::{Entry, Node, Problem, Span, Value, clip, list, nearest, suggestion};
+use crate::model::{Name, VarName};
+use crate::yaml::{Entry, Key, Node, Problem, Span, Value, clip, list, nearest, suggestion};
 
+use super::respell::unknown;
+use super::sample::{Samples, resolved};
 use super::scalar;
-
-/// All problems of shape that a tree has under a schema; `text` is what the tree was read from.
-pub fn problems(root: &Json, node: &Node, text: &str) -> Vec<Problem> {
-    let mut walk = Walk { root, text, problems: Vec::new() };
-    walk.node(node, &Field { schema: root, help: "", label: "the pipeline".to_owned(), key: node.span });
-    walk.problems
-}
+use super::variables::{self, Allowed, Filled, Part, Variables};
 
 /// A place in the schema, met at a place in the tree.
 pub struct Field<'s> {
@@ -27,27 +26,75 @@ pub struct Field<'s> {
     pub key: Span,
 }
 
-struct Walk<'t> {
+/// A walk over one tree.
+pub struct Walk<'t> {
     root: &'t Json,
     text: &'t str,
-    problems: Vec<Problem>,
+    variables: &'t Variables<'t>,
+    part: Part,
+    samples: Samples<'t>,
+    /// What names are called instead that are none, for those who refer to them.
+    pub renamed: BTreeMap<String, String>,
+    /// Patterns that were met.
+    pub(super) patterns: BTreeMap<&'t str, Option<Regex>>,
+    /// What does not fit.
+    pub problems: Vec<Problem>,
+    /// Where something stands that is not known yet.
+    pub unknown: Vec<Span>,
 }
 
 impl<'s> Field<'s> {
     fn known(&self, keyword: &str) -> Vec<&'s str> {
         self.schema[keyword].as_object().map(|keys| keys.keys().map(String::as_str).collect()).unwrap_or_default()
     }
+
+    fn requires(&self, key: &str) -> bool {
+        self.schema["required"].as_array().is_some_and(|keys| keys.iter().any(|it| it == key))
+    }
 }
 
 impl<'t> Walk<'t> {
+    /// A walk under a schema; `text` is what the tree was read from.
+    pub fn new(root: &'t Json, text: &'t str, variables: &'t Variables<'t>) -> Walk<'t> {
+        Walk {
+            root,
+            text,
+            variables,
+            part: Part::Store,
+            samples: Samples::new(root),
+            renamed: BTreeMap::new(),
+            patterns: BTreeMap::new(),
+            problems: Vec::new(),
+            unknown: Vec::new(),
+        }
+    }
+
+    /// Walks a whole pipeline.
+    pub fn pipeline(&mut self, node: &mut Node) {
+        for named in ["artifacts", "targets"].iter().filter_map(|key| node.get(key)) {
+            let wrong = named.entries().iter().map(|entry| &entry.key.text).filter(|name| Name::new(name).is_err());
+            for name in wrong {
+                let stand_in = self.samples.name();
+                self.renamed.insert(name.clone(), stand_in);
+            }
+        }
+        let field = Field { schema: self.root, help: "", label: "the pipeline".to_owned(), key: node.span };
+        if !self.node(node, &field) {
+            *node = self.samples.of(self.root, node.span);
+        }
+    }
+
+    /// Walks a value that an override hides.
+    pub fn hidden(&mut self, mut node: Node, schema: &'t Json, key: &Key) {
+        self.part = Part::Targets;
+        let field = self.field(schema, format!("`{}`", clip(&key.text, 60)), key.span);
+        self.node(&mut node, &field);
+    }
+
     /// Follows a reference; the words of the field itself win over those of its type.
     fn field(&self, schema: &'t Json, label: String, key: Span) -> Field<'t> {
-        let own = schema["description"].as_str();
-        let target = match schema["$ref"].as_str().and_then(|path| path.strip_prefix('#')) {
-            Some(path) => self.root.pointer(path).unwrap_or(schema),
-            None => schema,
-        };
-        let help = own.or(target["description"].as_str()).unwrap_or("");
+        let target = resolved(self.root, schema);
+        let help = schema["description"].as_str().or(target["description"].as_str()).unwrap_or("");
         Field { schema: target, help: help.trim_end_matches('.'), label, key }
     }
 
@@ -56,10 +103,19 @@ impl<'t> Walk<'t> {
         self.problems.push(if help.as_ref().is_empty() { problem } else { problem.help(help) });
     }
 
-    fn node(&mut self, node: &Node, field: &Field<'t>) {
+    /// Whether a value fits, or was made to; otherwise it needs a stand-in.
+    fn node(&mut self, node: &mut Node, field: &Field<'t>) -> bool {
         let place = node.place_under(field.key);
         if node.value == Value::Null {
-            return self.say(place, format!("{} has no value", field.label), "give it a value, or remove the key");
+            self.say(place, format!("{} has no value", field.label), "give it a value, or remove the key");
+            return false;
+        }
+        if node.text().is_some_and(variables::is_in) {
+            match self.filled(node, field) {
+                Some(text) => node.value = Value::Text(text),
+                // What is not known yet stays as it is where any text fits.
+                None => return node.text().is_some() && is_free(field.schema),
+            }
         }
         if let Some(choices) = field.schema["oneOf"].as_array() {
             return self.one_of(node, field, choices);
@@ -67,74 +123,146 @@ impl<'t> Walk<'t> {
         if field.schema["enum"].is_array() {
             return self.one_of(node, field, std::slice::from_ref(field.schema));
         }
-        match (field.schema["type"].as_str().unwrap_or_default(), &node.value) {
+        match (field.schema["type"].as_str().unwrap_or_default(), &mut node.value) {
+            // Overrides are walked where they are merged.
+            ("object", Value::Map(_)) if field.schema["format"] == "overrides" => true,
             ("object", Value::Map(entries)) => self.map(entries, field),
             ("array", Value::List(items)) => self.list(items, field),
-            _ => self.problems.extend(scalar::problem(node, field, self.text)),
+            (_, Value::Text(name)) if field.schema["format"] == "name" && self.renamed.contains_key(name) => {
+                *name = self.renamed[name].clone();
+                true
+            }
+            _ => {
+                let problem = scalar::problem(node, field, self.text, &mut self.patterns);
+                let fits = problem.is_none();
+                self.problems.extend(problem);
+                fits
+            }
         }
     }
 
-    fn map(&mut self, entries: &[Entry], field: &Field<'t>) {
+    /// The text of a value with its variables filled in, if all are known and right.
+    fn filled(&mut self, node: &Node, field: &Field<'t>) -> Option<String> {
+        let text = node.text()?;
+        let allowed = match (field.schema["type"].as_str(), field.schema["x-variables"].as_str()) {
+            (Some("string"), Some("release")) => Allowed::Passing,
+            (Some("string"), None) if field.schema["format"] != "name" => Allowed::Lasting,
+            _ => {
+                let help = "variables stand in text; what differs between environments goes under `overrides`";
+                self.say(node.place_under(field.key), format!("{} cannot hold a variable", field.label), help);
+                return None;
+            }
+        };
+        match self.variables.fill(text, allowed, self.part) {
+            Filled::Text(text) => Some(text),
+            Filled::Unknown => {
+                self.unknown.push(node.span);
+                None
+            }
+            Filled::Wrong(all) => {
+                for wrong in all {
+                    let place = variables::place(self.text, node.span, text, &wrong);
+                    self.problems.push(Problem::at(place, wrong.message).help(wrong.help));
+                }
+                None
+            }
+        }
+    }
+
+    fn map(&mut self, entries: &mut Vec<Entry>, field: &Field<'t>) -> bool {
         if entries.is_empty() && field.schema["minProperties"].as_u64().is_some_and(|least| least > 0) {
             self.say(field.key, format!("{} is empty", field.label), field.help);
         }
-        if let Some(named) = field.schema["patternProperties"].as_object().and_then(|patterns| patterns.values().next())
-        {
-            return self.named(entries, named);
+        if let Some(patterns) = field.schema["patternProperties"].as_object() {
+            patterns.iter().for_each(|(pattern, schema)| self.named(entries, pattern, schema));
+            return true;
         }
         let known = field.known("properties");
         let mut meant = Vec::new();
-        for entry in entries {
+        for mut entry in std::mem::take(entries) {
             let (key, label) = (&entry.key, format!("`{}`", clip(&entry.key.text, 60)));
-            match field.schema["properties"].get(&key.text) {
-                Some(schema) => self.node(&entry.value, &self.field(schema, label, key.span)),
-                None => {
-                    meant.extend(nearest(&key.text, &known));
-                    self.say(key.span, format!("unknown key {label}"), suggestion(&key.text, &known));
-                }
+            self.enter(&field.label, &key.text);
+            let Some(schema) = field.schema["properties"].get(&key.text) else {
+                meant.extend(nearest(&key.text, &known));
+                self.problems.push(unknown(&key.text, key.span, &known));
+                continue;
+            };
+            let inner = self.field(schema, label, key.span);
+            if self.node(&mut entry.value, &inner) {
+                entries.push(entry);
+            } else if field.requires(&entry.key.text) {
+                entry.value = self.samples.of(schema, entry.value.span);
+                entries.push(entry);
             }
         }
         let required = field.schema["required"].as_array().map(Vec::as_slice).unwrap_or_default();
         for missing in required.iter().filter_map(Json::as_str) {
-            let is_there = entries.iter().any(|entry| entry.key.text == missing) || meant.contains(&missing);
-            if !is_there {
-                let help = self.field(&field.schema["properties"][missing], String::new(), field.key).help;
+            if entries.iter().any(|entry| entry.key.text == missing) {
+                continue;
+            }
+            let schema = &field.schema["properties"][missing];
+            if !meant.contains(&missing) {
+                let help = self.field(schema, String::new(), field.key).help;
                 self.say(field.key, format!("{} lacks the key `{missing}`", field.label), format!("{missing}: {help}"));
             }
+            let nowhere = Span { end: field.key.start, ..field.key };
+            let key = Key { span: field.key, text: missing.to_owned() };
+            entries.push(Entry { key, value: self.samples.of(schema, nowhere) });
+        }
+        true
+    }
+
+    /// Remembers which part of the pipeline is walked.
+    fn enter(&mut self, label: &str, key: &str) {
+        if label == "the pipeline" {
+            self.part = match key {
+                "targets" | "stages" => Part::Targets,
+                "artifacts" => Part::Artifacts,
+                _ => Part::Store,
+            };
         }
     }
 
     /// A map whose keys are names.
-    fn named(&mut self, entries: &[Entry], schema: &'t Json) {
+    fn named(&mut self, entries: &mut [Entry], pattern: &str, schema: &'t Json) {
+        let is_var = pattern.starts_with("^[A-Za-z]");
         for entry in entries {
             let label = clip(&entry.key.text, 60);
-            if let Err(wrong) = crate::model::Name::new(&label) {
-                self.say(entry.key.span, wrong, "");
+            let wrong = if is_var { VarName::new(&label).err() } else { Name::new(&label).err() };
+            if let Some(wrong) = wrong {
+                self.say(entry.key.span, wrong, "choose another name");
+                let known = self.renamed.get(&entry.key.text).cloned();
+                entry.key.text = known.unwrap_or_else(|| self.samples.name());
             }
-            self.node(&entry.value, &self.field(schema, format!("`{label}`"), entry.key.span));
+            let inner = self.field(schema, format!("`{label}`"), entry.key.span);
+            if !self.node(&mut entry.value, &inner) {
+                entry.value = self.samples.of(schema, entry.value.span);
+            }
         }
     }
 
-    fn list(&mut self, items: &[Node], field: &Field<'t>) {
+    fn list(&mut self, items: &mut Vec<Node>, field: &Field<'t>) -> bool {
         if let Some(most) = field.schema["maxItems"].as_u64().filter(|most| items.len() as u64 > *most) {
-            self.say(
-                field.key,
-                format!("{} has {} items, at most {most} are possible", field.label, items.len()),
-                field.help,
-            );
+            let message = format!("{} has {} items, at most {most} are possible", field.label, items.len());
+            self.say(field.key, message, field.help);
         }
-        for (index, item) in items.iter().enumerate() {
-            let mut inner =
-                self.field(&field.schema["items"], format!("item {} of {}", index + 1, field.label), item.span);
+        if items.is_empty() && field.schema["minItems"].as_u64().is_some_and(|least| least > 0) {
+            self.say(field.key, format!("{} is empty", field.label), field.help);
+        }
+        let mut index = 0;
+        items.retain_mut(|item| {
+            index += 1;
+            let mut inner = self.field(&field.schema["items"], format!("item {index} of {}", field.label), item.span);
             if inner.help.is_empty() {
                 inner.help = field.help;
             }
-            self.node(item, &inner);
-        }
+            self.node(item, &inner)
+        });
+        true
     }
 
     /// An enum: one word of several, or one key of several with its settings.
-    fn one_of(&mut self, node: &Node, field: &Field<'t>, choices: &'t [Json]) {
+    fn one_of(&mut self, node: &mut Node, field: &Field<'t>, choices: &'t [Json]) -> bool {
         let listed = choices.iter().filter_map(|choice| choice["enum"].as_array()).flatten();
         let words: Vec<&str> =
             choices.iter().map(|choice| &choice["const"]).chain(listed).filter_map(Json::as_str).collect();
@@ -146,44 +274,56 @@ impl<'t> Walk<'t> {
         let keys: Vec<&str> = keyed.keys().copied().collect();
         let all: Vec<&str> = words.iter().chain(&keys).copied().collect();
         let place = node.place_under(field.key);
-        match &node.value {
-            Value::Text(word) if words.contains(&word.as_str()) => {}
+        let kind = node.kind();
+        match &mut node.value {
+            Value::Text(word) if words.contains(&word.as_str()) => return true,
             Value::Text(word) if keys.contains(&word.as_str()) => {
                 self.say(place, format!("`{word}` has settings"), format!("write `{word}: {{}}` for their defaults"));
             }
             Value::Text(word) => {
                 self.say(place, format!("{} cannot be `{}`", field.label, clip(word, 60)), suggestion(word, &all));
             }
-            Value::Map(entries) if !keys.is_empty() => self.one_key(entries, field, &keyed, &keys),
-            _ => self.say(
-                place,
-                format!("{} must be one of {}, not {}", field.label, list(&all), node.kind()),
-                field.help,
-            ),
+            Value::Map(entries) if !keys.is_empty() => return self.one_key(entries, field, &keyed, &keys),
+            _ => self.say(place, format!("{} must be one of {}, not {}", field.label, list(&all), kind), field.help),
         }
+        false
     }
 
-    fn one_key(&mut self, entries: &[Entry], field: &Field<'t>, keyed: &BTreeMap<&str, &'t Json>, keys: &[&str]) {
-        let mut first: Option<&str> = None;
-        for entry in entries {
-            let (key, label) = (&entry.key, format!("`{}`", clip(&entry.key.text, 60)));
-            match (keyed.get(key.text.as_str()), first) {
-                (None, _) => self.say(key.span, format!("unknown key {label}"), suggestion(&key.text, keys)),
-                (Some(_), Some(first)) => {
-                    self.say(
-                        key.span,
-                        format!("{} is already `{first}`", field.label),
-                        format!("remove `{first}` or {label}"),
-                    );
-                }
-                (Some(schema), None) => {
-                    first = Some(&key.text);
-                    self.node(&entry.value, &self.field(schema, label, key.span));
-                }
-            }
-        }
+    /// Whether one variant was chosen; what else stands there is left out.
+    fn one_key(
+        &mut self,
+        entries: &mut Vec<Entry>,
+        field: &Field<'t>,
+        keyed: &BTreeMap<&str, &'t Json>,
+        keys: &[&str],
+    ) -> bool {
         if entries.is_empty() {
             self.say(field.key, format!("{} is empty", field.label), format!("choose one of {}", list(keys)));
         }
+        let mut first: Option<Entry> = None;
+        for mut entry in std::mem::take(entries) {
+            let (key, label) = (&entry.key, format!("`{}`", clip(&entry.key.text, 60)));
+            match (keyed.get(key.text.as_str()), &first) {
+                (None, _) => self.problems.push(unknown(&key.text, key.span, keys)),
+                (Some(_), Some(first)) => {
+                    let message = format!("{} is already `{}`", field.label, first.key.text);
+                    self.say(key.span, message, format!("remove `{}` or {label}", first.key.text));
+                }
+                (Some(schema), None) => {
+                    let inner = self.field(schema, label, key.span);
+                    if !self.node(&mut entry.value, &inner) {
+                        entry.value = self.samples.of(schema, entry.value.span);
+                    }
+                    first = Some(entry);
+                }
+            }
+        }
+        entries.extend(first);
+        !entries.is_empty()
     }
+}
+
+/// Whether any text can be put where this schema is.
+fn is_free(schema: &Json) -> bool {
+    schema["type"] == "string" && schema["format"].is_null()
 }

@@ -4,37 +4,27 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use crate::model::Pipeline;
-use crate::yaml::{MAX_BYTES, Problem, Problems};
-
-/// Reads the pipeline in a file.
-///
-/// # Errors
-/// The file cannot be read or is no pipeline; all problems at once.
-pub fn load(path: &Path) -> Result<Pipeline, Problems> {
-    let name = path.display().to_string();
-    let text = read(path).map_err(|problem| Problems::whole(&name, problem))?;
-    super::parse(&text, &name)
-}
+use crate::yaml::{MAX_BYTES, Problem};
 
 /// Looks before it opens, so that a FIFO cannot hold it, and reads no more than a pipeline may have.
-fn read(path: &Path) -> Result<String, Problem> {
+pub fn read(path: &Path) -> Result<String, Problem> {
     let cannot = |error: std::io::Error| Problem::whole(format!("cannot be read: {}", error.kind()));
     let found = fs::metadata(path).map_err(cannot)?;
     if found.is_dir() {
         return Err(Problem::whole("a directory, not a pipeline").help("name a file in it"));
     }
     if !found.is_file() {
-        return Err(Problem::whole("not a regular file"));
+        return Err(Problem::whole("not a regular file").help("name a file that has the pipeline in it"));
     }
     let mut bytes = Vec::new();
     File::open(path).map_err(cannot)?.take(MAX_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.len() > MAX_BYTES {
-        return Err(Problem::whole("larger than 1 MiB, too large for a pipeline"));
+        return Err(Problem::whole("larger than 1 MiB, too large for a pipeline")
+            .help("name the file that has the pipeline in it"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let line =
             error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        Problem::whole(format!("not UTF-8 on line {line}"))
+        Problem::whole(format!("not UTF-8 on line {line}")).help("save it as UTF-8")
     })
 }

@@ -35,9 +35,9 @@ pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live
         ended: state.ended,
         outcome,
         cause: state.cause.as_ref().map(|cause| cause.what.clone()),
-        build: state.build.clone(),
         parent: state.parent.clone(),
         took: if outcome == Some(Outcome::Succeeded) { took(plan, state) } else { BTreeMap::new() },
+        build: state.build.clone(),
     };
     (summary, made_live)
 }

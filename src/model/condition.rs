@@ -10,7 +10,7 @@ use super::units::{Percent, Period};
 #[serde(deny_unknown_fields)]
 pub struct HttpCondition {
     /// The path and query: starts with `/`, has no spaces and no `#`, and is percent-encoded.
-    #[schemars(regex(pattern = r"^/[!$-~]*$"), length(max = 2000))]
+    #[schemars(regex(pattern = r"^/[!$-~]*$"), length(max = 2000), extend("examples" = ["/healthz"]))]
     pub path: String,
     /// How long an answer may take (wire time).
     #[serde(default = "HttpCondition::default_within")]

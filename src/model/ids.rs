@@ -59,6 +59,45 @@ impl JsonSchema for Name {
     }
 }
 
+/// The name of a variable: letters, digits, `_` and `-`, at most 50 characters, a letter first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct VarName(String);
+
+impl VarName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// Says what a name may be.
+    pub fn new(text: &str) -> Result<VarName, String> {
+        let letters = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+        if text.len() > 50 || !letters || !text.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            return Err(format!(
+                "`{text}` is not a variable's name; use letters, digits, _ and -, a letter first, at most 50"
+            ));
+        }
+        Ok(VarName(text.to_owned()))
+    }
+}
+
+impl<'de> Deserialize<'de> for VarName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<VarName, D::Error> {
+        VarName::new(&Cow::<str>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for VarName {
+    fn schema_name() -> Cow<'static, str> {
+        "VarName".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]*$", "maxLength": 50,
+            "description": "Letters, digits, _ and -, a letter first.",
+        })
+    }
+}
+
 /// The id of a run: when it was planned, in UTC, and four random letters, so that ids sort by time:
 /// `20261121-093406-kfzw`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -13,7 +13,7 @@ pub mod revision;
 pub mod units;
 
 pub use harmless::{harmless, harmless_lines};
-pub use ids::{Name, RunId};
+pub use ids::{Name, RunId, VarName};
 pub use pipeline::Pipeline;
 pub use revision::{Release, Revision};
 pub use units::{Percent, Period};

@@ -1,13 +1,15 @@
 //! The pipeline as its file says it. These types give the parser, the JSON Schema and the reference page; their doc
 //! comments are what a person reads as help.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::condition::HttpCondition;
-use super::ids::Name;
+use super::ids::{Name, VarName};
 use super::units::{Percent, Period};
 
 /// A pipeline: what is shipped, where to, and how it is watched.
@@ -18,9 +20,14 @@ pub struct Pipeline {
     #[schemars(range(min = 1, max = 1))]
     pub version: u32,
     /// The pipeline's name, part of every object key.
+    #[schemars(extend("examples" = ["annotated"]))]
     pub pipeline: Name,
     /// Where artifacts, runs and locks are kept.
     pub store: Store,
+    /// Text by name, for other fields to hold as `${vars.NAME}`; never secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("examples" = [{"team": "shop"}]))]
+    pub vars: BTreeMap<VarName, Var>,
     /// What is shipped, by name.
     #[schemars(extend("minProperties" = 1))]
     pub artifacts: BTreeMap<Name, Artifact>,
@@ -30,18 +37,53 @@ pub struct Pipeline {
     /// The things that are deployed to, by name.
     #[schemars(extend("minProperties" = 1))]
     pub targets: BTreeMap<Name, Target>,
+    /// The order of targets: named groups that are shipped one after another, each target in exactly one. Without it all
+    /// are shipped side by side.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<Stage>,
 }
+
+impl Pipeline {
+    /// The targets' names by stage, in the order in which they are shipped.
+    pub fn in_stages(&self) -> Vec<(&str, Vec<&Name>)> {
+        if self.stages.is_empty() {
+            return vec![("all", self.targets.keys().collect())];
+        }
+        self.stages.iter().map(|stage| (stage.name.as_str(), stage.targets.iter().collect())).collect()
+    }
+}
+
+/// Targets that are shipped side by side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stage {
+    /// What the stage is called.
+    #[schemars(extend("examples" = ["first"]))]
+    pub name: Name,
+    /// The names of its targets, at least one.
+    #[schemars(length(min = 1), extend("examples" = [["web"]]))]
+    pub targets: Vec<Name>,
+}
+
+/// What a variable stands for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Var(
+    /// Plain text: put numbers in quotes. It holds no other variables.
+    #[schemars(length(max = 4096), extend("x-variables" = "none"))]
+    pub String,
+);
 
 /// A bucket, and where in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
     /// An S3 bucket in the region of the environments: 3 to 63 lower-case letters, digits, dots and dashes.
-    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
+    #[schemars(regex(pattern = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"), extend("examples" = ["acme-shipit"]))]
     pub bucket: String,
     /// A prefix for every key, without slashes at its ends.
     #[serde(default, skip_serializing_if = "String::is_empty")]
-    #[schemars(length(max = 200))]
+    #[schemars(length(max = 200), extend("examples" = ["shop"]))]
     pub prefix: String,
 }
 
@@ -50,7 +92,7 @@ pub struct Store {
 #[serde(deny_unknown_fields)]
 pub struct Artifact {
     /// A directory with `appspec.yml` at its root, or a ready `.zip`; relative to where shipit is started.
-    #[schemars(length(min = 1, max = 4096))]
+    #[schemars(length(min = 1, max = 4096), extend("x-variables" = "release", "examples" = ["examples/storefront"]))]
     pub path: String,
 }
 
@@ -59,15 +101,46 @@ pub struct Artifact {
 #[serde(deny_unknown_fields)]
 pub struct Environment {
     /// The account's twelve digits, in quotes.
-    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
+    #[schemars(regex(pattern = r"^[0-9]{12}$"), extend("examples" = ["111122223333"]))]
     pub account: String,
     /// The region's code, such as ap-northeast-2.
-    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"))]
+    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"), extend("examples" = ["ap-northeast-2"]))]
     pub region: String,
     /// The role to assume, as an ARN; without it the caller's own credentials are used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
+    #[schemars(
+        regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"),
+        extend("examples" = ["arn:aws:iam::111122223333:role/shipit"])
+    )]
     pub role: Option<String>,
+    /// Variables of this environment; they win over the pipeline's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("examples" = [{"team": "shop-production"}]))]
+    pub vars: BTreeMap<VarName, Var>,
+    /// What is different here: `store`, `artifacts`, `targets` and `stages` as above, but only the keys that differ. Maps
+    /// are merged key by key, values and lists are replaced, `null` removes a key.
+    #[serde(default, skip_serializing)]
+    #[schemars(extend("examples" = [{"targets": {"web": {"health": {"bake": "10m"}}}}]))]
+    pub overrides: Overrides,
+}
+
+/// An environment's overrides. They are merged into the tree before it is typed, so nothing of them is left here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrides;
+
+impl<'de> Deserialize<'de> for Overrides {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Overrides, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Overrides)
+    }
+}
+
+impl JsonSchema for Overrides {
+    fn schema_name() -> Cow<'static, str> {
+        "Overrides".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "object", "format": "overrides" })
+    }
 }
 
 /// One thing that is deployed to.
@@ -80,6 +153,7 @@ pub struct Target {
     #[serde(default)]
     pub group_is_replaced: bool,
     /// The artifact that is shipped to it.
+    #[schemars(extend("examples" = ["web"]))]
     pub artifact: Name,
     /// How the new release takes over.
     pub strategy: Strategy,
@@ -93,10 +167,10 @@ pub struct Target {
 #[serde(deny_unknown_fields)]
 pub struct FleetRef {
     /// The CodeDeploy application.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), extend("examples" = ["storefront"]))]
     pub application: String,
     /// The deployment group.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 100), extend("examples" = ["storefront-web"]))]
     pub deployment_group: String,
 }
 
@@ -152,7 +226,11 @@ pub struct Health {
     pub targets: Option<TargetsHealth>,
     /// CloudWatch alarms that must not be red, by name.
     #[serde(default)]
-    #[schemars(length(max = 100), inner(length(min = 1, max = 255)))]
+    #[schemars(
+        length(max = 100),
+        inner(length(min = 1, max = 255)),
+        extend("examples" = [["storefront-5xx"]])
+    )]
     pub alarms: Vec<String>,
     /// Requests through the live listener.
     #[serde(default)]

@@ -54,17 +54,21 @@ pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
         return Err(vec![Refusal::of_run(format!("the pipeline has no environment `{}`", input.environment))]);
     };
     let mut refused: Vec<Refusal> = before_the_sweep(environment, &input.caller, &input.region);
-    let mut lanes = Vec::new();
-    let mut said = Vec::new();
-    for (name, target) in &input.pipeline.targets {
-        match lane(input, environment, name, target) {
-            Ok((lane, notes)) => {
-                said.extend(notes);
-                lanes.push(lane);
+    let (mut waves, mut said) = (Vec::new(), Vec::new());
+    for (stage, names) in input.pipeline.in_stages() {
+        let mut lanes = Vec::new();
+        for (name, target) in names.into_iter().filter_map(|name| input.pipeline.targets.get_key_value(name)) {
+            match lane(input, environment, name, target) {
+                Ok((lane, notes)) => {
+                    said.extend(notes);
+                    lanes.push(lane);
+                }
+                Err(more) => refused.extend(more),
             }
-            Err(more) => refused.extend(more),
         }
+        waves.push(Wave { name: stage.to_owned(), lanes });
     }
+    let lanes: Vec<&Lane> = waves.iter().flat_map(|wave| &wave.lanes).collect();
     refused.extend(one_fleet_twice(&lanes));
     if !refused.is_empty() {
         return Err(say_fixes_once(refused));
@@ -82,7 +86,7 @@ pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
             role: environment.role.clone(),
             artifact_store: input.pipeline.store.clone(),
         }],
-        waves: vec![Wave { name: "all".to_owned(), lanes }],
+        waves,
         calls_per_minute: calls_per_minute(busy),
     };
     Ok(Built { plan, notes: said })
@@ -118,7 +122,7 @@ fn lane(
 }
 
 /// Two targets on one Auto Scaling group would replace each other's fleet.
-fn one_fleet_twice(lanes: &[Lane]) -> Vec<Refusal> {
+fn one_fleet_twice(lanes: &[&Lane]) -> Vec<Refusal> {
     let mut refused = Vec::new();
     for (place, lane) in lanes.iter().enumerate() {
         let Some(group) = scaling_group(lane) else { continue };

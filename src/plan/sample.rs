@@ -10,7 +10,7 @@ use crate::model::observed::{
     TargetHealth,
 };
 use crate::model::pipeline::{
-    Artifact, BlueGreen, Environment, FleetRef, Health, Promote, Store, Strategy, Target, TargetsHealth,
+    Artifact, BlueGreen, Environment, FleetRef, Health, Overrides, Promote, Store, Strategy, Target, TargetsHealth,
 };
 use crate::model::{Name, Period, Pipeline, Release, Revision};
 
@@ -21,7 +21,13 @@ pub(crate) fn name(text: &str) -> Name {
 
 /// The pipeline of the storefront: one target, `web`.
 pub(crate) fn pipeline() -> Pipeline {
-    let environment = Environment { account: "111122223333".into(), region: "ap-northeast-2".into(), role: None };
+    let environment = Environment {
+        account: "111122223333".into(),
+        region: "ap-northeast-2".into(),
+        role: None,
+        vars: BTreeMap::new(),
+        overrides: Overrides,
+    };
     Pipeline {
         version: 1,
         pipeline: name("storefront"),
@@ -29,6 +35,8 @@ pub(crate) fn pipeline() -> Pipeline {
         artifacts: [(name("web"), Artifact { path: "examples/storefront".into() })].into(),
         environments: [(name("production"), environment)].into(),
         targets: [(name("web"), target())].into(),
+        vars: BTreeMap::new(),
+        stages: Vec::new(),
     }
 }
 

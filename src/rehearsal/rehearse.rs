@@ -40,6 +40,8 @@ pub struct Rehearsal {
     pub environment: Name,
     /// The pipeline as it is typed.
     pub typed: String,
+    /// Environment variables that the pipeline asks for.
+    pub variables: Vec<(String, String)>,
     /// Where relative paths start.
     pub directory: PathBuf,
     /// The binary of shipit.
@@ -167,7 +169,10 @@ impl Rehearsal {
             program: self.program.clone(),
             directory: self.directory.clone(),
             at: [self.typed.clone(), "--environment".to_owned(), self.environment.to_string()],
-            environment: Driver::environment(&served.environment(user, &place.region), &home),
+            environment: Driver::environment(&served.environment(user, &place.region), &home)
+                .into_iter()
+                .chain(self.variables.iter().cloned())
+                .collect(),
             log: (!self.shows_driver).then(|| home.join("driver.log")),
         })
     }

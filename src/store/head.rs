@@ -63,15 +63,15 @@ pub struct RunSummary {
     /// The cause, if it went back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
-    /// The build that asked, if a CI system did.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub build: Option<Build>,
     /// The run it goes back from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<RunId>,
     /// How long its steps took, by target, if it succeeded. Only the last runs keep that.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub took: BTreeMap<Name, BTreeMap<StepId, Period>>,
+    /// The build that asked, if a CI system did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<Build>,
 }
 
 impl Head {

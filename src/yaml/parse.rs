@@ -1,12 +1,12 @@
 //! Text → tree, within a budget. Every syntax error is a problem with a place; nothing is guessed.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde_yaml::budget::BudgetBreach;
 use serde_yaml::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 use serde_yaml::{Error, Location, MessageFormatter, Options, UserMessageFormatter};
 
-use super::draft::Draft;
+use super::draft::{Draft, byte_of, span_of};
 use super::mend::mend;
 use super::node::{Entry, Node, Span, Value};
 use super::problem::{Problem, Problems};
@@ -27,7 +27,7 @@ const MENDS: usize = 12;
 /// # Errors
 /// Everything that is not YAML, as far as one can see past it, or what goes beyond the budget.
 pub fn parse(text: &str, name: &str) -> Result<Node, Problems> {
-    let Read { node, problems } = read(text, name)?;
+    let Read { node, problems, .. } = read(text, name)?;
     if problems.is_empty() { Ok(node) } else { Err(Problems::new(name, text, problems)) }
 }
 
@@ -38,6 +38,8 @@ pub struct Read {
     pub node: Node,
     /// What is wrong with the text; empty if nothing is.
     pub problems: Vec<Problem>,
+    /// Single values of which nobody knows whether they are meant, because their key stands again with another.
+    pub doubtful: Vec<Span>,
 }
 
 /// Reads one YAML document and sees past mistakes that can be mended: tabs, open quotes, keys that stand twice, a
@@ -92,28 +94,30 @@ fn finish(mut node: Node, draft: &Draft<'_>, mut problems: Vec<Problem>, name: &
         return Err(Problems::whole(name, Problem::whole("empty")));
     }
     draft.put_back(&mut node);
+    let mut doubtful = Vec::new();
     if !problems.is_empty() {
-        once(&mut node, &mut problems);
+        once(&mut node, &mut problems, &mut doubtful);
         problems.sort();
         problems.dedup();
     }
-    Ok(Read { node, problems })
+    Ok(Read { node, problems, doubtful })
 }
 
 /// Leaves the first of keys that stand twice.
-fn once(node: &mut Node, problems: &mut Vec<Problem>) {
+fn once(node: &mut Node, problems: &mut Vec<Problem>, doubtful: &mut Vec<Span>) {
     match &mut node.value {
-        Value::List(items) => items.iter_mut().for_each(|item| once(item, problems)),
+        Value::List(items) => items.iter_mut().for_each(|item| once(item, problems, doubtful)),
         Value::Map(entries) => {
-            let mut seen = BTreeSet::new();
+            let mut seen: BTreeMap<String, Span> = BTreeMap::new();
             entries.retain_mut(|Entry { key, value }| {
-                let is_first = seen.insert(key.text.clone());
-                if is_first {
-                    once(value, problems);
-                } else {
+                if let Some(first) = seen.get(&key.text) {
                     problems.push(twice(key.span, &key.text));
+                    doubtful.push(*first);
+                    return false;
                 }
-                is_first
+                seen.insert(key.text.clone(), value.place_under(key.span));
+                once(value, problems, doubtful);
+                true
             });
         }
         Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) => {}
@@ -161,35 +165,31 @@ pub enum Trouble {
 }
 
 fn tree(text: &str, keys: Keys) -> Result<Node, Fault> {
-    on_a_deep_stack(|| {
-        serde_yaml::from_str_with_options::<Node>(text, options(keys)).map_err(|error| fault(&error, text))
-    })
+    let read = || {
+        let mut options = options();
+        if keys == Keys::Repeated {
+            options.duplicate_keys = DuplicateKeyPolicy::LastWins;
+        }
+        Ok(serde_yaml::from_str_with_options::<Node>(text, options).map_err(|error| fault(&error, text)))
+    };
+    on_a_deep_stack(read).unwrap_or_else(|problem| Err(Fault { trouble: Trouble::Other, line: 1, column: 1, problem }))
 }
 
 /// The parser recurses, and a caller's thread may have too little stack left for 64 levels (2 MiB are not enough in a
 /// debug build).
-fn on_a_deep_stack<T: Send>(parse: impl FnOnce() -> Result<T, Fault> + Send) -> Result<T, Fault> {
+fn on_a_deep_stack<T: Send>(parse: impl FnOnce() -> Result<T, Problem> + Send) -> Result<T, Problem> {
     std::thread::scope(|scope| {
         let thread =
             std::thread::Builder::new().name("yaml".to_owned()).stack_size(16 << 20).spawn_scoped(scope, parse);
         match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(parsed)) => parsed,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Fault {
-                trouble: Trouble::Other,
-                line: 1,
-                column: 1,
-                problem: Problem::whole("cannot be read: no thread to spare"),
-            }),
+            Err(_) => Err(Problem::whole("cannot be read: no thread to spare")),
         }
     })
 }
 
-fn options(keys: Keys) -> Options {
-    let duplicates = match keys {
-        Keys::Once => DuplicateKeyPolicy::Error,
-        Keys::Repeated => DuplicateKeyPolicy::LastWins,
-    };
+fn options() -> Options {
     serde_yaml::options! {
         budget: serde_yaml::budget! {
             max_depth: MAX_DEPTH,
@@ -202,7 +202,7 @@ fn options(keys: Keys) -> Options {
             max_recorded_anchor_bytes: 4 * MAX_BYTES,
             max_total_scalar_bytes: 4 * MAX_BYTES,
         },
-        duplicate_keys: duplicates,
+        duplicate_keys: DuplicateKeyPolicy::Error,
         merge_keys: MergeKeyPolicy::Error,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         strict_booleans: true,
@@ -242,10 +242,14 @@ fn fault(error: &Error, text: &str) -> Fault {
         _ => Trouble::Other,
     };
     let Span { line, column, .. } = location.into();
-    Fault { trouble, line, column, problem: problem(error, location, text) }
+    let written = text.lines().nth(line.saturating_sub(1)).unwrap_or("");
+    let is_tabbed = written[..written.len() - written.trim_start().len()].contains('\t');
+    let trouble = if trouble == Trouble::Other && is_tabbed { Trouble::Tab } else { trouble };
+    Fault { trouble, line, column, problem: problem(error, text) }
 }
 
-fn problem(error: &Error, location: Location, text: &str) -> Problem {
+fn problem(error: &Error, text: &str) -> Problem {
+    let location = error.location().unwrap_or(Location::UNKNOWN);
     let at = |message: &str| match location {
         Location::UNKNOWN => Problem::whole(message),
         known => Problem::at(known.into(), message),
@@ -254,6 +258,10 @@ fn problem(error: &Error, location: Location, text: &str) -> Problem {
         Error::AliasError { error, .. } => error,
         other => other,
     };
+    if let Some(span) = unquoted_variable(text, location) {
+        let shown = text.get(span.start..span.end).unwrap_or("");
+        return Problem::at(span, "a variable must stand in quotes inside brackets").help(format!("write \"{shown}\""));
+    }
     match error {
         Error::Eof { .. } => Problem::whole("empty"),
         Error::DuplicateMappingKey { key, .. } => {
@@ -269,6 +277,15 @@ fn problem(error: &Error, location: Location, text: &str) -> Problem {
             .help("remove it; put a value that begins with ! in quotes"),
         other => reworded(&UserMessageFormatter.format_message(other), at),
     }
+}
+
+/// A variable at which the parser gave up because `{` opens a map.
+fn unquoted_variable(text: &str, location: Location) -> Option<Span> {
+    let at = byte_of(text, location.line() as usize, location.column() as usize);
+    let start = at.checked_sub(1).filter(|start| text.get(*start..).is_some_and(|rest| rest.starts_with("${")))?;
+    let line = text[start..].lines().next()?;
+    let length = line.find('}').map_or(line.trim_end().len(), |end| end + 1);
+    Some(span_of(text, start, start + length))
 }
 
 /// The parser's commonest complaints in the words of somebody who looks at a file.

@@ -61,6 +61,20 @@ impl Problems {
         Problems::new(name, "", vec![problem])
     }
 
+    /// What the text is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The line and column after the last character of a span, both counted from 1.
+    pub fn end(&self, span: Span) -> (usize, usize) {
+        let marked = self.text.get(span.start..span.end).unwrap_or("").trim_end();
+        match marked.rsplit_once('\n') {
+            None => (span.line, span.column + marked.chars().count()),
+            Some((before, last)) => (span.line + before.matches('\n').count() + 1, last.chars().count() + 1),
+        }
+    }
+
     /// The problems, sorted by place.
     pub fn list(&self) -> &[Problem] {
         &self.list

@@ -159,7 +159,7 @@ fn mended(text: &str) -> String {
     }
     match read(text, "a.yml") {
         Err(problems) => format!("nothing; {problems:?}"),
-        Ok(Read { node, problems }) => {
+        Ok(Read { node, problems, .. }) => {
             let said = problems.iter().map(|problem| {
                 let span = problem.span.unwrap();
                 assert_eq!(super::draft::span_of(text, span.start, span.end), span, "{text:?}");

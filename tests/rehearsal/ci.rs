@@ -88,7 +88,8 @@ impl Site {
             .credentials_provider(SharedCredentialsProvider::new(key))
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .build();
-        let pipeline = shipit::config::load(&self.repository.join("pipelines/storefront-manual.yml")).unwrap();
+        let pipeline = include_str!("../../pipelines/storefront-manual.yml");
+        let pipeline = shipit::config::parse(pipeline, "storefront-manual.yml").unwrap();
         let baseline = bundle::from_dir(&self.repository.join("examples/storefront"), &[]).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let wish = Wish {

@@ -20,7 +20,7 @@ use shipit::sandbox::s3::{Bucket, Object, Versioning};
 use shipit::sandbox::world::{Scope, Settings, Site, World};
 use shipit::time::{Clock, wall_now};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_shipit");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_shipit");
 const HOST: &str = "i-0123456789abcdef0";
 const HEAD: &str = "version: 0.0\nos: linux\n";
 
@@ -126,7 +126,7 @@ impl Stand {
     }
 }
 
-fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, content) in files {
         let mode = if content.starts_with("#!") { 0o755 } else { 0o640 };
@@ -136,7 +136,7 @@ fn zipped(files: &[(&str, &str)]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-fn is_alive(pid: &str) -> bool {
+pub(crate) fn is_alive(pid: &str) -> bool {
     fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 

@@ -181,6 +181,7 @@ impl Stage {
             workflow: None,
             outlets: Outlets::default(),
             is_out_elsewhere: false,
+            env: std::collections::BTreeMap::new(),
         };
         (around, caught, stop)
     }

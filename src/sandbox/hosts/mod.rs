@@ -1,4 +1,5 @@
-//! What instances are made of, and the deployment agent on them.
+//! What instances are made of, and the deployment agent on them. What functions run on is handed through here: a world
+//! has real hosts and real functions, or models of both.
 
 pub mod agent;
 pub mod model;

@@ -1,4 +1,4 @@
-//! The sandbox's end of a host's supervisor.
+//! The sandbox's end of a supervisor, a host's or a function's.
 
 use std::collections::BTreeMap;
 use std::io;

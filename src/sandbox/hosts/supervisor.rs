@@ -1,4 +1,4 @@
-//! The init process of a real host: the same binary, started with the hidden subcommand `sandbox-hosts`.
+//! The init process of a real host, or of a function's execution environment: the same binary, started with the hidden subcommand `sandbox-hosts`.
 //!
 //! It starts what it is told to (JSON lines on stdin), reports what that writes and how it ends (JSON lines on stdout),
 //! and adopts what daemonises below it. When stdin closes, because the host is terminated or because the sandbox is

@@ -136,7 +136,6 @@ pub(super) fn update(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     if input.text("RevisionId").is_some_and(|revision| revision != alias.revision) {
         return Err(errors::stale(errors::LOOK));
     }
-    let moved_at = now;
     let is_moved = alias.version != main;
     let alias = function.aliases.get_mut(name).ok_or_else(missing)?;
     (alias.version, alias.other, alias.revision) = (main, other, ids.uuid());
@@ -144,8 +143,11 @@ pub(super) fn update(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
         text.clone_into(&mut alias.description);
     }
     // Environments that are kept ready follow the alias, and are made anew for the other version.
-    let ready = super::super::later::after(moved_at, store.pace.provision);
+    let ready = super::super::later::after(now, store.pace.provision);
     if let Some(provisioned) = function.provisioned.get_mut(name).filter(|_| is_moved) {
+        if provisioned.ready_at <= now {
+            provisioned.before = provisioned.wanted;
+        }
         provisioned.ready_at = ready;
     }
     Ok(show::alias(function, &function.aliases[name]))

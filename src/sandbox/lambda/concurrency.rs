@@ -109,7 +109,7 @@ pub(super) fn provision(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply
              minimum value of [{UNRESERVED}]."
         )));
     }
-    let made = Provisioned { wanted, ready_at: after(now, pace.provision), modified: now };
+    let made = Provisioned { wanted, before: 0, ready_at: after(now, pace.provision), modified: now };
     let shown = shown(&made, now);
     function.provisioned.insert(qualifier, made);
     Ok(shown)
@@ -141,7 +141,7 @@ fn one_for_each_version(function: &Function, qualifier: &str, meaning: &Meaning)
 
 fn shown(provisioned: &Provisioned, now: jiff::Timestamp) -> Doc {
     let is_ready = provisioned.ready_at <= now;
-    let there = if is_ready { provisioned.wanted } else { 0 };
+    let there = if is_ready { provisioned.wanted } else { provisioned.before };
     doc! {
         "RequestedProvisionedConcurrentExecutions" => provisioned.wanted,
         "AvailableProvisionedConcurrentExecutions" => there,

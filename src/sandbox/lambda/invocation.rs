@@ -162,20 +162,15 @@ impl Request {
         let mut state = world.lock();
         let store = &mut state.site(&self.site).lambda;
         store.settle(now);
-        self.target(store).map(drop)
+        let (function, _) = self.target(store)?;
+        function.main(self.named.qualifier.as_deref()).map_or(Ok(()), is_there)
     }
 
     fn target<'a>(&self, store: &'a Store) -> Result<(&'a Function, Meaning), ApiError> {
         let qualifier = self.named.qualifier.as_deref();
         let missing = || errors::no_function(&self.named.with(qualifier.unwrap_or(LATEST)));
         let function = store.functions.get(&self.named.name).ok_or_else(missing)?;
-        let meaning = function.meaning(qualifier).ok_or_else(missing)?;
-        let version = function.main(qualifier).ok_or_else(missing)?;
-        if let Progress::Creating(_) = version.progress {
-            let why = "The operation cannot be performed at this time. The function is currently in the following state: Pending";
-            return Err(errors::conflict(why));
-        }
-        Ok((function, meaning))
+        Ok((function, function.meaning(qualifier).ok_or_else(missing)?))
     }
 
     /// Chooses the version and takes a place among the concurrent executions, if there is one left.
@@ -193,14 +188,14 @@ impl Request {
         let store = &mut sites.entry(self.site.clone()).or_default().lambda;
         store.settle(now);
         let mut rng = store.rng.take().unwrap_or_else(|| seed.get_or_insert_with(fastrand::Rng::new).fork());
-        let chosen = self.target(store).map(|(function, meaning)| {
+        let chosen = self.target(store).and_then(|(function, meaning)| {
             let version = choose(function, &meaning, &mut rng);
-            let is_alias = matches!(meaning, Meaning::Alias(_));
-            (function.reserved, is_alias, version.map(|version| self.task(function, version)))
+            let version = version.ok_or_else(|| errors::no_function(&self.named.asked()))?;
+            is_there(version)?;
+            Ok((function.reserved, matches!(meaning, Meaning::Alias(_)), self.task(function, version)))
         });
         store.rng = Some(rng);
         let (reserved, is_alias, task) = chosen?;
-        let task = task.ok_or_else(|| errors::no_function(&self.named.asked()))?;
         let subject = Subject {
             function: self.named.name.clone(),
             qualifier: self.named.qualifier.clone(),
@@ -230,6 +225,16 @@ impl Request {
             content: version.serving().clone(),
         }
     }
+}
+
+/// Refuses a version that is still being made.
+fn is_there(version: &Version) -> Result<(), ApiError> {
+    if let Progress::Creating(_) = version.progress {
+        let why =
+            "The operation cannot be performed at this time. The function is currently in the following state: Pending";
+        return Err(errors::conflict(why));
+    }
+    Ok(())
 }
 
 /// The version of an invocation. An alias with weights draws it by lot, each time anew.

@@ -155,6 +155,8 @@ pub(super) struct Alias {
 /// Execution environments that are kept ready.
 pub(super) struct Provisioned {
     pub wanted: i64,
+    /// How many are there until they are ready.
+    pub before: i64,
     pub ready_at: Timestamp,
     pub modified: Timestamp,
 }

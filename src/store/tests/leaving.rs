@@ -112,9 +112,9 @@ fn summary(run: RunId) -> RunSummary {
         ended: Some(at(60)),
         outcome: Some(Outcome::Succeeded),
         cause: None,
-        build: None,
         parent: None,
         took: BTreeMap::new(),
+        build: None,
     }
 }
 

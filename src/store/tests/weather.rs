@@ -93,9 +93,9 @@ async fn everything_that_is_built_on_them() {
             ended: None,
             outcome: None,
             cause: None,
-            build: None,
             parent: None,
             took: [].into(),
+            build: None,
         };
         lose();
         head::add(bucket, keys, &summary, &[].into()).await.unwrap();

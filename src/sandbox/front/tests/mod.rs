@@ -2,6 +2,7 @@
 
 mod faults;
 mod fleet;
+mod rest;
 mod services;
 mod signatures;
 

@@ -51,8 +51,8 @@ impl Execution {
         !self.is_spent
     }
 
-    /// Answers an invocation.
-    pub async fn answer(&mut self, wire: &Clock, task: &Task) -> Done {
+    /// Answers an invocation; nothing if it answered others before and has ended since.
+    pub async fn answer(&mut self, wire: &Clock, task: &Task) -> Option<Done> {
         let mut log = Vec::new();
         let began = Instant::now();
         let is_new = !self.has_started;
@@ -62,7 +62,8 @@ impl Execution {
             Ok(waiting) => waiting,
             Err(body) => {
                 self.is_spent = true;
-                return Done { body, is_error: true, log, took: began.elapsed(), init: None };
+                let took = began.elapsed();
+                return is_new.then_some(Done { body, is_error: true, log, took, init: None });
             }
         };
         self.has_started = true;
@@ -76,7 +77,7 @@ impl Execution {
         if task.wants_log {
             self.last_lines(&mut log).await;
         }
-        Done { body, is_error, log, took, init }
+        Some(Done { body, is_error, log, took, init })
     }
 
     /// Waits until the process asks for an invocation; else what is answered in its name.

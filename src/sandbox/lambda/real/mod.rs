@@ -82,6 +82,8 @@ impl RealFunctions {
         };
         drop(idle);
         futures_util::future::join_all(living.into_values().map(end)).await;
+        let directory = self.house.directory.clone();
+        let _left = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(directory)).await;
     }
 
     /// The environment that was used last of those that can answer this.
@@ -111,23 +113,24 @@ impl RealFunctions {
 
     async fn answer(&self, world: &Arc<World>, task: Task) -> Done {
         let key = (task.version_arn.clone(), task.content.stamp);
-        let kept = std::iter::from_fn(|| self.take(&key)).find(|kept| kept.is_living());
-        let execution = match kept {
-            Some(kept) => Ok(kept),
-            None => self.start(&task).await,
-        };
-        match execution {
-            Ok(mut execution) => {
-                let done = execution.answer(&world.wire, &task).await;
-                if execution.is_living() {
-                    self.keep(world.clock, key, execution);
+        loop {
+            let execution = match self.take(&key) {
+                Some(kept) => Ok(kept),
+                None => self.start(&task).await,
+            };
+            let mut execution = match execution {
+                Ok(execution) => execution,
+                Err(why) => {
+                    let body = failure("Runtime.InvalidEntrypoint", &format!("RequestId: {} Error: {why}", task.id));
+                    return Done { body, is_error: true, ..Done::default() };
                 }
-                done
+            };
+            // One that was kept may have ended meanwhile.
+            let Some(done) = execution.answer(&world.wire, &task).await else { continue };
+            if execution.is_living() {
+                self.keep(world.clock, key, execution);
             }
-            Err(why) => {
-                let body = failure("Runtime.InvalidEntrypoint", &format!("RequestId: {} Error: {why}", task.id));
-                Done { body, is_error: true, ..Done::default() }
-            }
+            return done;
         }
     }
 }

@@ -103,6 +103,10 @@ async fn publishing_with_an_update_waits_for_it() {
     stage.pass(3).await;
     let slow = stage.lambda("PublishVersion", doc! { "FunctionName" => "f" });
     assert_eq!(state(&slow), "2 Pending Creating");
+    stage.alias("f", "live", "1");
+    stage.weigh("f", "live", Some(("2", 1.0)));
+    let error = stage.try_invoke(doc! { "FunctionName" => "f:live" }, "{}").await.unwrap_err();
+    assert!(error.message.ends_with("state: Pending"), "{error:?}");
     let status = |described: &Doc| described.get("SnapStart").text("OptimizationStatus").unwrap().to_owned();
     stage.pass(60).await;
     assert_eq!(

@@ -90,7 +90,7 @@ async fn provisioned_concurrency_is_ready_after_a_while() {
     stage.pass(90).await;
     assert_eq!(status(), ("READY".to_owned(), 2));
     stage.lambda("UpdateAlias", doc! { "FunctionName" => "f", "Name" => "live", "FunctionVersion" => "2" });
-    assert_eq!(status().0, "IN_PROGRESS", "it is made anew for the other version");
+    assert_eq!(status(), ("IN_PROGRESS".to_owned(), 2), "it is made anew for the other version");
     let list = stage.lambda("ListProvisionedConcurrencyConfigs", doc! { "FunctionName" => "f" });
     assert!(list.list("ProvisionedConcurrencyConfigs")[0].text("FunctionArn").unwrap().ends_with(":f:live"));
     stage.alias("f", "other", "1");

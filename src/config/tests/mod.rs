@@ -2,9 +2,31 @@ use super::*;
 use crate::error::Failure;
 
 /// The pipeline of which the tables below change one thing.
-const GOOD: &str = include_str!("testdata/good.yml");
+const GOOD: &str = include_str!("../testdata/good.yml");
 /// Mistakes: `- was`, `+ is`, then what is said about it.
-const MISTAKES: &str = include_str!("testdata/mistakes.txt");
+const MISTAKES: &str = include_str!("../testdata/mistakes.txt");
+
+mod environments;
+mod reference;
+mod twelve;
+
+/// Compares what is made with what is committed; `UPDATE=1 cargo test --lib config` writes it instead.
+fn is_as_committed(path: &str, made: &str) {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    let made = format!("{}\n", made.trim_end());
+    if std::env::var_os("UPDATE").is_some() {
+        return std::fs::write(file, made).unwrap();
+    }
+    let committed = std::fs::read_to_string(file).unwrap_or_default();
+    let differing = made.lines().zip(committed.lines()).position(|(made, committed)| made != committed);
+    let line = differing.unwrap_or_else(|| made.lines().count().min(committed.lines().count()));
+    assert!(
+        committed == made,
+        "{path}:{} should read: {}\nrun `UPDATE=1 cargo test --lib config` and look at the difference",
+        line + 1,
+        made.lines().nth(line).unwrap_or_default(),
+    );
+}
 
 fn changed(text: &str, was: &str, is: &str) -> String {
     let plain = |part: &str| part.replace("\\n", "\n").replace("\\t", "\t");
@@ -29,7 +51,7 @@ fn each_mistake_alone_is_one_problem() {
         };
         actual += &format!("- {was}\n+ {is}\n{said}\n\n").replace("+ \n", "+\n");
     }
-    assert!(actual.trim_end() == MISTAKES.trim_end(), "the table should read:\n{actual}");
+    is_as_committed("src/config/testdata/mistakes.txt", &actual);
 }
 
 #[test]
@@ -75,6 +97,15 @@ fn what_does_not_fit_together_is_said_at_once() {
     assert_eq!(parse(&text, "a.yml").unwrap_err().list().len(), 10);
 }
 
+fn shape_of(schema: &serde_json::Value, text: &str) -> Vec<Problem> {
+    let mut node = crate::yaml::parse(text, "a.yml").unwrap();
+    let facts = Facts::default();
+    let variables = variables::Variables { vars: Default::default(), facts: &facts, need: Need::Nothing };
+    let mut walk = shape::Walk::new(schema, text, &variables);
+    walk.pipeline(&mut node);
+    walk.problems
+}
+
 #[test]
 fn a_choice_has_one_key() {
     #[derive(schemars::JsonSchema)]
@@ -95,12 +126,10 @@ fn a_choice_has_one_key() {
         ("two", "`two` has settings"),
         ("[one]", "the pipeline must be one of `plain`, `one`, `two`, not a list"),
     ] {
-        let node = yaml::parse(text, "a.yml").unwrap();
-        let messages: Vec<_> =
-            shape::problems(&schema, &node, text).into_iter().map(|problem| problem.message).collect();
+        let messages: Vec<_> = shape_of(&schema, text).into_iter().map(|problem| problem.message).collect();
         assert_eq!(messages, [expected], "{text}");
     }
-    assert!(shape::problems(&schema, &yaml::parse("plain", "a.yml").unwrap(), "plain").is_empty());
+    assert!(shape_of(&schema, "plain").is_empty());
 }
 
 #[test]
@@ -114,8 +143,19 @@ fn every_schema_pattern_and_reference_is_understood() {
         }
         let known =
             ["type", "properties", "required", "additionalProperties", "patternProperties", "items", "oneOf", "$ref"];
-        let limits = ["minimum", "maximum", "minLength", "maxLength", "pattern", "format", "minProperties", "maxItems"];
-        let words = ["title", "description", "default", "const", "$defs", "$schema"];
+        let limits = [
+            "minimum",
+            "maximum",
+            "minLength",
+            "maxLength",
+            "pattern",
+            "format",
+            "minProperties",
+            "minItems",
+            "maxItems",
+        ];
+        let words =
+            ["title", "description", "default", "const", "$defs", "$schema", "examples", "x-variables", "x-instead-of"];
         let is_schema = value.get("description").is_some() || value.get("type").is_some_and(|kind| kind.is_string());
         for keyword in value.as_object().filter(|_| is_schema).into_iter().flat_map(|object| object.keys()) {
             let is_known = known.iter().chain(&limits).chain(&words).any(|known| known == keyword);
@@ -124,9 +164,9 @@ fn every_schema_pattern_and_reference_is_understood() {
         value.as_object().into_iter().flat_map(|object| object.values()).for_each(walk);
         value.as_array().into_iter().flatten().for_each(walk);
     }
-    let schema = schema();
+    let schema = schema::shared();
     assert_eq!(schema["title"], "shipit pipeline");
-    walk(&schema);
+    walk(schema);
 }
 
 #[test]
@@ -164,10 +204,12 @@ fn files_that_are_no_pipeline() {
         ("none", "cannot be read: entity not found"),
         ("empty/x", "cannot be read: not a directory"),
     ] {
-        let problems = load(&folder.join(name)).unwrap_err();
+        let problems = File::load(&folder.join(name), "a.yml").unwrap_err();
         assert_eq!(problems.list()[0].message, expected);
     }
-    assert_eq!(load(&folder.join("good")).unwrap(), parse(GOOD, "a.yml").unwrap());
+    let file = File::load(&folder.join("good"), "a.yml").unwrap();
+    let pipeline = file.pipeline("production", &Facts::default(), Need::All).unwrap();
+    assert_eq!(pipeline, parse(GOOD, "a.yml").unwrap());
     std::fs::remove_dir_all(&folder).unwrap();
 }
 

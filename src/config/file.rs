@@ -1,0 +1,194 @@
+//! A pipeline's file, and the pipeline that it is in each of its environments.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::model::{Name, Pipeline};
+use crate::yaml::{self, Node, Problem, Problems, Read, Span, Value};
+
+use super::merge::merge;
+use super::respell::Respelled;
+use super::shape::Walk;
+use super::variables::{Facts, Need, Variables};
+use super::{check, schema, source, typed};
+
+/// A pipeline's file, read but not yet resolved.
+#[derive(Clone, Debug)]
+pub struct File {
+    name: String,
+    text: String,
+    node: Node,
+    problems: Vec<Problem>,
+    doubtful: Vec<Span>,
+    /// Names that are none, and what they are called instead.
+    names: BTreeMap<String, String>,
+}
+
+/// What the file is in one environment.
+struct View {
+    environment: String,
+    pipeline: Option<Pipeline>,
+    problems: Vec<Problem>,
+}
+
+impl File {
+    /// Reads a text. `name` is what it is called in messages, usually its path.
+    ///
+    /// # Errors
+    /// It is not YAML, so there is nothing else to say about it.
+    pub fn parse(text: &str, name: &str) -> Result<File, Problems> {
+        let Read { mut node, mut problems, doubtful } = yaml::read(text, name)?;
+        let mut respelled = Respelled::default();
+        respelled.tree(schema::shared(), schema::shared(), &mut node);
+        problems.append(&mut respelled.problems);
+        Ok(File { name: name.to_owned(), text: text.to_owned(), node, problems, doubtful, names: respelled.names })
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// It cannot be read or is not YAML.
+    pub fn load(path: &Path, name: &str) -> Result<File, Problems> {
+        let text = source::read(path).map_err(|problem| Problems::whole(name, problem))?;
+        File::parse(&text, name)
+    }
+
+    /// The environments' names, in the order of the file.
+    pub fn environments(&self) -> Vec<&str> {
+        let environments = self.node.get("environments").map(Node::entries).unwrap_or_default();
+        environments.iter().map(|entry| entry.key.text.as_str()).collect()
+    }
+
+    /// Whether the file asks what is checked out.
+    pub fn asks_git(&self) -> bool {
+        self.text.contains("${git.")
+    }
+
+    /// The environment variables that it asks for.
+    pub fn env_names(&self) -> BTreeSet<&str> {
+        self.text.split("${env.").skip(1).filter_map(|rest| Some(rest.split_once('}')?.0)).collect()
+    }
+
+    /// The pipeline in each of its environments.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file.
+    pub fn pipelines(&self, facts: &Facts, need: Need) -> Result<BTreeMap<Name, Pipeline>, Problems> {
+        let views = self.views(facts, |_| need);
+        self.refused(&views)?;
+        let named = |view: View| Some((Name::new(&view.environment).ok()?, view.pipeline?));
+        Ok(views.into_iter().filter_map(named).collect())
+    }
+
+    /// The pipeline in one environment; of the others, what is not known does not matter.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, or it has no such environment.
+    pub fn pipeline(&self, environment: &str, facts: &Facts, need: Need) -> Result<Pipeline, Problems> {
+        let views = self.views(facts, |name| if name == environment { need } else { Need::Nothing });
+        self.refused(&views)?;
+        let found = views.into_iter().find(|view| view.environment == environment).and_then(|view| view.pipeline);
+        found.ok_or_else(|| {
+            Problems::whole(&self.name, Problem::whole(format!("there is no environment `{environment}`")))
+        })
+    }
+
+    fn views(&self, facts: &Facts, need: impl Fn(&str) -> Need) -> Vec<View> {
+        let environments = self.environments();
+        match environments.as_slice() {
+            [] => vec![self.view("", facts, need(""))],
+            names => names.iter().map(|name| self.view(name, facts, need(name))).collect(),
+        }
+    }
+
+    fn view(&self, environment: &str, facts: &Facts, need: Need) -> View {
+        let root = schema::shared();
+        let mut node = self.node.clone();
+        let own = self.node.get("environments").and_then(|all| all.get(environment));
+        only(&mut node, environment);
+        let merged = match own.and_then(|own| own.get("overrides")) {
+            Some(overrides) => merge(root, &mut node, overrides),
+            None => super::merge::Merged::default(),
+        };
+        let vars = [self.node.get("vars"), own.and_then(|own| own.get("vars"))];
+        let vars = vars.into_iter().flatten().flat_map(Node::entries);
+        let vars = vars.map(|entry| (entry.key.text.as_str(), &entry.value)).collect();
+        let variables = Variables { vars, facts, need };
+        let mut walk = Walk::new(root, &self.text, &variables);
+        walk.renamed.clone_from(&self.names);
+        walk.pipeline(&mut node);
+        let mut problems = merged.problems;
+        problems.append(&mut walk.problems);
+        let mut unknown = walk.unknown;
+        if !merged.replaced.is_empty() {
+            let variables = Variables { need: Need::Nothing, ..variables };
+            let mut walk = Walk::new(root, &self.text, &variables);
+            merged.replaced.into_iter().for_each(|(node, schema, key)| walk.hidden(node, schema, &key));
+            problems.append(&mut walk.problems);
+        }
+        let pipeline = match typed::pipeline(&node) {
+            Ok(pipeline) => {
+                let mut known: Vec<Span> = self.problems.iter().chain(&problems).filter_map(|it| it.span).collect();
+                known.append(&mut unknown);
+                // What stands in for something wrong or not known is not judged.
+                let is_new =
+                    |problem: &Problem| !problem.span.is_some_and(|span| known.iter().any(|it| meet(*it, span)));
+                problems.extend(check::problems(&pipeline, &node).into_iter().filter(is_new));
+                Some(pipeline)
+            }
+            Err(problem) if problems.is_empty() && self.problems.is_empty() => {
+                problems.push(problem);
+                None
+            }
+            Err(_) => None,
+        };
+        View { environment: environment.to_owned(), pipeline, problems }
+    }
+
+    /// All problems of all environments; what is one mistake in several is said once.
+    fn refused(&self, views: &[View]) -> Result<(), Problems> {
+        let mut said: BTreeMap<&Problem, Vec<&str>> = BTreeMap::new();
+        for view in views {
+            let is_doubtful =
+                |problem: &&Problem| problem.span.is_some_and(|span| self.doubtful.iter().any(|it| meet(*it, span)));
+            for problem in view.problems.iter().filter(|problem| !is_doubtful(problem)) {
+                said.entry(problem).or_default().push(&view.environment);
+            }
+        }
+        let mut problems = self.problems.clone();
+        for (problem, mut environments) in said {
+            let mut problem = problem.clone();
+            environments.dedup();
+            if environments.len() < views.len() && !self.is_of(problem.span, &environments) {
+                problem.message = format!("in {}: {}", yaml::list(&environments), problem.message);
+            }
+            problems.push(problem);
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Problems::new(&self.name, &self.text, problems)) }
+    }
+
+    /// Whether a place stands in the environment that is meant, so that nobody has to say which.
+    fn is_of(&self, span: Option<Span>, environments: &[&str]) -> bool {
+        let (Some(span), [environment]) = (span, environments) else { return false };
+        let all = self.node.get("environments").map(Node::entries).unwrap_or_default();
+        let begins = |key: &str| all.iter().find(|entry| entry.key.text == key).map(|entry| entry.key.span.start);
+        let after =
+            all.iter().map(|entry| entry.key.span.start).filter(|start| Some(*start) > begins(environment)).min();
+        let rest = self.node.entries().iter().map(|entry| entry.key.span.start);
+        let rest = rest.filter(|start| Some(*start) > begins(environment)).min();
+        begins(environment).is_some_and(|begins| span.start >= begins)
+            && [after, rest].into_iter().flatten().all(|end| span.start < end)
+    }
+}
+
+/// Leaves one environment, without its overrides.
+fn only(node: &mut Node, environment: &str) {
+    let Value::Map(entries) = &mut node.value else { return };
+    let Some(environments) = entries.iter_mut().find(|entry| entry.key.text == "environments") else { return };
+    let Value::Map(all) = &mut environments.value.value else { return };
+    all.retain(|entry| entry.key.text == environment);
+}
+
+fn meet(one: Span, other: Span) -> bool {
+    one.start < other.end.max(other.start + 1) && other.start < one.end.max(one.start + 1)
+}
