@@ -18,8 +18,7 @@ use super::route_back::parts;
 use super::served::{Place, Served};
 use super::ship::{Order, Shipped, ship};
 use super::traffic::{BASELINE, CANDIDATE, Traffic};
-use crate::artifact::Recipe;
-use crate::artifact::bundle::{self, Bundle};
+use crate::artifact::{self, Bundle};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
 use crate::model::pipeline::{Promote, Strategy};
@@ -157,8 +156,9 @@ impl Rehearsal {
         }
         let env = release_env(release, faults).map_err(|why| Failure::new(Kind::Usage, why))?;
         let extra = [("release.env".to_owned(), env.into_bytes())];
-        let (exclude, allow_large) = (artifact.exclude.as_slice(), artifact.allow_large);
-        bundle::of(Recipe { path: &path, exclude, extra: &extra, allow_large })
+        let (made, report) = artifact::make(artifact, &self.directory, &extra);
+        report.into_result()?;
+        made.map(|made| made.bundle).ok_or_else(|| Failure::new(Kind::Unexpected, "no bundle was made"))
     }
 
     fn driver(&self, served: &Served, user: &Credentials) -> Result<Driver> {
