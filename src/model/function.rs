@@ -379,10 +379,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_again() {
-        for text in [r#"{"steps":["5%","approval","50.5%"],"every":"5m","within":"8h"}"#] {
-            let canary: Canary = serde_json::from_str(text).unwrap();
-            assert_eq!(serde_json::to_string(&canary).unwrap(), text);
-        }
+        let text = r#"{"steps":["5%","approval","50.5%"],"every":"5m","within":"8h"}"#;
+        let canary: Canary = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&canary).unwrap(), text);
         let invoke: Invoke =
             serde_json::from_str(r#"{"payload":"event.json","expect":{"json":{"$.width":64}}}"#).unwrap();
         assert_eq!((invoke.times, invoke.expect.within, invoke.expect.json.len()), (1, Period::seconds(10), 1));

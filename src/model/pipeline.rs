@@ -96,10 +96,10 @@ pub struct Artifact {
     pub path: String,
     /// What is left out of a directory beside what its `.gitignore` and `.ignore` files say: patterns such as theirs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 1000), inner(length(min = 1, max = 1024)))]
+    #[schemars(length(max = 1000), inner(length(min = 1, max = 1024)), extend("examples" = [["/tests/", "*.md"]]))]
     pub exclude: Vec<String>,
     /// Accepts more than 2 GiB, packed or not, up to 16: every host has to download and unpack them in time.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub allow_large: bool,
 }
 
