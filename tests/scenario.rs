@@ -3,6 +3,8 @@
 
 #[path = "scenario/approvals.rs"]
 mod approvals;
+#[path = "scenario/appspecs.rs"]
+mod appspecs;
 #[path = "scenario/ci.rs"]
 mod ci;
 #[path = "scenario/cuts.rs"]

@@ -1,102 +1,126 @@
 //! A ready zip, read to its end before it is trusted.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{self, Read, Seek};
 
 use zip::ZipArchive;
-use zip::read::ZipFile;
 use zip::result::ZipError;
 
-use crate::error::{Failure, Result};
+use crate::yaml::Problem;
 
-use super::bundle::{APPSPEC, Holds, MAX_APPSPEC, MAX_BYTES, MAX_ENTRIES, no_appspec, too_large};
 use super::entry::{check_link, check_name, shown};
-use super::refuse;
+use super::files::{Kept, Kind};
+use super::limits::{Limits, MAX_ENTRIES, too_large};
 
-/// What a zip holds.
-pub struct Contents {
-    /// Paths from the directory that holds the AppSpec.
-    pub names: BTreeSet<String>,
-    /// The AppSpec's bytes.
-    pub appspec: Vec<u8>,
-}
+/// So many problems are looked for; a zip with more has one cause.
+const MOST_PROBLEMS: usize = 100;
 
-/// Reads every entry: names, links, encryption, check sums, real sizes.
-pub fn contents(from: impl Read + Seek, holds: Holds) -> Result<Contents> {
-    let mut zip = ZipArchive::new(from).map_err(|error| damaged(None, error))?;
+/// Reads every entry: names, links, encryption, check sums, declared and real sizes. Gives what there is by name, and
+/// everything that is wrong.
+pub fn contents(from: impl Read + Seek, limits: Limits) -> (BTreeMap<String, Kept>, Vec<Problem>) {
+    let mut found = BTreeMap::new();
+    let mut zip = match ZipArchive::new(from) {
+        Ok(zip) => zip,
+        Err(error) => return (found, vec![damaged(None, &error)]),
+    };
     if zip.len() > MAX_ENTRIES {
-        return Err(refuse(format!("more than {MAX_ENTRIES} files")));
+        return (found, vec![Problem::whole(format!("more than {MAX_ENTRIES} files [bundle/files]"))]);
     }
+    let mut problems = Vec::new();
     if zip.has_duplicate_names() {
-        return Err(refuse("a name is in it twice"));
+        problems.push(twice("a name"));
     }
-    let (mut names, mut left) = (BTreeSet::new(), MAX_BYTES);
+    let mut left = limits.most_bytes;
     for index in 0..zip.len() {
-        let (name, size) = check(zip.by_index(index).map_err(|error| damaged(None, error))?, left)?;
-        left -= size;
-        if !names.insert(name.clone()) {
-            return Err(refuse(format!("the name `{}` is in it twice", shown(&name))));
+        match check(&mut zip, index, left, limits) {
+            Ok((name, kept, size)) => {
+                left = left.saturating_sub(size);
+                if found.insert(name.clone(), kept).is_some() {
+                    problems.push(twice(&format!("the name `{}`", shown(&name))));
+                }
+            }
+            Err(problem) => {
+                let is_the_end = problem == too_large(limits);
+                problems.push(problem);
+                if is_the_end || problems.len() >= MOST_PROBLEMS {
+                    return (found, problems);
+                }
+            }
         }
     }
-    if holds == Holds::Code {
-        return Ok(Contents { names, appspec: Vec::new() });
-    }
-    let place = place_of_appspec(&names)?;
-    let mut appspec = Vec::new();
-    let found = zip.by_name(&format!("{place}{APPSPEC}")).map_err(|error| damaged(None, error))?;
-    found.take(MAX_APPSPEC + 1).read_to_end(&mut appspec).map_err(|error| damaged(None, error.into()))?;
-    let inside = names.iter().filter_map(|name| name.strip_prefix(&place)).filter(|name| !name.is_empty());
-    let names = inside.map(str::to_owned).collect();
-    Ok(Contents { names, appspec })
+    problems.extend(below_no_directory(&found));
+    (found, problems)
 }
 
-/// The agent looks at the root, and in the one top directory if there is nothing else.
-fn place_of_appspec(names: &BTreeSet<String>) -> Result<String> {
-    let tops: BTreeSet<&str> = names.iter().filter_map(|name| name.split('/').next()).collect();
-    let only = tops.first().filter(|_| tops.len() == 1).map(|top| format!("{top}/"));
-    [Some(String::new()), only]
-        .into_iter()
-        .flatten()
-        .find(|place| names.contains(&format!("{place}{APPSPEC}")))
-        .ok_or_else(|| no_appspec(names.iter().map(String::as_str)))
+fn twice(what: &str) -> Problem {
+    Problem::whole(format!("{what} is in it twice [bundle/duplicate]")).help("unpackers differ in which one they keep")
 }
 
-/// Checks one entry; returns its name and its real size.
-fn check<R: Read + Seek>(mut entry: ZipFile<'_, R>, left: u64) -> Result<(String, u64)> {
-    let name = match std::str::from_utf8(entry.name_raw()) {
-        Ok(name) => name.to_owned(),
-        Err(_) => {
-            return Err(refuse(format!(
-                "the name `{}` is not UTF-8",
-                shown(&String::from_utf8_lossy(entry.name_raw()))
-            )));
+/// What lies below a file or a link: an unpacker would fail, or write through the link.
+fn below_no_directory(found: &BTreeMap<String, Kept>) -> Option<Problem> {
+    found.keys().find_map(|name| {
+        let is_file = |end: usize| found.get(&name[..end]).is_some_and(|kept| kept.kind != Kind::Directory);
+        let (end, _) = name.match_indices('/').find(|(end, _)| is_file(*end))?;
+        let (name, above) = (shown(name), shown(&name[..end]));
+        Some(Problem::whole(format!("`{name}` lies below `{above}`, which is not a directory [bundle/name]")))
+    })
+}
+
+/// Checks one entry; gives its name without a final `/`, what it is, and its real size.
+fn check<R: Read + Seek>(
+    zip: &mut ZipArchive<R>,
+    index: usize,
+    left: u64,
+    limits: Limits,
+) -> Result<(String, Kept, u64), Problem> {
+    let (name, mode, is_directory, is_link) = {
+        let entry = zip.by_index_raw(index).map_err(|error| damaged(None, &error))?;
+        let Ok(name) = std::str::from_utf8(entry.name_raw()) else {
+            let name = shown(&String::from_utf8_lossy(entry.name_raw()));
+            return Err(Problem::whole(format!("the name `{name}` is not UTF-8 [bundle/name]")));
+        };
+        let name = name.strip_suffix('/').unwrap_or(name).to_owned();
+        check_name(&name).map_err(|what| Problem::whole(format!("{what} [bundle/name]")))?;
+        if entry.encrypted() {
+            let what = format!("`{}` is encrypted [bundle/encrypted]", shown(&name));
+            return Err(Problem::whole(what).help("no host has the password: pack it without one"));
         }
+        if entry.size() > left {
+            return Err(too_large(limits));
+        }
+        // Type and permission bits of Unix; no type means a file.
+        let mode = entry.unix_mode();
+        if mode.is_some_and(|mode| !matches!(mode & 0o170_000, 0 | 0o040_000 | 0o100_000 | 0o120_000)) {
+            return Err(Problem::whole(format!("`{}` is a device, a FIFO or a socket [bundle/kind]", shown(&name))));
+        }
+        (name, mode.map(|mode| mode & 0o7777), entry.is_dir(), entry.is_symlink())
     };
-    check_name(name.strip_suffix('/').unwrap_or(&name)).map_err(refuse)?;
-    if entry.encrypted() {
-        return Err(refuse(format!("`{}` is encrypted", shown(&name))));
-    }
-    if entry.size() > left {
-        return Err(too_large());
-    }
-    if entry.is_symlink() {
+    let mut entry = zip.by_index(index).map_err(|error| damaged(Some(&name), &error))?;
+    if is_link {
         let mut target = String::new();
-        let size = entry.take(4096).read_to_string(&mut target).map_err(|error| damaged(Some(&name), error.into()))?;
-        check_link(&name, &target).map_err(refuse)?;
-        return Ok((name, size as u64));
+        let read = entry.take(4096).read_to_string(&mut target);
+        let size = read.map_err(|error| damaged(Some(&name), &error.into()))?;
+        check_link(&name, &target).map_err(|what| Problem::whole(format!("{what} [bundle/link]")))?;
+        return Ok((name, Kept { kind: Kind::Link(target), mode, is_script: false }, size as u64));
     }
-    let mut bounded = (&mut entry).take(left + 1);
-    let size = io::copy(&mut bounded, &mut io::sink()).map_err(|error| damaged(Some(&name), error.into()))?;
-    if size > left { Err(too_large()) } else { Ok((name, size)) }
+    let mut first = Vec::new();
+    let read = (&mut entry).take(2).read_to_end(&mut first);
+    read.map_err(|error| damaged(Some(&name), &error.into()))?;
+    let mut bounded = (&mut entry).take(left.saturating_add(1));
+    let rest = io::copy(&mut bounded, &mut io::sink()).map_err(|error| damaged(Some(&name), &error.into()))?;
+    let size = rest + first.len() as u64;
+    if size > left {
+        return Err(too_large(limits));
+    }
+    let kind = if is_directory { Kind::Directory } else { Kind::File };
+    Ok((name, Kept { kind, mode, is_script: first == b"#!" }, size))
 }
 
-fn damaged(name: Option<&str>, error: ZipError) -> Failure {
-    let message = match (name, &error) {
-        (None, ZipError::InvalidPassword | ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED)) => {
-            "it is encrypted".to_owned()
+fn damaged(name: Option<&str>, error: &ZipError) -> Problem {
+    match (name, error) {
+        (Some(name), error) => {
+            Problem::whole(format!("`{}` in it cannot be read: {error} [bundle/damaged]", shown(name)))
         }
-        (Some(name), _) => format!("`{}` in it cannot be read", shown(name)),
-        (None, _) => "not a zip that can be read".to_owned(),
-    };
-    refuse(message).because(error)
+        (None, error) => Problem::whole(format!("not a zip that can be read: {error} [bundle/damaged]")),
+    }
 }

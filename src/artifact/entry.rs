@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::files::{Kept, Kind};
+
 /// One thing in a bundle.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -9,6 +11,8 @@ pub struct Entry {
     pub name: String,
     /// The nine permission bits.
     pub mode: u32,
+    /// Whether it begins with `#!`.
+    pub is_script: bool,
     /// What it is.
     pub content: Content,
 }
@@ -27,10 +31,14 @@ pub enum Content {
 }
 
 impl Entry {
-    /// Its path, with a final `/` if it is a directory.
-    pub fn listed(&self) -> String {
-        let end = if matches!(self.content, Content::Directory) { "/" } else { "" };
-        format!("{}{end}", self.name)
+    /// How rules see it.
+    pub fn kept(&self) -> Kept {
+        let kind = match &self.content {
+            Content::Directory => Kind::Directory,
+            Content::File(_) | Content::Bytes(_) => Kind::File,
+            Content::Link(target) => Kind::Link(target.clone()),
+        };
+        Kept { kind, mode: Some(self.mode), is_script: self.is_script }
     }
 }
 

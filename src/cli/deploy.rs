@@ -23,7 +23,7 @@ use crate::store::{Journal, Lease, upload};
 
 pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
     let project = Project::open_release(&args.at, around, Need::All, args.release.release.as_deref())?;
-    let bundles = prepare::bundles(&project, &args.release, &around.directory)?;
+    let bundles = prepare::bundles(&project, &args.release, around)?;
     let cloud = project.cloud(around, "shipit-deploy").await;
     let caller = prepare::caller(&project, &cloud).await?;
     is_free(&project, &cloud).await?;

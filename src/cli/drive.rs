@@ -81,7 +81,9 @@ pub async fn drive(
             .map(|next| format!("{}   # {}", next.command, next.does))
             .collect();
         let error = result.error.get_or_insert_with(|| unfinished(&driven, &state));
-        error.help = Some(next.join("\n"));
+        // What to look at comes before what to type.
+        let advice = error.help.take();
+        error.help = Some(advice.into_iter().chain(next).collect::<Vec<String>>().join("\n"));
     }
     let text = ending(&run.plan, &state, &project.invocation, is_driven, around.out_style);
     Ok(around.end(&result, &text))

@@ -114,7 +114,12 @@ impl Around {
 
     /// Ends a command whose process was told to go, and which did not hear of it or had nothing to let go of. `resume` is
     /// the command by which a run goes on that may have begun.
-    pub fn end_interrupted(&mut self, code: u8, resume: Option<String>) -> u8 {
+    pub fn end_interrupted(&mut self, words: &[String], code: u8, resume: Option<String>) -> u8 {
+        if self.outlets.are_untouched()
+            && let Err(failure) = self.outlets.open(guessed(words), &self.directory)
+        {
+            super::say_failure(&failure, self);
+        }
         let Some(asked) = self.outlets.asked() else { return code };
         let resume = resume.filter(|command| !command.is_empty());
         let is_late = code == Kind::NotFinished.exit_code();
@@ -136,14 +141,6 @@ impl Around {
             let _ = writeln!(self.err, "{}{help}", error.message);
         }
         self.end(&document, "")
-    }
-
-    /// Ends a process that was told to go before it had looked at its command line.
-    pub fn end_unstarted(&mut self, words: &[String], code: u8) -> u8 {
-        if let Err(failure) = self.outlets.open(guessed(words), &self.directory) {
-            super::say_failure(&failure, self);
-        }
-        self.end_interrupted(code, None)
     }
 
     /// Ends a command line that could not be understood.

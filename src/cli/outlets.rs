@@ -99,6 +99,11 @@ impl Outlets {
         inner.asked.clone().filter(|_| !inner.is_closed)
     }
 
+    /// Whether the command line has not been looked at, or wants nothing.
+    pub fn are_untouched(&self) -> bool {
+        self.inner().asked.is_none()
+    }
+
     /// The file of `--events`.
     pub fn events(&self) -> Option<File> {
         self.inner().events.take()

@@ -11,7 +11,7 @@ use crate::report::{ResultDocument, plan_markdown, plan_text};
 
 pub async fn run(args: &PlanArgs, around: &mut Around) -> Ended {
     let project = Project::open_release(&args.at, around, Need::All, args.release.release.as_deref())?;
-    let bundles = prepare::bundles(&project, &args.release, &around.directory)?;
+    let bundles = prepare::bundles(&project, &args.release, around)?;
     let cloud = project.cloud(around, "shipit-plan").await;
     let caller = prepare::caller(&project, &cloud).await?;
     let wanted = prepare::wanted(&project, &cloud, &args.release, &bundles);

@@ -1,6 +1,7 @@
 //! From a pipeline to a plan: bundles, one read-only sweep, and the decision whether it can be done.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 use futures_util::future::try_join_all;
@@ -8,14 +9,12 @@ use futures_util::future::try_join_all;
 use super::args::ReleaseArgs;
 use super::around::Around;
 use super::project::{Cloud, Project};
-use crate::artifact::appspec;
-use crate::artifact::bundle::{self, Bundle};
-use crate::config::Problems;
+use crate::artifact::{self, Bundle, Report};
 use crate::error::{Failure, Kind, Result};
 use crate::model::function::{BeforeTraffic, FunctionRef};
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Probe};
-use crate::model::pipeline::Target;
+use crate::model::pipeline::{Artifact, Target};
 use crate::model::revision::BundleRef;
 use crate::model::{Name, Pipeline, Release, Revision};
 use crate::plan::Intent;
@@ -35,30 +34,25 @@ pub struct Wanted {
     pub revisions: BTreeMap<Name, Revision>,
 }
 
-/// Bundles all artifacts that a target names.
+/// Bundles all artifacts that a target names; warnings are said.
 ///
 /// # Errors
 /// Everything that cannot be shipped.
-pub fn bundles(project: &Project, args: &ReleaseArgs, directory: &Path) -> Result<BTreeMap<Name, Bundle>> {
-    let extra = extra_files(args, directory)?;
-    let mut bundles = BTreeMap::new();
-    for target in project.pipeline.targets.values() {
-        let name = &target.artifact;
-        if bundles.contains_key(name) {
-            continue;
-        }
-        let Some(artifact) = project.pipeline.artifacts.get(name) else { continue };
-        let path = directory.join(&artifact.path);
-        let made = if is_for_fleets(&project.pipeline, name) {
-            let made = if path.is_dir() { bundle::from_dir(&path, &extra)? } else { bundle::from_path(&path)? };
-            appspec(&made, &artifact.path)?;
-            made
+pub fn bundles(project: &Project, args: &ReleaseArgs, around: &mut Around) -> Result<BTreeMap<Name, Bundle>> {
+    let extra = extra_files(args, &around.directory)?;
+    let (mut bundles, mut report) = (BTreeMap::new(), Report::default());
+    for (name, artifact) in shipped(&project.pipeline) {
+        let (made, found) = if is_for_fleets(&project.pipeline, name) {
+            let (made, found) = artifact::make(artifact, &around.directory, &extra);
+            (made.map(|made| made.bundle), found)
         } else {
-            bundle::code(&path, &extra)?
+            artifact::make_code(artifact, &around.directory, &extra)
         };
-        bundles.insert(name.clone(), made);
+        report.extend(found);
+        bundles.extend(made.map(|made| (name.clone(), made)));
     }
-    Ok(bundles)
+    let _ = around.err.write_all(report.warnings_text().as_bytes());
+    report.into_result().map(|()| bundles)
 }
 
 /// Whether a fleet gets this artifact, so that it needs an AppSpec.
@@ -97,12 +91,10 @@ pub fn payloads(pipeline: &Pipeline, directory: &Path) -> Result<BTreeMap<String
     Ok(payloads)
 }
 
-/// Checks the AppSpec of an artifact's bundle.
-///
-/// # Errors
-/// Every rule that it breaks.
-pub fn appspec(bundle: &Bundle, path: &str) -> std::result::Result<appspec::AppSpec, Problems> {
-    appspec::check(bundle, &format!("{}/appspec.yml", path.trim_end_matches('/')))
+/// The artifacts that a target names.
+pub fn shipped(pipeline: &Pipeline) -> impl Iterator<Item = (&Name, &Artifact)> {
+    let is_shipped = |name: &Name| pipeline.targets.values().any(|target| target.artifact == *name);
+    pipeline.artifacts.iter().filter(move |(name, _)| is_shipped(name))
 }
 
 fn extra_files(args: &ReleaseArgs, directory: &Path) -> Result<Vec<(String, Vec<u8>)>> {

@@ -93,14 +93,14 @@ async fn command(words: &[String]) -> u8 {
         return around.end_unparsed(words, &failure);
     }
     if let Some(code) = interrupted {
-        return around.end_unstarted(words, code);
+        return around.end_interrupted(words, code, None);
     }
     let code = tokio::select! {
         code = super::run(words, &mut around) => return code,
         code = watch_signals(signals, stop, Arc::clone(&driving)) => code,
     };
     let resume = driving.lock().unwrap_or_else(PoisonError::into_inner).take();
-    around.end_interrupted(code, resume)
+    around.end_interrupted(words, code, resume)
 }
 
 /// Where a process writes.

@@ -10,11 +10,10 @@ use super::args::{Output, ValidateArgs};
 use super::around::Around;
 use super::project::{find, pipelines, read};
 use super::{Ended, facts, prepare};
-use crate::artifact::bundle;
+use crate::artifact::{self, Report};
 use crate::config::{Need, Problem, Problems};
 use crate::error::{Failure, Kind};
-use crate::model::pipeline::Artifact;
-use crate::model::{Name, Pipeline};
+use crate::model::Pipeline;
 
 /// What a check of many files came to, for editors. Members are only ever added within a version.
 #[derive(Serialize)]
@@ -53,15 +52,22 @@ pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
         return Err(Failure::new(Kind::Usage, "there is no pipeline: pipelines/ holds no .yml file")
             .help("name a file, or start shipit where pipelines/ is"));
     }
-    let mut problems = Vec::new();
+    let (mut problems, mut ok) = (Vec::new(), true);
     let is_text = args.output != Output::Json;
     for name in &names {
         match check(name, &around.directory, &around.env) {
-            Ok(unseen) if is_text => {
-                let _ = writeln!(around.out, "{name}: ok{}", without(&unseen));
+            Ok(fine) => {
+                let warnings = fine.warnings.iter().flat_map(|warnings| Said::all(warnings, "warning"));
+                problems.extend(warnings);
+                if is_text {
+                    let warnings: String =
+                        fine.warnings.iter().map(|warnings| warnings.labelled("warning: ")).collect();
+                    let _ = around.err.write_all(warnings.as_bytes());
+                    let _ = writeln!(around.out, "{name}: ok{}", without(&fine.unseen));
+                }
             }
-            Ok(_) => {}
             Err(all) => {
+                ok = false;
                 for refused in all {
                     problems.extend(refused.listed());
                     if is_text {
@@ -71,7 +77,6 @@ pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
             }
         }
     }
-    let ok = problems.is_empty();
     if !is_text {
         let document = Document { v: 0, ok, pipelines: names, problems };
         let json = serde_json::to_string_pretty(&document)
@@ -81,42 +86,44 @@ pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
     Ok(if ok { 0 } else { Kind::Usage.exit_code() })
 }
 
-/// Checks one file; gives the artifacts whose place is not known yet.
-fn check(name: &str, directory: &Path, env: &BTreeMap<String, String>) -> Result<BTreeSet<String>, Vec<Refused>> {
+/// What a good file leaves to say.
+#[derive(Debug)]
+struct Fine {
+    /// Artifacts whose place is not known yet.
+    unseen: BTreeSet<String>,
+    /// What a person should look at.
+    warnings: Vec<Problems>,
+}
+
+/// Checks one file and its artifacts.
+fn check(name: &str, directory: &Path, env: &BTreeMap<String, String>) -> Result<Fine, Vec<Refused>> {
     let (path, _) = find(Some(name), directory).map_err(|failure| vec![Refused::Failure(name.to_owned(), failure)])?;
     let refuse = |problems| vec![Refused::Problems(problems)];
     let file = read(&path, directory).map_err(refuse)?;
     let facts = facts::gather(directory, env, &file, None);
     let used = |_: &str, pipeline: Pipeline| {
-        let named: BTreeSet<Name> = pipeline.targets.values().map(|target| target.artifact.clone()).collect();
-        let used = pipeline.artifacts.iter().filter(|(name, _)| named.contains(name));
-        let with_kind =
-            |(name, it): (&Name, &Artifact)| (name.clone(), prepare::is_for_fleets(&pipeline, name), it.clone());
-        used.map(with_kind).collect::<Vec<_>>()
+        let kind = |name| prepare::is_for_fleets(&pipeline, name);
+        let shipped = prepare::shipped(&pipeline).map(|(name, it)| (name.clone(), kind(name), it.clone()));
+        shipped.collect::<Vec<_>>()
     };
     let used = file.each(&facts, Need::AllButRelease, used).map_err(refuse)?;
-    let (mut unseen, mut paths) = (BTreeSet::new(), BTreeSet::new());
+    let (mut unseen, mut seen, mut report) = (BTreeSet::new(), Vec::new(), Report::default());
     for (name, is_for_fleets, artifact) in used.into_iter().flatten() {
         if artifact.path.contains("${release}") {
             unseen.insert(name.to_string());
-        } else {
-            paths.insert((artifact.path, is_for_fleets));
+        } else if !seen.contains(&(is_for_fleets, artifact.clone())) {
+            report.extend(if is_for_fleets {
+                artifact::check(&artifact, directory, &[])
+            } else {
+                artifact::check_code(&artifact, directory)
+            });
+            seen.push((is_for_fleets, artifact));
         }
     }
-    let refused = paths.iter().filter_map(|(path, is_for_fleets)| artifact(path, *is_for_fleets, directory).err());
-    let refused: Vec<Refused> = refused.collect();
-    if refused.is_empty() { Ok(unseen) } else { Err(refused) }
-}
-
-/// Checks an artifact and its AppSpec.
-fn artifact(path: &str, is_for_fleets: bool, directory: &Path) -> Result<(), Refused> {
-    let place = directory.join(path);
-    let bundle = if is_for_fleets { bundle::from_path(&place) } else { bundle::code(&place, &[]) };
-    let bundle = bundle.map_err(|failure| Refused::Failure(path.to_owned(), failure))?;
-    if !is_for_fleets {
-        return Ok(());
+    if report.is_fine() {
+        return Ok(Fine { unseen, warnings: report.warnings });
     }
-    prepare::appspec(&bundle, path).map(|_| ()).map_err(Refused::Problems)
+    Err(report.problems.into_iter().map(Refused::Problems).collect())
 }
 
 fn without(unseen: &BTreeSet<String>) -> String {
@@ -138,7 +145,7 @@ impl Refused {
 
     fn listed(&self) -> Vec<Said> {
         match self {
-            Refused::Problems(problems) => problems.list().iter().map(|problem| Said::of(problems, problem)).collect(),
+            Refused::Problems(problems) => Said::all(problems, "error"),
             Refused::Failure(file, failure) => vec![Said {
                 file: file.clone(),
                 line: None,
@@ -154,7 +161,11 @@ impl Refused {
 }
 
 impl Said {
-    fn of(problems: &Problems, problem: &Problem) -> Said {
+    fn all(problems: &Problems, severity: &'static str) -> Vec<Said> {
+        problems.list().iter().map(|problem| Said::of(problems, problem, severity)).collect()
+    }
+
+    fn of(problems: &Problems, problem: &Problem, severity: &'static str) -> Said {
         let end = problem.span.map(|span| problems.end(span));
         Said {
             file: problems.name().to_owned(),
@@ -162,7 +173,7 @@ impl Said {
             column: problem.span.map(|span| span.column),
             end_line: end.map(|(line, _)| line),
             end_column: end.map(|(_, column)| column),
-            severity: "error",
+            severity,
             message: problem.message.clone(),
             help: problem.help.clone(),
         }
@@ -185,7 +196,7 @@ mod tests {
             format!("{} {from} {to} {}", said.file, said.message.lines().next().unwrap().replace(&folder, "DIR"))
         };
         match all {
-            Ok(unseen) => vec![format!("ok{}", without(&unseen))],
+            Ok(fine) => vec![format!("ok{}", without(&fine.unseen))],
             Err(all) => all.iter().map(place).collect(),
         }
     }

@@ -119,6 +119,13 @@ pub struct Artifact {
     /// A directory with `appspec.yml` at its root, or a ready `.zip`; relative to where shipit is started.
     #[schemars(length(min = 1, max = 4096), extend("x-variables" = "release", "examples" = ["examples/storefront"]))]
     pub path: String,
+    /// What is left out of a directory beside what its `.gitignore` and `.ignore` files say: patterns such as theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000), inner(length(min = 1, max = 1024)), extend("examples" = [["/tests/", "*.md"]]))]
+    pub exclude: Vec<String>,
+    /// Accepts more than 2 GiB, packed or not, up to 16: every host has to download and unpack them in time.
+    #[serde(default)]
+    pub allow_large: bool,
 }
 
 /// An account, a region, and the role by which shipit acts there.

@@ -37,7 +37,11 @@ pub(crate) fn pipeline() -> Pipeline {
         version: 1,
         pipeline: name("storefront"),
         store: Store { bucket: "acme-shipit".into(), prefix: String::new() },
-        artifacts: [(name("web"), Artifact { path: "examples/storefront".into() })].into(),
+        artifacts: [(
+            name("web"),
+            Artifact { path: "examples/storefront".into(), exclude: Vec::new(), allow_large: false },
+        )]
+        .into(),
         environments: [(name("production"), environment)].into(),
         targets: [(name("web"), target())].into(),
         rollback: crate::model::pipeline::RollbackScope::Run,

@@ -18,7 +18,7 @@ use super::route_back::parts;
 use super::served::{Place, Served};
 use super::ship::{Order, Shipped, ship};
 use super::traffic::{BASELINE, CANDIDATE, Traffic};
-use crate::artifact::bundle::{self, Bundle};
+use crate::artifact::{self, Bundle};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
 use crate::model::pipeline::Promote;
@@ -158,7 +158,10 @@ impl Rehearsal {
             return Err(Failure::new(Kind::Usage, what));
         }
         let env = release_env(release, faults).map_err(|why| Failure::new(Kind::Usage, why))?;
-        bundle::from_dir(&path, &[("release.env".to_owned(), env.into_bytes())])
+        let extra = [("release.env".to_owned(), env.into_bytes())];
+        let (made, report) = artifact::make(artifact, &self.directory, &extra);
+        report.into_result()?;
+        made.map(|made| made.bundle).ok_or_else(|| Failure::new(Kind::Unexpected, "no bundle was made"))
     }
 
     fn driver(&self, served: &Served, user: &Credentials) -> Result<Driver> {

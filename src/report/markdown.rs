@@ -53,7 +53,7 @@ fn table(text: &mut String, table: &Table) {
 
 /// A text in one line whose every letter is shown as it is. Behind `@`, `#` and in front of `//` an empty comment keeps
 /// names, numbers and addresses from becoming mentions and links.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut safe = String::new();
     for letter in harmless(text, TEXT).chars() {
         match letter {
@@ -71,7 +71,7 @@ fn plain(text: &str) -> String {
 }
 
 /// The longest run of backticks.
-fn longest_run(text: &str) -> usize {
+pub(super) fn longest_run(text: &str) -> usize {
     text.split(|letter| letter != '`').map(str::len).max().unwrap_or(0)
 }
 

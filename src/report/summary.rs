@@ -3,9 +3,9 @@
 
 use super::commands::{Invocation, Suggestion};
 use super::ending::traffic;
-use super::plan_text::plan_text;
+use super::markdown::{longest_run, plain};
+use super::plan_text::plan_markdown;
 use super::result::ResultDocument;
-use super::style::Style;
 use super::suggestions::suggestions;
 use super::words::{between, clock, short};
 use crate::model::harmless;
@@ -40,6 +40,10 @@ pub fn run_summary(document: &ResultDocument, plan: &Plan, state: &State, invoca
     }
     text.push_str(&two_columns(&facts));
     text.push_str(&steps(plan, state));
+    let help = state.cause.as_ref().map(|cause| cause.help.as_slice()).unwrap_or_default();
+    if !help.is_empty() {
+        text.push_str(&fenced(help.iter().map(String::as_str), "text", PART));
+    }
     text.push_str(&commands(&suggestions(plan, state, invocation, false)));
     with_details(text, document)
 }
@@ -56,10 +60,8 @@ pub fn command_summary(document: &ResultDocument) -> String {
 
 /// A plan that was only made.
 pub fn plan_summary(document: &ResultDocument, plan: &Plan, notes: &[String], invocation: &Invocation) -> String {
-    let mut text = heading(document);
-    let plan = plan_text(plan, notes, Some(invocation), Style::PLAIN);
-    text.push_str(&fenced(plan.lines(), "", MOST - RESERVE - text.len().min(PART)));
-    text
+    let text = plan_markdown(plan, notes, Some(invocation));
+    if text.len() <= MOST { text } else { heading(document) }
 }
 
 /// `### shipit deploy storefront -e production: rolled back`, and the cause.
@@ -171,8 +173,7 @@ fn fenced<'a>(lines: impl Iterator<Item = &'a str>, language: &str, most: usize)
         body.push_str(&line);
         body.push('\n');
     }
-    let longest = body.split(|letter| letter != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat((longest + 1).max(3));
+    let fence = "`".repeat(longest_run(&body).max(2) + 1);
     format!("{fence}{language}\n{body}{fence}\n\n")
 }
 
@@ -182,22 +183,7 @@ fn code(id: &str) -> String {
     format!("`{plain}`")
 }
 
-/// A text as one harmless line of Markdown in which nothing is markup.
+/// A text as one line of Markdown, short enough for a cell.
 fn escaped(text: &str) -> String {
-    let mut safe = String::new();
-    for letter in harmless(text, CELL).chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '@' => safe.push_str("&#64;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '|' | '~' | '$' => {
-                safe.push('\\');
-                safe.push(letter);
-            }
-            other => safe.push(other),
-        }
-    }
-    // What looks like an address becomes none.
-    safe.replace("://", "&#58;//").replace("www.", "www&#46;")
+    plain(&harmless(text, CELL))
 }

@@ -8,12 +8,14 @@ mod node;
 mod parse;
 mod problem;
 mod quotes;
+mod ruby;
 mod show;
 mod words;
 
 pub use node::{Entry, Key, Node, Span, Step, Value};
 pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_NODES, Read, parse, read};
 pub use problem::{Problem, Problems};
+pub use ruby::{AsRuby, parse_as_ruby};
 pub use show::clip;
 pub use words::{list, nearest, suggestion};
 

@@ -135,6 +135,21 @@ impl Node {
         place
     }
 
+    /// The place of the key that a path ends with; of anything else, its own place.
+    pub fn key_place(&self, path: &[Step<'_>]) -> Span {
+        let Some((Step::Key(key), above)) = path.split_last() else { return self.place(path) };
+        let mut node = self;
+        for step in above {
+            let next = match step {
+                Step::Key(key) => node.get(key),
+                Step::Item(index) => node.items().get(*index),
+            };
+            let Some(next) = next else { return self.place(path) };
+            node = next;
+        }
+        node.entry(key).map_or_else(|| self.place(path), |entry| entry.key.span)
+    }
+
     /// The place at which a problem with this value is shown: a scalar itself, otherwise its key.
     pub fn place_under(&self, key: Span) -> Span {
         let is_shown =

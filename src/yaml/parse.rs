@@ -131,7 +131,7 @@ fn twice(span: Span, key: &str) -> Problem {
 
 /// Whether a key may stand twice in a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Keys {
+pub(super) enum Keys {
     Once,
     Repeated,
 }
@@ -165,31 +165,33 @@ pub enum Trouble {
 }
 
 fn tree(text: &str, keys: Keys) -> Result<Node, Fault> {
-    let read = || {
-        let mut options = options();
-        if keys == Keys::Repeated {
-            options.duplicate_keys = DuplicateKeyPolicy::LastWins;
-        }
-        Ok(serde_yaml::from_str_with_options::<Node>(text, options).map_err(|error| fault(&error, text)))
-    };
-    on_a_deep_stack(read).unwrap_or_else(|problem| Err(Fault { trouble: Trouble::Other, line: 1, column: 1, problem }))
+    on_a_deep_stack(|| {
+        serde_yaml::from_str_with_options::<Node>(text, options(keys)).map_err(|error| fault(&error, text))
+    })
 }
 
 /// The parser recurses, and a caller's thread may have too little stack left for 64 levels (2 MiB are not enough in a
 /// debug build).
-fn on_a_deep_stack<T: Send>(parse: impl FnOnce() -> Result<T, Problem> + Send) -> Result<T, Problem> {
+pub(super) fn on_a_deep_stack<T: Send>(parse: impl FnOnce() -> Result<T, Fault> + Send) -> Result<T, Fault> {
     std::thread::scope(|scope| {
         let thread =
             std::thread::Builder::new().name("yaml".to_owned()).stack_size(16 << 20).spawn_scoped(scope, parse);
         match thread.map(std::thread::ScopedJoinHandle::join) {
             Ok(Ok(parsed)) => parsed,
             Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(_) => Err(Problem::whole("cannot be read: no thread to spare")),
+            Err(_) => {
+                let problem = Problem::whole("cannot be read: no thread to spare");
+                Err(Fault { trouble: Trouble::Other, line: 1, column: 1, problem })
+            }
         }
     })
 }
 
-fn options() -> Options {
+pub(super) fn options(keys: Keys) -> Options {
+    let duplicates = match keys {
+        Keys::Once => DuplicateKeyPolicy::Error,
+        Keys::Repeated => DuplicateKeyPolicy::LastWins,
+    };
     serde_yaml::options! {
         budget: serde_yaml::budget! {
             max_depth: MAX_DEPTH,
@@ -202,7 +204,7 @@ fn options() -> Options {
             max_recorded_anchor_bytes: 4 * MAX_BYTES,
             max_total_scalar_bytes: 4 * MAX_BYTES,
         },
-        duplicate_keys: DuplicateKeyPolicy::Error,
+        duplicate_keys: duplicates,
         merge_keys: MergeKeyPolicy::Error,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         strict_booleans: true,
@@ -212,7 +214,7 @@ fn options() -> Options {
 }
 
 /// The parser lets some control characters through; in a file for people they are a mistake or an attack.
-fn control_character(text: &str) -> Option<Problem> {
+pub(super) fn control_character(text: &str) -> Option<Problem> {
     let is_stray = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     let (start, found) = text.char_indices().find(|(_, c)| is_stray(*c))?;
     let before = &text[..start];
@@ -222,7 +224,7 @@ fn control_character(text: &str) -> Option<Problem> {
     Some(Problem::at(span, format!("the control character {} does not belong here", found.escape_unicode())))
 }
 
-fn fault(error: &Error, text: &str) -> Fault {
+pub(super) fn fault(error: &Error, text: &str) -> Fault {
     let location = error.location().unwrap_or(Location::UNKNOWN);
     let message = UserMessageFormatter.format_message(error);
     let is = |parts: &[&str]| parts.iter().any(|part| message.contains(part));

@@ -80,6 +80,22 @@ impl Problems {
         &self.list
     }
 
+    /// All of them, each beginning with a label of its own and ending with a line break.
+    pub fn labelled(&self, label: &str) -> String {
+        struct One<'a>(&'a Problems, &'a Problem);
+        impl fmt::Display for One<'_> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.write_one(f, self.1)
+            }
+        }
+        let mut shown: Vec<String> =
+            self.list.iter().take(SHOWN).map(|problem| format!("{label}{}\n", One(self, problem))).collect();
+        if let Some(more) = self.list.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+            shown.push(format!("{label}{}: {more} more\n", self.name));
+        }
+        shown.concat()
+    }
+
     fn write_one(&self, f: &mut fmt::Formatter<'_>, problem: &Problem) -> fmt::Result {
         let Problem { span, message, help } = problem;
         match span {

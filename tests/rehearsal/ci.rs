@@ -180,3 +180,25 @@ impl Running {
         }
     }
 }
+
+/// Nothing answers, and a person, a runner or a machine that goes down ends it.
+#[test]
+fn a_command_that_drives_nothing_yet_leaves_a_result_when_it_is_told_to_go() {
+    let scene = Scene::new("told");
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let result = scene.directory.join("result.json");
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        fs::write(&result, "of the build before").unwrap();
+        let mut command = scene.shipit(&["deploy", "storefront", "--result-file"]);
+        command.arg(&result).env("AWS_ENDPOINT_URL", format!("http://{}", silent.local_addr().unwrap()));
+        command.envs([("AWS_ACCESS_KEY_ID", "AKIA"), ("AWS_SECRET_ACCESS_KEY", "s"), ("AWS_REGION", "eu-west-1")]);
+        let child = command.stderr(Stdio::null()).spawn().unwrap();
+        // It has called, so it listens to signals.
+        let _call = silent.accept().unwrap();
+        let early: Value = serde_json::from_str(&fs::read_to_string(&result).unwrap()).unwrap();
+        assert_eq!(early["outcome"], "unfinished", "what a kill would leave");
+        assert_eq!(super::end(child, signal), (Some(code), true));
+        let found: Value = serde_json::from_str(&fs::read_to_string(&result).unwrap()).unwrap();
+        assert_eq!((&found["outcome"], &found["exit_code"]), (&"interrupted".into(), &code.into()), "{found:#}");
+    }
+}

@@ -79,8 +79,7 @@ async fn a_step_of_github_says_what_the_next_one_needs() {
     stage.release("two", "");
     let plan = step(&stage, "plan shop.yml --release two").await;
     assert_eq!((plan.said.code, plan.output("status"), plan.output("release")), (0, Some("planned"), Some("two")));
-    assert!(plan.summary.contains("### shipit plan shop in production: planned"), "{}", plan.summary);
-    assert!(plan.summary.contains("traffic moves to green"), "{}", plan.summary);
+    assert!(plan.summary.starts_with("### plan") && plan.summary.contains("| reroute |"), "{}", plan.summary);
 
     let deploy = step(&stage, "deploy shop.yml --release two --until-approval").await;
     assert_eq!(deploy.said.code, 0, "{}", deploy.said.err);

@@ -12,7 +12,7 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::SdkConfig;
-use shipit::artifact::bundle;
+use shipit::artifact::{Recipe, bundle};
 use shipit::cli::{self, Around, Ci, Outlets, Sink};
 use shipit::engine::Pace;
 use shipit::model::Name;
@@ -95,7 +95,9 @@ impl Stage {
     pub async fn with_function(pipeline: &str) -> Stage {
         let stage = Stage::with(pipeline, 4, Some("CodeDeployDefault.HalfAtATime")).await;
         stage.function_release("baseline", "");
-        let bundle = bundle::code(&stage.directory.join("fn"), &[]).unwrap();
+        let path = stage.directory.join("fn");
+        let recipe = Recipe { path: &path, exclude: &[], extra: &[], allow_large: false };
+        let bundle = bundle::code(recipe).unwrap();
         let bundle::Source::Memory(bytes) = &bundle.source else { panic!("a large function") };
         let zip = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
         let code = doc! { "ZipFile" => zip };

@@ -1,14 +1,22 @@
 //! The AppSpec of a bundle, judged before it is uploaded by the rules of the agent that will read it.
 //!
-//! The agent finds most of these mistakes in the middle of a deployment, some only after the old release was stopped.
+//! The agent finds most of these mistakes in the middle of a deployment, some only after the old release was stopped. A
+//! problem is what the agent refuses or what surely fails on a host; what the agent takes though it is likely trouble is a
+//! warning. The id in every message (`[appspec/…]`) is stable, so that it can be searched for.
 
+mod install;
+mod paths;
 mod rules;
+mod shell;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::yaml::{self, Node, Problem, Problems, Step, Value};
 
-use super::Bundle;
+use super::files::Files;
+use super::limits::{APPSPEC, MAX_TEXT};
+use super::open::{Opened, Reader};
+use super::report::Report;
 
 #[cfg(test)]
 mod tests;
@@ -50,40 +58,44 @@ impl AppSpec {
     /// How many seconds an event may take on a host; 0 if it has no scripts.
     pub fn longest(&self, event: &str) -> u64 {
         let timeouts = self.hooks.iter().filter(|hook| hook.event == event);
-        timeouts.map(|hook| hook.timeout.unwrap_or(LONGEST_EVENT)).sum::<u64>().min(LONGEST_EVENT)
+        timeouts.fold(0_u64, |sum, hook| sum.saturating_add(hook.timeout.unwrap_or(LONGEST_EVENT))).min(LONGEST_EVENT)
     }
 }
 
-/// Reads the AppSpec of a bundle. `name` is what the file is called in messages.
-///
-/// # Errors
-/// Every rule that it breaks, each with its place and the rule's id.
-pub fn check(bundle: &Bundle, name: &str) -> Result<AppSpec, Problems> {
-    parse(&bundle.appspec, &bundle.names, name)
-}
-
-fn parse(bytes: &[u8], names: &BTreeSet<String>, name: &str) -> Result<AppSpec, Problems> {
-    let Ok(text) = std::str::from_utf8(bytes) else {
-        return Err(Problems::whole(name, Problem::whole("not UTF-8 [encoding]")));
+/// Checks the AppSpec of an opened artifact. `name` is what the file is called in messages.
+pub fn check(opened: &Opened, name: &str) -> (Option<AppSpec>, Report) {
+    let whole = |problem| (None, Report { problems: vec![Problems::whole(name, problem)], warnings: Vec::new() });
+    if opened.appspec.len() as u64 > MAX_TEXT {
+        return whole(Problem::whole("larger than 1 MiB [appspec/size]"));
+    }
+    let Ok(text) = std::str::from_utf8(&opened.appspec) else {
+        return whole(Problem::whole("not UTF-8 [appspec/encoding]").help("save it as UTF-8"));
     };
-    if text.starts_with('\u{feff}') {
-        let problem = Problem::whole("begins with a byte order mark [encoding]").help("save it as UTF-8 without one");
-        return Err(Problems::whole(name, problem));
+    let read = match yaml::parse_as_ruby(text, name) {
+        Ok(read) => read,
+        Err(problems) => return (None, Report { problems: vec![problems], warnings: Vec::new() }),
+    };
+    if read.node.value == Value::Null {
+        return whole(Problem::whole("empty [appspec/empty]").help("at least: version: 0.0 and os: linux"));
     }
-    let node = yaml::parse(text, name)?;
-    let spec = Spec { node: &node, text, names };
-    let problems = rules::broken(&spec);
-    if problems.is_empty() { Ok(spec.typed()) } else { Err(Problems::new(name, text, problems)) }
+    let reader = opened.reader();
+    let spec = Spec { node: &read.node, text, opened, reader: &reader };
+    let found = rules::broken(&spec, &read);
+    let of = |list: Vec<Problem>| if list.is_empty() { Vec::new() } else { vec![Problems::new(name, text, list)] };
+    let appspec = found.problems.is_empty().then(|| spec.typed());
+    (appspec, Report { problems: of(found.problems), warnings: of(found.warnings) })
 }
 
 /// What the rules look at.
 struct Spec<'a> {
     node: &'a Node,
     text: &'a str,
-    names: &'a BTreeSet<String>,
+    opened: &'a Opened,
+    reader: &'a Reader<'a>,
 }
 
 /// A script's entry, and how to get to it.
+#[derive(Clone, Copy)]
 struct Script<'a> {
     event: &'a str,
     path: [Step<'a>; 3],
@@ -91,6 +103,14 @@ struct Script<'a> {
 }
 
 impl<'a> Spec<'a> {
+    fn files(&self) -> &'a Files {
+        &self.opened.files
+    }
+
+    fn os(&self) -> Os {
+        if self.node.get("os").and_then(Node::text) == Some("windows") { Os::Windows } else { Os::Linux }
+    }
+
     /// The scripts of all events whose value is a list.
     fn scripts(&self) -> impl Iterator<Item = Script<'a>> {
         self.node.get("hooks").map(Node::entries).unwrap_or_default().iter().flat_map(|entry| {
@@ -103,28 +123,67 @@ impl<'a> Spec<'a> {
         })
     }
 
+    /// The items of a list at the top.
+    fn items(&self, key: &str) -> &'a [Node] {
+        self.node.get(key).map(Node::items).unwrap_or_default()
+    }
+
+    /// The path of a script in the bundle, links followed, if it is there.
+    fn script(&self, script: Script<'_>) -> Option<String> {
+        let location = text_of(script.node.get("location")?)?;
+        paths::find(self.files(), self.os(), location.trim())
+    }
+
+    /// The bytes of every script that is there, once each, by its path.
+    fn contents(&self) -> BTreeMap<String, Vec<u8>> {
+        let mut contents = BTreeMap::new();
+        for path in self.scripts().filter_map(|script| self.script(script)) {
+            if !contents.contains_key(&path)
+                && path != APPSPEC
+                && let Some(bytes) = self.reader.read(&path, MAX_TEXT)
+            {
+                contents.insert(path, bytes);
+            }
+        }
+        contents
+    }
+
     /// The typed form of a spec that breaks no rule.
     fn typed(&self) -> AppSpec {
-        let os = if self.node.get("os").and_then(Node::text) == Some("windows") { Os::Windows } else { Os::Linux };
-        let hook = |script: Script<'_>| Hook {
+        let hook = |script: Script<'a>| Hook {
             event: script.event.to_owned(),
-            location: inside(script.node.get("location").and_then(Node::text).unwrap_or_default()),
+            location: self.script(script).unwrap_or_default(),
             timeout: script.node.get("timeout").and_then(seconds),
         };
-        AppSpec { os, hooks: self.scripts().map(hook).collect() }
+        AppSpec { os: self.os(), hooks: self.scripts().map(hook).collect() }
     }
 }
 
-/// A timeout: a number, or text of digits, as the agent reads both.
-fn seconds(node: &Node) -> Option<u64> {
+/// A scalar as Ruby puts it into a text; nothing for nothing, lists and maps.
+fn text_of(node: &Node) -> Option<String> {
     match &node.value {
-        Value::Int(seconds) => u64::try_from(*seconds).ok(),
-        Value::Text(text) => text.trim().parse().ok(),
-        _ => None,
+        Value::Null | Value::List(_) | Value::Map(_) => None,
+        Value::Bool(value) => Some(value.to_string()),
+        Value::Int(value) => Some(value.to_string()),
+        Value::Float(value) => Some(format!("{value:?}")),
+        Value::Text(value) => Some(value.clone()),
     }
 }
 
-/// A path as the agent joins it to the bundle's root: `/a`, `./a` and `a//` are `a`.
-fn inside(path: &str) -> String {
-    path.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/")
+/// A timeout as the agent reads it: numbers lose what follows the point, texts all that follows the first digits.
+fn seconds(node: &Node) -> Option<u64> {
+    let seconds = match &node.value {
+        Value::Int(seconds) => u64::try_from(*seconds).ok(),
+        // Casts are what is meant: they stop at the ends of the range.
+        Value::Float(seconds) if seconds.is_finite() => Some(*seconds as u64),
+        Value::Text(text) => leading_number(text),
+        Value::Float(_) | Value::Null | Value::Bool(_) | Value::List(_) | Value::Map(_) => None,
+    };
+    seconds.filter(|seconds| *seconds > 0)
+}
+
+fn leading_number(text: &str) -> Option<u64> {
+    let text = text.trim_start().trim_start_matches('+');
+    let digits: String = text.chars().take_while(|c| c.is_ascii_digit() || *c == '_').filter(|c| *c != '_').collect();
+    if digits.is_empty() { None } else { Some(digits.parse().unwrap_or(u64::MAX)) }
 }

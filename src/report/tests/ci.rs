@@ -61,7 +61,7 @@ fn a_run_as_a_summary() {
     insta::assert_snapshot!(run_summary(&document, &plan, &state, &invocation()), @r"
     ### shipit deploy storefront in production: rolled back
 
-    **alarm storefront-5xx is red: 41 &gt; 5 in 1 of 1 periods**
+    **alarm storefront-5xx is red: 41 \> 5 in 1 of 1 periods**
 
     | | |
     |---|---|
@@ -102,7 +102,7 @@ fn a_summary_cannot_be_broken_out_of() {
     insta::assert_snapshot!(command_summary(&document), @r#"
     ### shipit deploy: refused
 
-    **&lt;img src=x&gt;\|\`a\`\*b\*\[c\](https&#58;//evil.example)www&#46;evil.example&#64;kim**
+    **\<img src=x\>\|\`a\`\*b\*\[c\](https:<!-- -->//evil.example)www<!-- -->.evil.example@<!-- -->kim**
 
     ```
     # heading

@@ -1,0 +1,181 @@
+//! Hooks: events, scripts, timeouts.
+
+use std::collections::BTreeMap;
+
+use crate::yaml::Step::Key;
+use crate::yaml::{Node, Value, clip, suggestion};
+
+use super::{Broken, Script, Spec, paths, text_of, then, written};
+use crate::artifact::appspec::{LONGEST_EVENT, Os, leading_number, seconds};
+
+/// The events that run scripts of a revision on EC2.
+const EVENTS: [&str; 9] = [
+    "ApplicationStop",
+    "BeforeInstall",
+    "AfterInstall",
+    "ApplicationStart",
+    "ValidateService",
+    "BeforeBlockTraffic",
+    "AfterBlockTraffic",
+    "BeforeAllowTraffic",
+    "AfterAllowTraffic",
+];
+/// Events of the agent and the service themselves, which a file may name though nothing of it is run.
+const SILENT: [&str; 4] = ["DownloadBundle", "Install", "BlockTraffic", "AllowTraffic"];
+
+/// The agent asks a map for its pairs; what is false or nothing stands for an empty one.
+pub fn map(spec: &Spec<'_>, broken: &mut Broken<'_>) {
+    let Some(hooks) = spec.node.get("hooks") else { return };
+    if !matches!(hooks.value, Value::Map(_) | Value::Null | Value::Bool(false)) {
+        let message = format!("`hooks` is a map, not {}", hooks.kind());
+        let help = "events, each with a list of scripts; hooks of Lambda functions and ECS services look otherwise";
+        broken.error("appspec/hooks", &[Key("hooks")], message, help);
+    }
+}
+
+/// An unknown name is refused by the agent only at Install, after the old release was stopped.
+pub fn names(spec: &Spec<'_>, broken: &mut Broken<'_>) {
+    for entry in spec.node.get("hooks").map(Node::entries).unwrap_or_default() {
+        let event = entry.key.text.as_str();
+        let shown = clip(event, 60);
+        let span = broken.node.key_place(&[Key("hooks"), Key(event)]);
+        if SILENT.contains(&event) {
+            let message = format!("`{shown}` belongs to the agent and the service: its scripts never run");
+            let help = "scripts belong to the events before and after it";
+            let warning = broken.at("appspec/silent-hook", span, message, help);
+            broken.warnings.push(warning);
+        } else if !EVENTS.contains(&event) {
+            let message = format!("unknown lifecycle event `{shown}`");
+            let problem = broken.at("appspec/hook-name", span, message, suggestion(event, &EVENTS));
+            broken.problems.push(problem);
+        }
+    }
+}
+
+/// Every event has a list of maps with a location.
+pub fn locations(spec: &Spec<'_>, broken: &mut Broken<'_>) {
+    let help = "write `- location: path/to/script`";
+    for entry in spec.node.get("hooks").map(Node::entries).unwrap_or_default() {
+        let path = [Key("hooks"), Key(entry.key.text.as_str())];
+        let is_list = match &entry.value.value {
+            Value::List(_) => true,
+            Value::Map(entries) => entries.is_empty(),
+            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) => false,
+        };
+        if !is_list {
+            let message = format!("an event has a list of scripts, not {}", entry.value.kind());
+            broken.error("appspec/hook-list", &path, message, help);
+        }
+    }
+    for Script { path, node, .. } in spec.scripts() {
+        if !matches!(node.value, Value::Map(_)) {
+            let message = format!("a script is a map with a location, not {}", node.kind());
+            broken.error("appspec/hook-location", &path, message, help);
+        } else if location(node).is_none_or(|location| location.is_empty()) {
+            broken.error("appspec/hook-location", &path, "a script has no location", help);
+        }
+    }
+}
+
+fn location(node: &Node) -> Option<String> {
+    let location = node.get("location")?;
+    text_of(location).map(|text| text.trim().to_owned())
+}
+
+/// Every script is there, in the same letters, and is a file.
+pub fn scripts_exist(spec: &Spec<'_>, broken: &mut Broken<'_>) {
+    for script @ Script { path, node, .. } in spec.scripts() {
+        let Some(location) = location(node).filter(|location| !location.is_empty()) else { continue };
+        let (place, shown) = (then(&path, Key("location")), clip(&location, 60));
+        if paths::climbs_out(spec.os(), &location) {
+            let message = format!("`{shown}` lies outside of the bundle");
+            let help = "whether the script is on every host cannot be seen from here; ship it with the bundle";
+            broken.warn("appspec/script-outside", &place, message, help);
+            continue;
+        }
+        match spec.script(script) {
+            None => missing(spec, broken, &place, &location),
+            Some(found)
+                if spec.files().get(&found).is_none_or(|kept| kept.kind == crate::artifact::files::Kind::Directory) =>
+            {
+                let message = format!("`{shown}` is a directory");
+                broken.error("appspec/script-directory", &place, message, "name the script in it");
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn missing(spec: &Spec<'_>, broken: &mut Broken<'_>, place: &[crate::yaml::Step<'_>], location: &str) {
+    let clean = paths::clean(&paths::slashes(spec.os(), location));
+    let message = format!("there is no script `{}`", clip(location, 60));
+    if let Some(name) = paths::in_other_letters(spec.files(), &clean) {
+        let help = format!("there is `{name}`; on hosts upper and lower case differ");
+        return broken.error("appspec/script-case", place, message, help);
+    }
+    let first_word = location.split(' ').next().unwrap_or("");
+    let help = if location.contains(' ') && paths::find(spec.files(), spec.os(), first_word).is_some() {
+        "the agent passes no arguments: put them into a script".to_owned()
+    } else if location.contains('\\') && paths::find(spec.files(), Os::Windows, location).is_some() {
+        "write `/` between its parts".to_owned()
+    } else {
+        files_help(spec, &clean)
+    };
+    broken.error("appspec/script-missing", place, message, help);
+}
+
+/// Why a path may not be in the bundle.
+pub fn files_help(spec: &Spec<'_>, clean: &str) -> String {
+    if spec.opened.is_left_out(clean) {
+        format!(
+            "it is on disk, but `exclude` or an ignore file leaves it out; `!/{clean}` in an .ignore file wins over .gitignore"
+        )
+    } else {
+        "paths begin at the bundle's root, where appspec.yml lies".to_owned()
+    }
+}
+
+/// The agent wants seconds above 0, the service at most an hour for all scripts of an event.
+pub fn timeouts(spec: &Spec<'_>, broken: &mut Broken<'_>) {
+    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+    for Script { event, path, node } in spec.scripts() {
+        let Some(found) = node.get("timeout") else { continue };
+        if matches!(found.value, Value::Null | Value::Bool(false)) {
+            continue;
+        }
+        let place = then(&path, Key("timeout"));
+        let Some(timeout) = seconds(found) else {
+            let message = format!("a timeout is seconds above 0, not {}", written(Some(found), spec));
+            broken.error("appspec/timeout", &place, message, "write digits, such as 300");
+            continue;
+        };
+        let text = found.text().map(str::trim);
+        if text.is_some_and(|text| text.parse::<u64>().is_err() && leading_number(text) == Some(timeout)) {
+            let message = format!("the agent takes {} for {timeout} seconds", written(Some(found), spec));
+            broken.warn("appspec/timeout-unit", &place, message, "write seconds, and nothing behind the digits");
+        } else if matches!(found.value, Value::Int(_)) && reads_otherwise(found, spec, timeout) {
+            let message = format!("the agent takes {} for {timeout} seconds", written(Some(found), spec));
+            broken.warn(
+                "appspec/timeout-unit",
+                &place,
+                message,
+                "write seconds, without a 0 or a `:` in them at the front",
+            );
+        }
+        let sum = sums.entry(event).or_default();
+        let before = *sum;
+        *sum = before.saturating_add(timeout);
+        if before <= LONGEST_EVENT && *sum > LONGEST_EVENT {
+            let message =
+                format!("the scripts of `{event}` may take {sum} s together; after {LONGEST_EVENT} s the event fails");
+            broken.warn("appspec/event-time", &place, message, "shorten the timeouts, or do less in this event");
+        }
+    }
+}
+
+/// Whether a number is written in a way that people read as another one: `0300`, `5:00`.
+fn reads_otherwise(found: &Node, spec: &Spec<'_>, timeout: u64) -> bool {
+    let written = spec.text.get(found.span.start..found.span.end).unwrap_or("");
+    let digits: String = written.chars().filter(char::is_ascii_digit).collect();
+    digits.parse::<u64>().ok() != Some(timeout)
+}
