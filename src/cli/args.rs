@@ -125,8 +125,8 @@ pub struct ReleaseArgs {
     /// What people will call the release; the start of the bundles' hash if it is left out
     #[arg(long, value_name = "LABEL")]
     pub release: Option<String>,
-    /// Files to add to every bundle, as NAME=PATH
-    #[arg(long = "add-file", value_name = "NAME=PATH", hide = true)]
+    /// Files to add to every bundle or to one artifact's, as [ARTIFACT:]NAME=PATH
+    #[arg(long = "add-file", value_name = "[ARTIFACT:]NAME=PATH", hide = true)]
     pub add_files: Vec<String>,
 }
 
@@ -279,12 +279,13 @@ pub struct RehearseArgs {
     /// World seconds per second; chosen so that it takes about 45 s if it is left out
     #[arg(long, value_name = "N", value_parser = speed)]
     pub speed: Option<f64>,
-    /// Requests per second
-    #[arg(long, value_name = "RPS", default_value_t = 20.0, value_parser = rate)]
-    pub rate: f64,
+    /// Requests per second; 20 if it is left out, more if a function's share has to be told from few of them
+    #[arg(long, value_name = "RPS", value_parser = rate)]
+    pub rate: Option<f64>,
     /// What goes wrong; may be given several times.
     ///
-    /// In the new release: broken-release, sick-release=PERCENT, dead-release, failing-hook=EVENT.
+    /// In the new release: broken-release, sick-release=PERCENT, dead-release, failing-hook=EVENT, slow-release=SECONDS,
+    /// init-failure; of one target: TARGET:broken-release and so on.
     /// To its hosts: lost-instance=installing|ready|live. On shipit's line: throttle=PERCENT, api-errors=PERCENT.
     /// To shipit itself: kill-driver.
     #[arg(long = "fault", value_name = "FAULT")]

@@ -39,9 +39,12 @@ pub struct Wanted {
 /// # Errors
 /// Everything that cannot be shipped.
 pub fn bundles(project: &Project, args: &ReleaseArgs, around: &mut Around) -> Result<BTreeMap<Name, Bundle>> {
-    let extra = extra_files(args, &around.directory)?;
+    let all = extra_files(args, &around.directory)?;
     let (mut bundles, mut report) = (BTreeMap::new(), Report::default());
     for (name, artifact) in shipped(&project.pipeline) {
+        let is_for = |of: &Option<String>| of.as_deref().is_none_or(|of| of == name.as_str());
+        let extra = all.iter().filter(|(of, _)| is_for(of)).map(|(_, file)| file.clone());
+        let extra: Vec<(String, Vec<u8>)> = extra.collect();
         let (made, found) = if is_for_fleets(&project.pipeline, name) {
             let (made, found) = artifact::make(artifact, &around.directory, &extra);
             (made.map(|made| made.bundle), found)
@@ -97,14 +100,20 @@ pub fn shipped(pipeline: &Pipeline) -> impl Iterator<Item = (&Name, &Artifact)> 
     pipeline.artifacts.iter().filter(move |(name, _)| is_shipped(name))
 }
 
-fn extra_files(args: &ReleaseArgs, directory: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+/// Files that are added, each with the artifact that it is for, if it is for one.
+type Extra = (Option<String>, (String, Vec<u8>));
+
+fn extra_files(args: &ReleaseArgs, directory: &Path) -> Result<Vec<Extra>> {
     let read = |word: &String| {
         let (name, path) = word
             .split_once('=')
-            .ok_or_else(|| Failure::new(Kind::Usage, format!("`--add-file {word}` is not NAME=PATH")))?;
+            .ok_or_else(|| Failure::new(Kind::Usage, format!("`--add-file {word}` is not [ARTIFACT:]NAME=PATH")))?;
         let bytes = std::fs::read(directory.join(path))
             .map_err(|error| Failure::new(Kind::Usage, format!("{path} cannot be read: {error}")))?;
-        Ok((name.to_owned(), bytes))
+        Ok(match name.split_once(':') {
+            Some((artifact, name)) => (Some(artifact.to_owned()), (name.to_owned(), bytes)),
+            None => (None, (name.to_owned(), bytes)),
+        })
     };
     args.add_files.iter().map(read).collect()
 }

@@ -82,6 +82,19 @@ impl Canary {
     fn default_within() -> Period {
         Period::hours(8)
     }
+
+    /// Whether a person decides somewhere on the way.
+    pub fn has_approval(&self) -> bool {
+        self.steps.contains(&CanaryStep::Approval)
+    }
+
+    /// The shares of the new version on the way to 100%.
+    pub fn weights(&self) -> impl Iterator<Item = Percent> + '_ {
+        self.steps.iter().filter_map(|step| match step {
+            CanaryStep::Weight(weight) => Some(*weight),
+            CanaryStep::Approval => None,
+        })
+    }
 }
 
 /// A share, or a person.

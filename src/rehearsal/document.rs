@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::outside::{Live, Run};
 use super::route_back::Part;
+use super::routes::Routes;
 use super::traffic::{BASELINE, CANDIDATE, Tally};
 use crate::event::record::{Outcome, Record};
 use crate::report::Style;
@@ -36,6 +37,9 @@ pub struct Document {
     pub wall_s: f64,
     /// What each target serves.
     pub live: BTreeMap<String, Live>,
+    /// Where the alias of each function sent its callers, one route after the other.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub routes: Routes,
     /// What users met.
     pub traffic: Traffic,
     /// What was done.
@@ -126,6 +130,8 @@ pub struct Parts<'a> {
     pub run: Option<&'a Run>,
     /// What each target serves.
     pub live: BTreeMap<String, Live>,
+    /// Where aliases sent their callers.
+    pub routes: Routes,
     /// What CodeDeploy did on the way back, by target.
     pub route_back: BTreeMap<String, Vec<Part>>,
     /// What users met.
@@ -153,6 +159,7 @@ impl Document {
             world_s,
             wall_s: tenths(world_s / parts.speed),
             live: parts.live,
+            routes: parts.routes,
             traffic: traffic(parts.tally, began),
             steps: parts.run.map(|run| steps(run, &parts.route_back, began)).unwrap_or_default(),
             verdicts: parts.run.map(|run| verdicts(run, began)).unwrap_or_default(),
@@ -175,7 +182,14 @@ impl Document {
         page.heading(tint, &format!("{mark} rehearsal of {} in {}: {outcome}", self.pipeline, self.environment));
         for (target, live) in &self.live {
             let release = live.release.as_deref().unwrap_or("a release that is not the rehearsal's");
-            page.field("live", &format!("{target}: {release}, on {} healthy targets", live.healthy));
+            let on = match live.healthy {
+                Some(healthy) => format!("on {healthy} healthy targets"),
+                None => format!("as {}", live.revision),
+            };
+            page.field("live", &format!("{target}: {release}, {on}"));
+        }
+        for (target, routes) in &self.routes {
+            page.field("routes", &format!("{target}: {}", routes.join(" → ")));
         }
         page.field("traffic", &self.traffic.text());
         if let (Some(p50), Some(p99)) = (self.traffic.p50_ms, self.traffic.p99_ms) {
@@ -334,7 +348,7 @@ mod tests {
     #[test]
     fn a_release_that_was_taken_back_for_people() {
         let revision = "s3://bucket/artifacts/1.zip".to_owned();
-        let live = Live { release: Some(BASELINE.to_owned()), revision, healthy: 4 };
+        let live = Live { release: Some(BASELINE.to_owned()), revision, healthy: Some(4) };
         let no = Verdict {
             condition: "alarm storefront-5xx".to_owned(),
             verdict: "fail".to_owned(),
@@ -350,6 +364,7 @@ mod tests {
             world_s: 1014.6,
             wall_s: 32.7,
             live: BTreeMap::from([("web".to_owned(), live)]),
+            routes: Routes::new(),
             traffic: Traffic {
                 requests: 655,
                 failed: 121,

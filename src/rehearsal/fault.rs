@@ -4,13 +4,19 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::model::Name;
 use crate::sandbox::faults;
 
 /// One thing that goes wrong.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
-    /// The candidate answers as this `FAULT` line of its `release.env` says.
-    Release(String),
+    /// The candidate behaves as this `FAULT` line of its `release.env` says.
+    Release {
+        /// The target that it is shipped to; all, without it.
+        target: Option<Name>,
+        /// The line.
+        line: String,
+    },
     /// An instance of the new fleet dies.
     LostInstance(Phase),
     /// So many percent of the driver's calls are throttled.
@@ -37,6 +43,8 @@ pub const KNOWN: &[(&str, &str)] = &[
     ("broken-release", "the candidate answers everything but its health check with a 500"),
     ("sick-release=PERCENT", "that share of the candidate's answers is a 500"),
     ("dead-release", "the candidate never listens"),
+    ("slow-release=SECONDS", "each answer of the candidate's function takes so much longer"),
+    ("init-failure", "the candidate's function cannot be loaded"),
     ("failing-hook=EVENT", "the candidate's script of that lifecycle event fails"),
     ("lost-instance=installing|ready|live", "an instance of the new fleet dies in that phase"),
     ("throttle=PERCENT", "that share of shipit's calls is throttled"),
@@ -55,21 +63,35 @@ impl FromStr for Fault {
             Some((name, argument)) => (name, Some(argument)),
             None => (typed, None),
         };
+        if let Some((target, line)) = typed.split_once(':') {
+            return match line.parse()? {
+                Fault::Release { line, target: None } => {
+                    let target = Name::new(target).map_err(|why| format!("{typed}: {why}"))?;
+                    Ok(Fault::Release { target: Some(target), line })
+                }
+                _ => Err(format!("{line} is nothing that a release of one target can have")),
+            };
+        }
+        let release = |line: String| Fault::Release { target: None, line };
         let alone = |fault: Fault| match argument {
             None => Ok(fault),
             Some(_) => Err(format!("{name} takes no argument")),
         };
         match name {
-            "broken-release" | "dead-release" => alone(Fault::Release(typed.to_owned())),
+            "broken-release" | "dead-release" | "init-failure" => alone(release(typed.to_owned())),
             "kill-driver" => alone(Fault::KillDriver),
             "sick-release" => match percent(name, argument)? {
-                share if share.fract() == 0.0 => Ok(Fault::Release(format!("sick-release={share}"))),
+                share if share.fract() == 0.0 => Ok(release(format!("sick-release={share}"))),
                 _ => Err(format!("{name} takes whole percents, such as {name}=30")),
+            },
+            "slow-release" => match argument.and_then(|argument| argument.trim_end_matches('s').parse::<f64>().ok()) {
+                Some(seconds) if (0.0..=30.0).contains(&seconds) => Ok(release(format!("slow-release={seconds}"))),
+                _ => Err(format!("{name} takes seconds up to 30, such as {name}=1.5")),
             },
             "throttle" => percent(name, argument).map(Fault::Throttle),
             "api-errors" => percent(name, argument).map(Fault::ApiErrors),
             "failing-hook" => match argument {
-                Some(event) if EVENTS.contains(&event) => Ok(Fault::Release(typed.to_owned())),
+                Some(event) if EVENTS.contains(&event) => Ok(release(typed.to_owned())),
                 _ => Err(format!("failing-hook is one of {}", choices(name, EVENTS))),
             },
             "lost-instance" => match argument {
@@ -86,7 +108,8 @@ impl FromStr for Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Release(line) => f.write_str(line),
+            Fault::Release { target: None, line } => f.write_str(line),
+            Fault::Release { target: Some(target), line } => write!(f, "{target}:{line}"),
             Fault::LostInstance(Phase::Installing) => f.write_str("lost-instance=installing"),
             Fault::LostInstance(Phase::Ready) => f.write_str("lost-instance=ready"),
             Fault::LostInstance(Phase::Live) => f.write_str("lost-instance=live"),
@@ -103,21 +126,23 @@ impl Fault {
         let kind = match self {
             Fault::Throttle(percent) => faults::Kind::Throttle(*percent),
             Fault::ApiErrors(percent) => faults::Kind::ApiErrors(*percent),
-            Fault::Release(_) | Fault::LostInstance(_) | Fault::KillDriver => return None,
+            Fault::Release { .. } | Fault::LostInstance(_) | Fault::KillDriver => return None,
         };
         Some(faults::Rule { caller: Some(user.to_owned()), kind })
     }
 }
 
-/// The file that tells the example which release it is, and what is wrong with it.
+/// The file that tells the example which release it is, and what is wrong with it where it is shipped to one of these
+/// targets.
 ///
 /// # Errors
 /// A release has one fault at most.
-pub fn release_env(release: &str, faults: &[Fault]) -> Result<String, String> {
+pub fn release_env(release: &str, faults: &[Fault], targets: &[&Name]) -> Result<String, String> {
+    let is_meant = |target: &Option<Name>| target.as_ref().is_none_or(|target| targets.contains(&target));
     let lines: Vec<&str> = faults
         .iter()
         .filter_map(|fault| match fault {
-            Fault::Release(line) => Some(line.as_str()),
+            Fault::Release { target, line } => Some(line.as_str()).filter(|_| is_meant(target)),
             Fault::LostInstance(_) | Fault::Throttle(_) | Fault::ApiErrors(_) | Fault::KillDriver => None,
         })
         .collect();
@@ -126,6 +151,34 @@ pub fn release_env(release: &str, faults: &[Fault]) -> Result<String, String> {
         [line] => Ok(format!("RELEASE={release}\nFAULT={line}\n")),
         [one, other, ..] => Err(format!("a release has one fault, but {one} and {other} were asked for")),
     }
+}
+
+/// Why these faults cannot strike in a pipeline with these fleets and functions, if so.
+pub fn misplaced(faults: &[Fault], fleets: &[&Name], functions: &[&Name]) -> Option<String> {
+    const OF_FLEETS: &[&str] = &["dead-release", "failing-hook"];
+    const OF_FUNCTIONS: &[&str] = &["slow-release", "init-failure"];
+    faults.iter().find_map(|fault| match fault {
+        Fault::Release { target: Some(target), .. } if !fleets.contains(&target) && !functions.contains(&target) => {
+            Some(format!("{fault}: the pipeline has no target `{target}`"))
+        }
+        Fault::Release { target, line } => {
+            let name = line.split('=').next().unwrap_or(line);
+            let is_meant = |names: &[&Name]| match target {
+                Some(target) => names.contains(&target),
+                None => !names.is_empty(),
+            };
+            let is_lost = |names: &[&str], places: &[&Name]| names.contains(&name) && !is_meant(places);
+            if is_lost(OF_FLEETS, fleets) {
+                Some(format!("{fault} is a fault of fleets"))
+            } else if is_lost(OF_FUNCTIONS, functions) {
+                Some(format!("{fault} is a fault of functions"))
+            } else {
+                None
+            }
+        }
+        Fault::LostInstance(_) if fleets.is_empty() => Some(format!("{fault}: functions have no instances")),
+        Fault::LostInstance(_) | Fault::Throttle(_) | Fault::ApiErrors(_) | Fault::KillDriver => None,
+    })
 }
 
 fn percent(name: &str, argument: Option<&str>) -> Result<f64, String> {
@@ -154,6 +207,9 @@ mod tests {
             "broken-release",
             "sick-release=30",
             "dead-release",
+            "init-failure",
+            "slow-release=1.5",
+            "web:broken-release",
             "failing-hook=AfterInstall",
             "lost-instance=installing",
             "lost-instance=ready",
@@ -180,10 +236,21 @@ mod tests {
 
     #[test]
     fn the_candidate_is_told_what_is_wrong_with_it() {
-        let faults: Vec<Fault> = ["throttle=5", "sick-release=30"].map(|typed| typed.parse().unwrap()).to_vec();
-        assert_eq!(release_env("candidate", &faults).unwrap(), "RELEASE=candidate\nFAULT=sick-release=30\n");
-        assert_eq!(release_env("baseline", &[]).unwrap(), "RELEASE=baseline\n");
-        let faults: Vec<Fault> = ["dead-release", "broken-release"].map(|typed| typed.parse().unwrap()).to_vec();
-        assert!(release_env("candidate", &faults).is_err());
+        let name = |name: &str| Name::new(name).unwrap();
+        let (web, thumbs) = (name("web"), name("thumbs"));
+        let told = |typed: &[&str], targets: &[&Name]| {
+            let faults: Vec<Fault> = typed.iter().map(|typed| typed.parse().unwrap()).collect();
+            release_env("candidate", &faults, targets)
+        };
+        let sick = "RELEASE=candidate\nFAULT=sick-release=30\n";
+        assert_eq!(told(&["throttle=5", "sick-release=30"], &[&web]).as_deref(), Ok(sick));
+        assert_eq!(told(&["web:sick-release=30"], &[&web]).as_deref(), Ok(sick));
+        assert_eq!(told(&["web:sick-release=30"], &[&thumbs]).as_deref(), Ok("RELEASE=candidate\n"));
+        assert!(told(&["dead-release", "broken-release"], &[&web]).is_err());
+        let wrong = |typed: &str| misplaced(&[typed.parse().unwrap()], &[&web], &[]);
+        assert_eq!(wrong("broken-release"), None);
+        assert_eq!(wrong("init-failure").as_deref(), Some("init-failure is a fault of functions"));
+        assert_eq!(wrong("shop:dead-release").as_deref(), Some("shop:dead-release: the pipeline has no target `shop`"));
+        assert!("web:throttle=3".parse::<Fault>().is_err());
     }
 }

@@ -6,7 +6,8 @@
 //! - [`traffic`]: what users do meanwhile
 //! - [`driver`], [`ship`]: shipit as a process of its own, and how it is led to the end
 //! - [`fault`], [`loss`]: what goes wrong on request
-//! - [`outside`], [`route_back`], [`document`]: what came of it
+//! - [`releases`]: what is shipped
+//! - [`outside`], [`routes`], [`route_back`], [`document`]: what came of it
 //! - [`inproc`]: the SDK without sockets
 
 pub mod document;
@@ -18,7 +19,9 @@ pub mod outside;
 pub mod pace;
 pub mod provision;
 mod rehearse;
+pub mod releases;
 pub mod route_back;
+pub mod routes;
 pub mod served;
 pub mod ship;
 pub mod traffic;

@@ -9,8 +9,11 @@ use crate::artifact::bundle::Bundle;
 use crate::aws::{Aws, Clients};
 use crate::error::{Failure, Kind, Result};
 use crate::event::Envelope;
+use crate::model::function::FunctionRef;
+use crate::model::pipeline::FleetRef;
 use crate::model::{Name, Pipeline, RunId};
 use crate::plan::Plan;
+use crate::plan::function::base64_of;
 use crate::run::State;
 use crate::store::{Bucket, Journal, Keys, lock};
 
@@ -21,15 +24,16 @@ pub struct Observer {
     keys: Keys,
 }
 
-/// What a target serves, by its deployment group's last successful revision.
+/// What a target serves: by its deployment group's last successful revision, or by the version that its alias names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Live {
     /// The release, if it is one of the rehearsal's.
     pub release: Option<String>,
-    /// Where its bundle lies.
+    /// Where its bundle lies, or the function's version.
     pub revision: String,
-    /// How many targets of its load balancer are healthy.
-    pub healthy: usize,
+    /// How many targets of its load balancer are healthy; none of a function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub healthy: Option<usize>,
 }
 
 /// A run, as its journal tells.
@@ -40,6 +44,10 @@ pub struct Run {
     pub envelopes: Vec<Envelope>,
     /// What came of it.
     pub state: State,
+}
+
+fn release_of(known: &[(&str, &Bundle)], is_of: impl Fn(&Bundle) -> bool) -> Option<String> {
+    known.iter().find(|(_, bundle)| is_of(bundle)).map(|(release, _)| (*release).to_owned())
 }
 
 impl Observer {
@@ -60,20 +68,44 @@ impl Observer {
     ///
     /// # Errors
     /// What AWS says.
-    pub async fn live(&self, pipeline: &Pipeline, known: &[(&str, &Bundle)]) -> Result<BTreeMap<String, Live>> {
+    pub async fn live(
+        &self,
+        pipeline: &Pipeline,
+        known: &[(&str, &BTreeMap<Name, Bundle>)],
+    ) -> Result<BTreeMap<String, Live>> {
         let mut live = BTreeMap::new();
         for (name, target) in &pipeline.targets {
-            let Some(fleet) = &target.fleet else { continue };
-            let seen = self.clients.observe_fleet(fleet, &[]).await?;
-            let targets = seen.target_groups.iter().flat_map(|group| &group.targets);
-            let healthy = targets.filter(|target| target.state == "healthy").count();
-            let Some(baseline) = seen.baseline else { continue };
-            let is_of = |bundle: &Bundle| baseline.revision.key == self.keys.artifact(&bundle.sha256);
-            let release = known.iter().find(|(_, bundle)| is_of(bundle)).map(|(release, _)| (*release).to_owned());
-            let revision = format!("s3://{}/{}", baseline.revision.bucket, baseline.revision.key);
-            live.insert(name.to_string(), Live { release, revision, healthy });
+            let known = known.iter().filter_map(|(release, bundles)| Some((*release, bundles.get(&target.artifact)?)));
+            let known: Vec<(&str, &Bundle)> = known.collect();
+            let found = match (&target.fleet, &target.function) {
+                (Some(fleet), _) => self.live_fleet(fleet, &known).await?,
+                (None, Some(function)) => self.live_function(function, &known).await?,
+                (None, None) => None,
+            };
+            live.extend(found.map(|found| (name.to_string(), found)));
         }
         Ok(live)
+    }
+
+    async fn live_fleet(&self, fleet: &FleetRef, known: &[(&str, &Bundle)]) -> Result<Option<Live>> {
+        let seen = self.clients.observe_fleet(fleet, &[]).await?;
+        let targets = seen.target_groups.iter().flat_map(|group| &group.targets);
+        let healthy = targets.filter(|target| target.state == "healthy").count();
+        Ok(seen.baseline.map(|baseline| Live {
+            release: release_of(known, |bundle| baseline.revision.key == self.keys.artifact(&bundle.sha256)),
+            revision: format!("s3://{}/{}", baseline.revision.bucket, baseline.revision.key),
+            healthy: Some(healthy),
+        }))
+    }
+
+    /// A function whose calls are shared serves no release.
+    async fn live_function(&self, function: &FunctionRef, known: &[(&str, &Bundle)]) -> Result<Option<Live>> {
+        let Some(alias) = self.clients.alias(function).await? else { return Ok(None) };
+        let code = self.clients.code(&function.name, &alias.version).await?;
+        let is_alone = alias.is_all_on(&alias.version);
+        let is_of = |bundle: &Bundle| is_alone && base64_of(&bundle.sha256).as_ref() == Some(&code.code_sha256);
+        let revision = format!("{}:{}", function.name, alias.route());
+        Ok(Some(Live { release: release_of(known, is_of), revision, healthy: None }))
     }
 
     /// The run that owns the environment.

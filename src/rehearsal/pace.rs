@@ -8,7 +8,8 @@ use tokio::process::Command;
 use tokio::time::Instant;
 
 use crate::error::{Failure, Kind, Result};
-use crate::model::Pipeline;
+use crate::model::pipeline::{Strategy, Target};
+use crate::model::{Period, Pipeline};
 
 /// How long a release should take, in wire time.
 const SHIPPED_WITHIN: f64 = 36.0;
@@ -22,15 +23,71 @@ const STARTS_WITHIN: Duration = Duration::from_millis(1200);
 /// How late timers may be, for a world at full speed.
 const TIMERS_WITHIN: Duration = Duration::from_millis(60);
 
-/// The speed at which a release of this pipeline takes about as long as it should.
+/// Requests per second of wire time, for fleets; and where the share of a function's new version has to be told.
+const RATE: f64 = 20.0;
+const RATE_OF_FUNCTIONS: f64 = 100.0;
+/// What a function's release takes beside its steps, in world time: an upload, a version, tests.
+const FUNCTION_SECONDS: f64 = 120.0;
+/// How many more requests than a condition wants there should be in a step.
+const SPARE: f64 = 1.2;
+
+/// How many requests a second tell enough about this pipeline.
+pub fn rate(pipeline: &Pipeline) -> f64 {
+    let has_functions = pipeline.targets.values().any(|target| target.function.is_some());
+    if has_functions { RATE_OF_FUNCTIONS } else { RATE }
+}
+
+/// The speed at which a release of this pipeline takes about as long as it should, and not so fast that too few requests
+/// meet a function's new version.
 pub fn wished(pipeline: &Pipeline) -> f64 {
-    let longest = pipeline.targets.values().map(|target| {
-        let keep = target.blue_green().map_or_else(Default::default, |strategy| strategy.keep_blue);
-        (target.health.bake + keep).as_seconds()
-    });
+    let lengths = pipeline.targets.values().map(length);
+    // Fleets are released side by side, unless they stand in different stages.
+    let world = if pipeline.stages.is_empty() { lengths.fold(0.0, f64::max) } else { lengths.sum() };
+    #[allow(clippy::cast_precision_loss)] // few targets
+    let per_target = rate(pipeline) / pipeline.targets.len().max(1) as f64;
+    let told = pipeline.targets.values().map(|target| told_within(target, per_target));
+    (world / SHIPPED_WITHIN).min(told.fold(FASTEST, f64::min)).clamp(1.0, FASTEST).round()
+}
+
+/// How long a target's release takes, in world seconds.
+fn length(target: &Target) -> f64 {
+    let bake = seconds(target.health.bake);
+    match &target.strategy {
+        Strategy::BlueGreen(strategy) => WORLD_SECONDS + bake + seconds(strategy.keep_blue),
+        Strategy::Canary(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => {
+            let (every, first) = steps(target);
+            #[allow(clippy::cast_precision_loss)] // at most 100 steps
+            let count = match &target.strategy {
+                Strategy::Canary(canary) => canary.weights().count() as f64,
+                Strategy::BlueGreen(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => (1.0 / first).ceil() - 1.0,
+            };
+            FUNCTION_SECONDS + every * count + bake
+        }
+    }
+}
+
+/// World seconds between a function's steps, and the first share.
+fn steps(target: &Target) -> (f64, f64) {
+    match &target.strategy {
+        Strategy::Canary(canary) => {
+            (seconds(canary.every), canary.weights().next().map_or(1.0, |weight| weight.fraction()))
+        }
+        Strategy::Linear(linear) => (seconds(linear.every), linear.by.fraction()),
+        Strategy::BlueGreen(_) | Strategy::AllAtOnce(_) => (seconds(target.health.bake), 1.0),
+    }
+}
+
+/// The greatest speed at which the first step gets as many requests as its conditions want.
+fn told_within(target: &Target, rate: f64) -> f64 {
+    let most = target.health.metrics.iter().map(|condition| f64::from(condition.min_requests)).fold(0.0, f64::max);
+    let (every, first) = steps(target);
+    if most > 0.0 { every * rate * first / (SPARE * most) } else { FASTEST }
+}
+
+fn seconds(period: Period) -> f64 {
     #[allow(clippy::cast_precision_loss)] // periods are days at most
-    let waits = longest.max().unwrap_or(0) as f64;
-    ((WORLD_SECONDS + waits) / SHIPPED_WITHIN).clamp(1.0, FASTEST).round()
+    let seconds = period.as_seconds() as f64;
+    seconds
 }
 
 /// How much slower a world has to live on this machine as it is now: 1 if it need not.
@@ -86,5 +143,9 @@ mod tests {
         };
         let speeds: Vec<f64> = ["2m", "5m", "15m", "10h"].iter().map(|bake| wished(&text(bake))).collect();
         assert_eq!(speeds, [27.0, 32.0, 49.0, FASTEST]);
+        let function = include_str!("../../pipelines/thumbnailer.yml");
+        let function =
+            crate::config::parse(function, "thumbnailer.yml").unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!((wished(&function), rate(&function)), (25.0, RATE_OF_FUNCTIONS));
     }
 }

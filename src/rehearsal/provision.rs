@@ -2,7 +2,9 @@
 //! release on it. Through the API only, with AWS's own defaults, so that it would make the same in an account.
 
 mod fleet;
+mod function;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_codedeploy::types::{
@@ -24,6 +26,7 @@ use crate::model::{Name, Period, Pipeline, Revision};
 use crate::store::{Bucket, Keys, upload};
 use crate::time::Clock;
 pub use fleet::Front;
+pub use function::{Caller, Invoked, MadeFunction, make_function};
 
 /// How long the baseline may take (world time).
 const BASELINE_LIMIT: Duration = Duration::from_secs(3600);
@@ -38,8 +41,8 @@ pub struct Wish<'a> {
     pub instances: i32,
     /// A free port on loopback for the listener of each target, in the order of their names.
     pub ports: Vec<u16>,
-    /// The release that is live before anything happens.
-    pub baseline: &'a Bundle,
+    /// The release that is live before anything happens, by artifact.
+    pub baselines: &'a BTreeMap<Name, Bundle>,
     /// The deployment configuration of the groups; CodeDeploy's default without it.
     pub config: Option<&'a str>,
 }
@@ -69,7 +72,6 @@ pub async fn provision(config: &SdkConfig, clock: Clock, wish: &Wish<'_>) -> Res
     let bucket = Bucket::new(clients.s3().clone(), &wish.pipeline.store.bucket);
     make_bucket(&site, &bucket, place).await?;
     let keys = Keys::new(&wish.pipeline.store, &wish.pipeline.pipeline, wish.environment);
-    let revision = upload::put(&bucket, &keys, wish.baseline).await?;
     let mut made = Vec::new();
     let fleets = wish.pipeline.targets.iter().filter(|(_, target)| target.fleet.is_some());
     for ((name, target), port) in fleets.zip(&wish.ports) {
@@ -78,6 +80,8 @@ pub async fn provision(config: &SdkConfig, clock: Clock, wish: &Wish<'_>) -> Res
         site.make_alarms(target, &front).await?;
         make_deployment_group(&site, target, &front, &scaling_group, place, wish.config).await?;
         site.wait_in_service(&scaling_group, wish.instances, clock).await?;
+        let baseline = wish.baselines.get(&target.artifact).ok_or_else(|| unfit("a target has no baseline"))?;
+        let revision = upload::put(&bucket, &keys, baseline).await?;
         ship(&site, target, &revision, clock).await?;
         site.wait_healthy(&front, wish.instances, clock).await?;
         make_blue_green(&site, target, &front, &scaling_group).await?;

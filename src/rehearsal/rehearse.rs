@@ -1,27 +1,29 @@
 //! One rehearsal, from nothing to its document.
 
-use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aws_types::SdkConfig;
 use tokio::sync::watch;
 
 use super::document::{Document, Parts};
 use super::driver::{Driver, Ended, last_words};
-use super::fault::{Fault, release_env};
+use super::fault::Fault;
 use super::loss::lose_instance;
 use super::outside::{Observer, Run};
 use super::pace;
-use super::provision::{Made, Wish, provision};
+use super::provision::{Caller, Made, MadeFunction, Wish, make_function, provision};
+use super::releases::Release;
 use super::route_back::parts;
+use super::routes::RouteWatch;
 use super::served::{Place, Served};
 use super::ship::{Order, Shipped, ship};
-use super::traffic::{BASELINE, CANDIDATE, Traffic};
-use crate::artifact::{self, Bundle};
+use super::traffic::{BASELINE, CANDIDATE, Door, Traffic};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
-use crate::model::pipeline::Promote;
+use crate::model::function::BeforeTraffic;
+use crate::model::pipeline::{Promote, Strategy, Target};
 use crate::model::{Name, Pipeline};
 use crate::run::RunStatus;
 use crate::sandbox::sts::Credentials;
@@ -50,8 +52,8 @@ pub struct Rehearsal {
     pub instances: u16,
     /// How fast the world lives; as fast as fits, without it.
     pub speed: Option<f64>,
-    /// Requests per second of wire time.
-    pub rate: f64,
+    /// Requests per second of wire time; as many as fit, without it.
+    pub rate: Option<f64>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
     /// Whether the driver's log goes to this process's standard error.
@@ -67,10 +69,11 @@ pub async fn rehearse(
     say: &mut (dyn FnMut(&str) + Send),
     interrupt: &mut watch::Receiver<bool>,
 ) -> Result<Option<Document>> {
-    let baseline = rehearsal.bundle(BASELINE, &[])?;
-    let candidate = rehearsal.bundle(CANDIDATE, &rehearsal.faults)?;
+    let (pipeline, directory) = (&rehearsal.pipeline, &rehearsal.directory);
+    let baseline = Release::new(BASELINE, pipeline, directory, &[])?;
+    let candidate = Release::new(CANDIDATE, pipeline, directory, &rehearsal.faults)?;
     let slowdown = pace::slowdown(usize::from(rehearsal.instances)).await?;
-    let speed = rehearsal.speed.unwrap_or_else(|| (pace::wished(&rehearsal.pipeline) / slowdown).max(1.0).round());
+    let speed = rehearsal.speed.unwrap_or_else(|| (pace::wished(pipeline) / slowdown).max(1.0).round());
     if rehearsal.speed.is_none() && slowdown > 1.0 {
         say(&format!("this machine is busy: the world lives {speed} times as fast as the wall clock, not faster"));
     }
@@ -87,51 +90,47 @@ pub async fn rehearse(
 async fn in_world(
     rehearsal: &Rehearsal,
     served: &Served,
-    baseline: &Bundle,
-    candidate: &Bundle,
+    baseline: &Release,
+    candidate: &Release,
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Document> {
     let place = &rehearsal.pipeline.environments[&rehearsal.environment];
     let owner = served.sandbox.add_user(&place.account, "owner");
     let user = served.sandbox.add_user(&place.account, "driver");
     let config = served.config(&owner);
-    let count = rehearsal.pipeline.targets.len() * usize::from(rehearsal.instances);
-    say(&format!("making a world at {} times the speed of the wall clock: {count} instances", served.clock.speed()));
-    let wish = Wish {
-        pipeline: &rehearsal.pipeline,
-        environment: &rehearsal.environment,
-        instances: i32::from(rehearsal.instances),
-        ports: free_ports(rehearsal.pipeline.targets.len())?,
-        baseline,
-        config: Some(CONFIG),
-    };
-    let made = provision(&config, served.clock, &wish).await?;
+    let doors = rehearsal.make_world(served, &config, baseline, say).await?;
     let observer = Observer::new(&config, &rehearsal.pipeline, &rehearsal.environment).await?;
-    let origins: Vec<String> = made.iter().map(|Made { front, .. }| front.origin.clone()).collect();
-    say(&format!("the baseline serves at {}; {} requests per second", origins.join(", "), rehearsal.rate));
-    let traffic = Traffic::start(&origins, rehearsal.rate, served.clock).await;
+    let rate = rehearsal.rate.unwrap_or_else(|| pace::rate(&rehearsal.pipeline));
+    say(&format!("{rate} requests per second"));
+    let site = Site { account: place.account.clone(), region: place.region.clone() };
+    let functions = rehearsal.pipeline.targets.iter();
+    let functions = functions.filter_map(|(name, target)| Some((name.clone(), target.function.clone()?))).collect();
+    let routes = RouteWatch::start(served.sandbox.clone(), site.clone(), functions);
+    let traffic = Traffic::start(doors, rate, served.clock);
     let traffic = traffic.map_err(|why| Failure::new(Kind::Unexpected, why))?;
     tokio::time::sleep(MARGIN).await;
     let driver = rehearsal.driver(served, &user)?;
-    let (shipped, losses) = rehearsal.drive(served, &user, &driver, &observer).await?;
+    let files = candidate.write(&served.directory.path().join("home"))?;
+    let (shipped, losses) = rehearsal.drive(served, &user, &driver, &observer, &files).await?;
     tokio::time::sleep(MARGIN).await;
-    let tally = traffic.stop().await;
+    let (tally, routes) = (traffic.stop().await, routes.stop().await);
     let run = observer.last_run().await?;
     let exit_code = exit_code(&shipped.ended, run.as_ref());
     let is_expected = [0, Kind::RolledBack.exit_code()].contains(&exit_code);
     if let (false, Some(log)) = (is_expected, &driver.log) {
         say(&last_words(log));
     }
-    let site = Site { account: place.account.clone(), region: place.region.clone() };
-    let targets = rehearsal.pipeline.targets.iter();
-    let route_back = targets.map(|(name, target)| (name.to_string(), parts(&served.sandbox, &site, target))).collect();
+    let fleets = rehearsal.pipeline.targets.iter().filter(|(_, target)| target.fleet.is_some());
+    let route_back = fleets.map(|(name, target)| (name.to_string(), parts(&served.sandbox, &site, target))).collect();
+    let known = [(BASELINE, &baseline.bundles), (CANDIDATE, &candidate.bundles)];
     Ok(Document::new(Parts {
         pipeline: rehearsal.pipeline.pipeline.as_str(),
         environment: rehearsal.environment.as_str(),
         exit_code,
         said: shipped.ended.document.as_ref().and_then(|said| said["outcome"].as_str()),
         run: run.as_ref(),
-        live: observer.live(&rehearsal.pipeline, &[(BASELINE, baseline), (CANDIDATE, candidate)]).await?,
+        live: observer.live(&rehearsal.pipeline, &known).await?,
+        routes,
         route_back,
         tally: &tally,
         speed: served.clock.speed(),
@@ -141,35 +140,63 @@ async fn in_world(
 }
 
 impl Rehearsal {
-    /// The pipeline's artifact as a release of this name, with these faults.
-    fn bundle(&self, release: &str, faults: &[Fault]) -> Result<Bundle> {
-        if self.pipeline.targets.values().any(|target| target.function.is_some()) {
-            return Err(Failure::new(Kind::Usage, "only fleets can be rehearsed yet"));
+    /// Makes the world with the baseline in it; gives the doors by which users come in.
+    async fn make_world(
+        &self,
+        served: &Served,
+        config: &SdkConfig,
+        baseline: &Release,
+        say: &mut (dyn FnMut(&str) + Send),
+    ) -> Result<Vec<Door>> {
+        let place = &self.pipeline.environments[&self.environment];
+        let (fleets, functions): (Vec<_>, Vec<_>) =
+            self.pipeline.targets.values().partition(|target| target.fleet.is_some());
+        let mut parts = Vec::new();
+        if !fleets.is_empty() {
+            parts.push(format!("{} instances", fleets.len() * usize::from(self.instances)));
         }
-        let artifacts: BTreeSet<&Name> = self.pipeline.targets.values().map(|target| &target.artifact).collect();
-        let mut paths = artifacts.into_iter().filter_map(|name| self.pipeline.artifacts.get(name));
-        let (Some(artifact), None) = (paths.next(), paths.next()) else {
-            let what = "a rehearsal needs a pipeline whose targets all ship the same artifact";
-            return Err(Failure::new(Kind::Usage, what));
+        parts
+            .extend(functions.iter().filter_map(|target| Some(format!("function {}", target.function.as_ref()?.name))));
+        let speed = served.clock.speed();
+        say(&format!("making a world at {speed} times the speed of the wall clock: {}", parts.join(", ")));
+        let wish = Wish {
+            pipeline: &self.pipeline,
+            environment: &self.environment,
+            instances: i32::from(self.instances),
+            ports: free_ports(fleets.len())?,
+            baselines: &baseline.bundles,
+            config: Some(CONFIG),
         };
-        let path = self.directory.join(&artifact.path);
-        if path.is_file() {
-            let what = format!("{} is a ready zip; a rehearsal adds a release.env to a directory", artifact.path);
-            return Err(Failure::new(Kind::Usage, what));
+        let (mut doors, mut places) = (Vec::new(), Vec::new());
+        for Made { front, .. } in provision(config, served.clock, &wish).await? {
+            let door = Door::web(&front.origin).await;
+            doors.push(door.map_err(|why| Failure::new(Kind::Unexpected, why))?);
+            places.push(front.origin);
         }
-        let env = release_env(release, faults).map_err(|why| Failure::new(Kind::Usage, why))?;
-        let extra = [("release.env".to_owned(), env.into_bytes())];
-        let (made, report) = artifact::make(artifact, &self.directory, &extra);
-        report.into_result()?;
-        made.map(|made| made.bundle).ok_or_else(|| Failure::new(Kind::Unexpected, "no bundle was made"))
+        for target in functions {
+            let (bundle, path) = (&baseline.bundles[&target.artifact], &self.pipeline.artifacts[&target.artifact].path);
+            let code = (bundle, self.directory.join(path));
+            let made = make_function(config, place, served.clock, target, (code.0, &code.1)).await?;
+            let MadeFunction { function, version } = made;
+            places.push(format!("{}:{}", function.name, function.alias));
+            let caller = Caller::new(config, &place.region, &function, &self.event(target)?);
+            doors.push(Door::Function { caller, baseline: version });
+        }
+        say(&format!("the baseline serves at {}", places.join(", ")));
+        Ok(doors)
+    }
+
+    /// What users send to a function: what its new version is tried with.
+    fn event(&self, target: &Target) -> Result<String> {
+        let Some(BeforeTraffic::Invoke(invoke)) = target.before_traffic.first() else { return Ok("{}".to_owned()) };
+        std::fs::read_to_string(self.directory.join(&invoke.payload))
+            .map_err(|error| Failure::new(Kind::Usage, format!("the payload {}: {error}", invoke.payload)))
     }
 
     fn driver(&self, served: &Served, user: &Credentials) -> Result<Driver> {
         let home = served.directory.path().join("home");
         let cannot = |error| Failure::new(Kind::Unexpected, format!("{}: {error}", home.display()));
         std::fs::create_dir_all(&home).map_err(cannot)?;
-        let env = release_env(CANDIDATE, &self.faults).map_err(|why| Failure::new(Kind::Usage, why))?;
-        std::fs::write(home.join("release.env"), env).map_err(cannot)?;
         let place = &self.pipeline.environments[&self.environment];
         Ok(Driver {
             program: self.program.clone(),
@@ -190,6 +217,7 @@ impl Rehearsal {
         user: &Credentials,
         driver: &Driver,
         observer: &Observer,
+        files: &[String],
     ) -> Result<(Shipped, u64)> {
         for rule in self.faults.iter().filter_map(|fault| fault.rule(&user.access_key_id)) {
             served.sandbox.add_fault(rule);
@@ -202,16 +230,16 @@ impl Rehearsal {
                 losses.spawn(lose_instance(served.sandbox.clone(), site.clone(), *phase));
             }
         }
-        let file = served.directory.path().join("home").join("release.env");
-        let deploy = ["--release", CANDIDATE, "--add-file"].map(str::to_owned).into_iter();
-        let deploy: Vec<String> = deploy.chain([format!("release.env={}", file.display())]).collect();
+        let deploy = ["--release", CANDIDATE].map(str::to_owned).into_iter();
+        let deploy: Vec<String> = deploy.chain(files.iter().cloned()).collect();
         let is_manual = self
             .pipeline
             .targets
             .values()
             .any(|target| target.blue_green().is_some_and(|strategy| strategy.promote == Promote::Manual));
+        let is_asked_on_the_way = self.pipeline.targets.values().any(has_approval_on_the_way);
         let kills = self.faults.contains(&Fault::KillDriver).then(fastrand::Rng::new);
-        let shipped = ship(driver, observer, Order { deploy: &deploy, is_manual, kills }).await?;
+        let shipped = ship(driver, observer, Order { deploy: &deploy, is_manual, is_asked_on_the_way, kills }).await?;
         served.sandbox.clear_faults();
         let mut lost = 0;
         while losses.try_join_next().is_some() {
@@ -230,6 +258,14 @@ fn exit_code(ended: &Ended, run: Option<&Run>) -> u8 {
         Some(RunStatus::Ended(Outcome::Stuck)) => Kind::Stuck.exit_code(),
         Some(RunStatus::Ended(Outcome::Held)) => Kind::Held.exit_code(),
         _ => ended.code,
+    }
+}
+
+/// Whether a person decides while the new version of a function has its first calls.
+fn has_approval_on_the_way(target: &Target) -> bool {
+    match &target.strategy {
+        Strategy::Canary(canary) => canary.has_approval(),
+        Strategy::BlueGreen(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => false,
     }
 }
 

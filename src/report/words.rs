@@ -70,7 +70,7 @@ pub fn does(lane: &Lane, step: &Step) -> String {
             format!("the version is called {}", counted(count as usize, "time"))
         }
         What::Act(Action::ShiftAlias { weight }) => format!("the version gets {weight} of the calls"),
-        What::Act(Action::PruneVersions { keep }) => format!("versions go that no alias uses, but the newest {keep}"),
+        What::Act(Action::PruneVersions { keep }) => format!("old versions go, the newest {keep} stay"),
         What::Hold(Hold::Bake { watched }) if lane.function().is_some() && !is_watched(lane, step) => {
             format!("{} pass, nothing is watched", short(*watched))
         }

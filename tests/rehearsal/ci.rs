@@ -97,7 +97,7 @@ impl Site {
             environment: &Name::new("production").unwrap(),
             instances: 2,
             ports: vec![port],
-            baseline: &baseline,
+            baselines: &[(Name::new("web").unwrap(), baseline)].into(),
             config: Some("CodeDeployDefault.HalfAtATime"),
         };
         provision(&config, Clock::from_text(&set("SHIPIT_CLOCK")).unwrap(), &wish).await.unwrap();

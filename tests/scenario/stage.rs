@@ -143,7 +143,11 @@ impl Stage {
         let baseline = bundle::from_path(&stage.directory.join("app")).unwrap();
         let environment = Name::new("production").unwrap();
         let ports = (0..parsed.targets.len()).map(|place| 8000 + u16::try_from(place).unwrap()).collect();
-        let wish = Wish { pipeline: &parsed, environment: &environment, instances, ports, baseline: &baseline, config };
+        let artifacts =
+            parsed.targets.values().filter(|target| target.fleet.is_some()).map(|target| target.artifact.clone());
+        let baselines = artifacts.map(|artifact| (artifact, baseline.clone())).collect();
+        let wish =
+            Wish { pipeline: &parsed, environment: &environment, instances, ports, baselines: &baselines, config };
         let config = stage.config(&owner.access_key_id, &owner.secret, Arc::new(Open)).1;
         stage.made = Box::pin(provision(&config, clock, &wish)).await.unwrap_or_else(|failure| panic!("{failure:?}"));
         let attribute = doc! { "Key" => "deregistration_delay.timeout_seconds", "Value" => "60" };

@@ -45,7 +45,7 @@ pub struct Request {
 pub struct Answer {
     /// From the attempt to connect to the last byte, wire time.
     pub took: Duration,
-    /// What `X-Release` said.
+    /// What `X-Release` said, or the release of the version that was called.
     pub release: Option<String>,
     /// The status, unless nothing was answered.
     pub result: Result<u16, Trouble>,
@@ -62,6 +62,8 @@ pub enum Trouble {
     Incomplete,
     /// It took longer than ten seconds.
     Slow,
+    /// The function that was called raised an error.
+    Raised,
 }
 
 /// Somebody who visits one origin.

@@ -1,5 +1,7 @@
 //! What users do while a release is shipped: requests at a steady rate, each sent once.
 //!
+//! Functions are called by their alias, fleets are asked through their load balancer, in turn.
+//!
 //! The rate is per second of wire time and an open loop: a request is sent when its time has come, whether or not those
 //! before it were answered. Half of the requests go over kept connections, half over fresh ones; one in ten is an order.
 
@@ -11,6 +13,9 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::Instant;
+
+use super::provision::{Caller, Invoked};
 
 use crate::time::Clock;
 pub use client::{Answer, Trouble};
@@ -20,6 +25,50 @@ pub use tally::{BASELINE, CANDIDATE, Tally};
 /// What visitors look at.
 const PAGES: &[&str] = &["/", "/product/teapot", "/", "/product/sencha", "/product/cup"];
 
+/// Where users come in.
+pub enum Door {
+    /// Through a load balancer.
+    Web(Client),
+    /// By the alias of a function, of which this version is the baseline.
+    Function {
+        /// Who calls.
+        caller: Caller,
+        /// The version that served before.
+        baseline: String,
+    },
+}
+
+impl Door {
+    /// The door at an origin (`http://host:port`).
+    ///
+    /// # Errors
+    /// An origin that is none, or whose name is not known.
+    pub async fn web(origin: &str) -> Result<Door, String> {
+        Client::new(origin).await.map(Door::Web)
+    }
+
+    async fn ask(&self, request: Request) -> Answer {
+        match self {
+            Door::Web(client) => client.ask(request).await,
+            Door::Function { caller, baseline } => {
+                let began = Instant::now();
+                let invoked = caller.call().await;
+                let release = |version: String| {
+                    let release = if version == *baseline { BASELINE } else { CANDIDATE };
+                    Some(release.to_owned()).filter(|_| !version.is_empty())
+                };
+                let (release, result) = match invoked {
+                    Invoked::Answered(version) => (release(version), Ok(200)),
+                    Invoked::Raised(version) => (release(version), Err(Trouble::Raised)),
+                    Invoked::Refused(status) => (None, Ok(status)),
+                    Invoked::Lost => (None, Err(Trouble::Reset)),
+                };
+                Answer { took: began.elapsed(), release, result }
+            }
+        }
+    }
+}
+
 /// Requests that are being sent, until it is stopped or dropped.
 pub struct Traffic {
     stop: oneshot::Sender<()>,
@@ -27,20 +76,16 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Starts to send so many requests a second to the origins (`http://host:port`), in turn.
+    /// Starts to send so many requests a second to the doors, in turn.
     ///
     /// # Errors
-    /// An origin that is none, or whose name is not known.
-    pub async fn start(origins: &[String], rate: f64, clock: Clock) -> Result<Traffic, String> {
-        let mut clients = Vec::new();
-        for origin in origins {
-            clients.push(Arc::new(Client::new(origin).await?));
-        }
-        if clients.is_empty() {
+    /// There is no door.
+    pub fn start(doors: Vec<Door>, rate: f64, clock: Clock) -> Result<Traffic, String> {
+        if doors.is_empty() {
             return Err("there is nothing to send traffic to".to_owned());
         }
         let (stop, stopped) = oneshot::channel();
-        let loops = tokio::spawn(send(clients, rate, clock, stopped));
+        let loops = tokio::spawn(send(doors.into_iter().map(Arc::new).collect(), rate, clock, stopped));
         Ok(Traffic { stop, loops })
     }
 
@@ -51,7 +96,7 @@ impl Traffic {
     }
 }
 
-async fn send(clients: Vec<Arc<Client>>, rate: f64, clock: Clock, mut stopped: oneshot::Receiver<()>) -> Tally {
+async fn send(doors: Vec<Arc<Door>>, rate: f64, clock: Clock, mut stopped: oneshot::Receiver<()>) -> Tally {
     let mut tally = Tally::starting(clock.now());
     // Ticks that come late are made up for: the rate holds.
     let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
@@ -61,9 +106,10 @@ async fn send(clients: Vec<Arc<Client>>, rate: f64, clock: Clock, mut stopped: o
         tokio::select! {
             _ = &mut stopped => break,
             _ = ticks.tick() => {
-                let client = Arc::clone(&clients[count % clients.len()]);
-                let request = nth(count);
-                under_way.spawn(async move { (client.ask(request).await, clock.now()) });
+                let door = Arc::clone(&doors[count % doors.len()]);
+                // Each door gets every kind of request.
+                let request = nth(count / doors.len());
+                under_way.spawn(async move { (door.ask(request).await, clock.now()) });
                 count += 1;
             }
             Some(answer) = under_way.join_next() => take_in(&mut tally, answer),

@@ -81,9 +81,11 @@ fn wrong(answer: &Answer, names_release: bool) -> Option<String> {
         Err(Trouble::Reset) => "reset".to_owned(),
         Err(Trouble::Incomplete) => "incomplete".to_owned(),
         Err(Trouble::Slow) => "slower than 10 s".to_owned(),
+        Err(Trouble::Raised) => format!("error raised by the {}", answer.release.as_deref().unwrap_or("function")),
+        Ok(429) => "throttled".to_owned(),
         Ok(status) if *status >= 500 => match &answer.release {
             Some(release) if names_release => format!("{status} by the {release}"),
-            _ => format!("{status} by the load balancer"),
+            _ => format!("{status} by AWS"),
         },
         Ok(_) if !names_release => "names neither release".to_owned(),
         Ok(_) => return None,
@@ -112,8 +114,7 @@ mod tests {
         assert_eq!((tally.requests, tally.failed), (6, 4));
         assert_eq!((tally.of(BASELINE), tally.of(CANDIDATE)), (1, 2));
         let failures: Vec<&str> = tally.failures.keys().map(String::as_str).collect();
-        let expected =
-            ["500 by the candidate", "503 by the load balancer", "names neither release", "slower than 10 s"];
+        let expected = ["500 by the candidate", "503 by AWS", "names neither release", "slower than 10 s"];
         assert_eq!(failures, expected);
         let seconds = tally.failed_at.map(|(first, last)| (first.as_second(), last.as_second()));
         assert_eq!(seconds, Some((3, 9)));
