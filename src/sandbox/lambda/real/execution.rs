@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use super::super::super::hosts::processes::{Job, Processes};
@@ -33,6 +33,8 @@ pub(super) struct Execution {
     pub endpoint: Endpoint,
     /// What asks for the next invocation.
     pub waiting: Option<oneshot::Sender<Invocation>>,
+    /// Held while it starts.
+    pub turn: Option<OwnedSemaphorePermit>,
     pub has_started: bool,
     pub is_spent: bool,
 }
@@ -67,6 +69,7 @@ impl Execution {
             }
         };
         self.has_started = true;
+        self.turn = None;
         self.endpoint.expects(&task.id);
         let began = Instant::now();
         // Nobody waits any more if it has just died; that is met below.

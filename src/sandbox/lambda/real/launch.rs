@@ -7,6 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
+
 use super::super::super::hosts::agent::bundle;
 use super::super::super::hosts::agent::download;
 use super::super::super::hosts::processes::Processes;
@@ -20,8 +22,8 @@ const PYTHON: &str = include_str!("bootstrap.py");
 const NODE: &str = include_str!("bootstrap.mjs");
 
 impl RealFunctions {
-    /// Starts an environment for a version; or says why there can be none.
-    pub(super) async fn start(&self, task: &Task) -> Result<Execution, String> {
+    /// Starts an environment for a version, whose turn lasts until it asks for work; or says why there can be none.
+    pub(super) async fn start(&self, task: &Task, turn: OwnedSemaphorePermit) -> Result<Execution, String> {
         let said = |what: &str, why: io::Error| format!("{what}: {why}");
         let house = &self.house;
         let root = self.unpacked(task).await?;
@@ -55,6 +57,7 @@ impl RealFunctions {
                 job,
                 endpoint,
                 waiting: None,
+                turn: Some(turn),
                 has_started: false,
                 is_spent: false,
             }),

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell, Semaphore};
 
 use super::super::hosts::processes::Processes;
 use super::super::world::World;
@@ -30,12 +30,19 @@ const LOOK: Duration = Duration::from_secs(60);
 /// How long a supervisor may take to kill everything before its directory is removed anyway.
 const LAST_ORDERS: Duration = Duration::from_secs(10);
 
+/// How many environments start at the same time. Were it as many as there are calls without one, a machine of few cores
+/// would start ever more of them, each the slower; meanwhile calls take an environment that has become free.
+const STARTS: usize = 4;
+
 /// Which environments can answer an invocation: those of the same version with the same code and configuration.
 type Key = (String, u64);
 
 /// Execution environments below a directory.
 pub struct RealFunctions {
     house: Arc<House>,
+    starts: Arc<Semaphore>,
+    /// An environment has become free.
+    freed: Notify,
     python: OnceCell<String>,
     /// Bundles that are unpacked, by digest.
     unpacked: tokio::sync::Mutex<BTreeMap<String, PathBuf>>,
@@ -70,7 +77,13 @@ impl RealFunctions {
     /// hidden subcommand `sandbox-hosts` is the supervisor.
     pub fn new(program: &Path, directory: PathBuf) -> RealFunctions {
         let house = House { program: program.to_owned(), directory, rooms: Mutex::default() };
-        RealFunctions { house: Arc::new(house), python: OnceCell::new(), unpacked: tokio::sync::Mutex::default() }
+        RealFunctions {
+            house: Arc::new(house),
+            starts: Arc::new(Semaphore::new(STARTS)),
+            freed: Notify::new(),
+            python: OnceCell::new(),
+            unpacked: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Ends all environments and returns when their processes are gone.
@@ -97,6 +110,25 @@ impl RealFunctions {
         taken
     }
 
+    /// An environment that has become free, or a new one, whichever is there first.
+    async fn take_or_start(&self, key: &Key, task: &Task) -> Result<Execution, String> {
+        loop {
+            let mut freed = std::pin::pin!(self.freed.notified());
+            // From here on none that is freed is missed.
+            freed.as_mut().enable();
+            if let Some(kept) = self.take(key) {
+                return Ok(kept);
+            }
+            tokio::select! {
+                turn = self.starts.clone().acquire_owned() => {
+                    let turn = turn.map_err(|_| "the sandbox has ended".to_owned())?;
+                    return self.start(task, turn).await;
+                }
+                () = freed => {}
+            }
+        }
+    }
+
     fn keep(&self, clock: Clock, key: Key, execution: Execution) {
         let is_reaped = {
             let mut rooms = self.house.lock();
@@ -106,6 +138,7 @@ impl RealFunctions {
             rooms.idle.entry(key).or_default().push((clock.now(), execution));
             std::mem::replace(&mut rooms.is_reaped, true)
         };
+        self.freed.notify_waiters();
         if !is_reaped {
             tokio::spawn(reap(Arc::downgrade(&self.house), clock));
         }
@@ -114,11 +147,7 @@ impl RealFunctions {
     async fn answer(&self, world: &Arc<World>, task: Task) -> Done {
         let key = (task.version_arn.clone(), task.content.stamp);
         loop {
-            let execution = match self.take(&key) {
-                Some(kept) => Ok(kept),
-                None => self.start(&task).await,
-            };
-            let mut execution = match execution {
+            let mut execution = match self.take_or_start(&key, &task).await {
                 Ok(execution) => execution,
                 Err(why) => {
                     let body = failure("Runtime.InvalidEntrypoint", &format!("RequestId: {} Error: {why}", task.id));
