@@ -78,8 +78,11 @@ const LOOK: Duration = Duration::from_millis(300);
 
 /// A person who promotes every approval that comes up while somebody else drives. Never ends well.
 async fn promote_on_the_way(driver: &Driver, observer: &Observer, is_asked: bool) -> Result<Infallible> {
+    if !is_asked {
+        return std::future::pending().await;
+    }
     let mut promoted = BTreeSet::new();
-    while is_asked {
+    loop {
         tokio::time::sleep(LOOK).await;
         // A look that fails is made again.
         let Ok(Some(run)) = observer.last_run().await else { continue };
@@ -95,7 +98,6 @@ async fn promote_on_the_way(driver: &Driver, observer: &Observer, is_asked: bool
             }
         }
     }
-    std::future::pending().await
 }
 
 /// What another process does when it finds a driver dead: resume its run, or begin anew if it had not begun.
