@@ -46,10 +46,14 @@ impl Scene {
         command
     }
 
-    /// Rehearses the example; the document and the exit code.
+    /// Rehearses the shop; the document and the exit code.
     fn rehearse(&self, words: &[&str]) -> Value {
+        self.rehearse_of("storefront", SPEED, words)
+    }
+
+    fn rehearse_of(&self, pipeline: &str, speed: &str, words: &[&str]) -> Value {
         let rate = RATE.to_string();
-        let start = ["rehearse", "storefront", "--output", "json", "--speed", SPEED, "--rate", &rate];
+        let start = ["rehearse", pipeline, "--output", "json", "--speed", speed, "--rate", &rate];
         let output = self.shipit(&[&start[..], words].concat()).output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let document: Value = serde_json::from_str(&said)
@@ -124,6 +128,25 @@ fn a_broken_release_is_noticed_by_what_users_got_and_taken_back() {
     let noticed = number(&restore["started_s"]) - number(&traffic["first_failed_world_s"]);
     assert!(noticed <= 300.0, "noticed after {noticed} s: {said:#}");
     assert!(number(&traffic["last_failed_world_s"]) <= number(&restore["ended_s"]), "{said:#}");
+}
+
+#[test]
+fn a_function_is_shifted_step_by_step_and_a_version_that_cannot_start_is_never_met() {
+    let scene = Scene::new("function");
+    let said = scene.rehearse_of("thumbnailer", "20", &["--fault", "init-failure"]);
+    assert_eq!((&said["outcome"], &said["traffic"]["failed"]), (&"rolled_back".into(), &0.into()), "{said:#}");
+    assert_eq!(said["routes"]["thumbs"], serde_json::json!(["1: 100%"]));
+    let short = include_str!("../pipelines/thumbnailer.yml")
+        .replace("steps: [5%, 25%, approval, 50%], every: 5m", "steps: [approval, 50%], every: 1m")
+        .replace("bake: 10m", "bake: 1m")
+        .replace("min_requests: 50", "min_requests: 20");
+    let path = std::env::temp_dir().join(format!("shipit-test-{}-short.yml", std::process::id()));
+    fs::write(&path, short).unwrap();
+    let said = scene.rehearse_of(&path.to_string_lossy(), "20", &[]);
+    fs::remove_file(&path).unwrap();
+    assert_eq!((&said["outcome"], &said["traffic"]["failed"]), (&"succeeded".into(), &0.into()), "{said:#}");
+    assert_eq!(said["routes"]["thumbs"], serde_json::json!(["1: 100%", "1: 50%, 2: 50%", "2: 100%"]), "{said:#}");
+    assert_eq!(said["live"]["thumbs"]["release"], "candidate");
 }
 
 #[test]

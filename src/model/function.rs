@@ -83,9 +83,14 @@ impl Canary {
         Period::hours(8)
     }
 
-    /// Whether a person decides somewhere on the way.
-    pub fn has_approval(&self) -> bool {
-        self.steps.contains(&CanaryStep::Approval)
+    /// Whether a person decides before anybody calls the new version.
+    pub fn begins_with_approval(&self) -> bool {
+        self.steps.first() == Some(&CanaryStep::Approval)
+    }
+
+    /// Whether a person decides while some calls reach the new version.
+    pub fn has_approval_on_the_way(&self) -> bool {
+        self.steps.iter().skip(1).any(|step| *step == CanaryStep::Approval)
     }
 
     /// The shares of the new version on the way to 100%.

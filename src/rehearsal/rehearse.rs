@@ -232,11 +232,7 @@ impl Rehearsal {
         }
         let deploy = ["--release", CANDIDATE].map(str::to_owned).into_iter();
         let deploy: Vec<String> = deploy.chain(files.iter().cloned()).collect();
-        let is_manual = self
-            .pipeline
-            .targets
-            .values()
-            .any(|target| target.blue_green().is_some_and(|strategy| strategy.promote == Promote::Manual));
+        let is_manual = self.pipeline.targets.values().any(begins_with_approval);
         let is_asked_on_the_way = self.pipeline.targets.values().any(has_approval_on_the_way);
         let kills = self.faults.contains(&Fault::KillDriver).then(fastrand::Rng::new);
         let shipped = ship(driver, observer, Order { deploy: &deploy, is_manual, is_asked_on_the_way, kills }).await?;
@@ -261,10 +257,19 @@ fn exit_code(ended: &Ended, run: Option<&Run>) -> u8 {
     }
 }
 
-/// Whether a person decides while the new version of a function has its first calls.
+/// Whether a person decides before any user meets the new release.
+fn begins_with_approval(target: &Target) -> bool {
+    match &target.strategy {
+        Strategy::BlueGreen(strategy) => strategy.promote == Promote::Manual,
+        Strategy::Canary(canary) => canary.begins_with_approval(),
+        Strategy::Linear(_) | Strategy::AllAtOnce(_) => false,
+    }
+}
+
+/// Whether a person decides while some users have the new release.
 fn has_approval_on_the_way(target: &Target) -> bool {
     match &target.strategy {
-        Strategy::Canary(canary) => canary.has_approval(),
+        Strategy::Canary(canary) => canary.has_approval_on_the_way(),
         Strategy::BlueGreen(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => false,
     }
 }
