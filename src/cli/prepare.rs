@@ -9,6 +9,7 @@ use futures_util::future::try_join_all;
 use super::args::ReleaseArgs;
 use super::around::Around;
 use super::project::{Cloud, Project};
+use crate::artifact::appspec::Os;
 use crate::artifact::{self, Bundle, Report};
 use crate::error::{Failure, Kind, Result};
 use crate::model::function::{BeforeTraffic, FunctionRef};
@@ -47,6 +48,9 @@ pub fn bundles(project: &Project, args: &ReleaseArgs, around: &mut Around) -> Re
         let extra: Vec<(String, Vec<u8>)> = extra.collect();
         let (made, found) = if is_for_fleets(&project.pipeline, name) {
             let (made, found) = artifact::make(artifact, &around.directory, &extra);
+            if made.as_ref().is_some_and(|made| made.appspec.os == Os::Windows) {
+                return Err(for_windows(name));
+            }
             (made.map(|made| made.bundle), found)
         } else {
             artifact::make_code(artifact, &around.directory, &extra)
@@ -56,6 +60,13 @@ pub fn bundles(project: &Project, args: &ReleaseArgs, around: &mut Around) -> Re
     }
     let _ = around.err.write_all(report.warnings_text().as_bytes());
     report.into_result().map(|()| bundles)
+}
+
+/// Hosts are not asked what they run on; their bundle says it.
+fn for_windows(artifact: &Name) -> Failure {
+    let what = format!("the AppSpec of artifact `{artifact}` is for Windows hosts, which shipit does not ship to yet");
+    Failure::new(Kind::Preflight, what)
+        .help("deploy fleets of Windows hosts with CodeDeploy alone; nothing was changed")
 }
 
 /// Whether a fleet gets this artifact, so that it needs an AppSpec.

@@ -34,6 +34,9 @@ async fn what_does_not_fit_is_exit_10_with_the_way_to_mend_it() {
     stage.write("shop.yml", &PIPELINE.replace("bake: 5m", "bake: 5 min"));
     assert_eq!(stage.shipit("deploy shop.yml").await.code, 2);
     stage.write("shop.yml", PIPELINE);
+    stage.write("app/appspec.yml", "version: 0.0\nos: windows\n");
+    let said = stage.shipit("deploy shop.yml").await;
+    assert_eq!((said.code, said.err.contains("Windows")), (10, true), "{}", said.err);
     nothing_changed(&stage).await;
 }
 
