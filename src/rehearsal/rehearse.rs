@@ -1,7 +1,7 @@
 //! One rehearsal, from nothing to its document.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aws_types::SdkConfig;
@@ -186,11 +186,16 @@ impl Rehearsal {
         Ok(doors)
     }
 
-    /// What users send to a function: what its new version is tried with.
+    /// What users send to a function: what its new version is tried with, or else the `event.json` beside its code.
     fn event(&self, target: &Target) -> Result<String> {
-        let Some(BeforeTraffic::Invoke(invoke)) = target.before_traffic.first() else { return Ok("{}".to_owned()) };
-        std::fs::read_to_string(self.directory.join(&invoke.payload))
-            .map_err(|error| Failure::new(Kind::Usage, format!("the payload {}: {error}", invoke.payload)))
+        let beside = Path::new(&self.pipeline.artifacts[&target.artifact].path).join("event.json");
+        let path = match target.before_traffic.first() {
+            Some(BeforeTraffic::Invoke(invoke)) => PathBuf::from(&invoke.payload),
+            None if self.directory.join(&beside).is_file() => beside,
+            None => return Ok("{}".to_owned()),
+        };
+        std::fs::read_to_string(self.directory.join(&path))
+            .map_err(|error| Failure::new(Kind::Usage, format!("the event {}: {error}", path.display())))
     }
 
     fn driver(&self, served: &Served, user: &Credentials) -> Result<Driver> {
