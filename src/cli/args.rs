@@ -207,8 +207,8 @@ pub struct RunArgs {
 /// `promote`.
 #[derive(Debug, ClapArgs)]
 pub struct PromoteArgs {
+    /// Which run, and how it is driven and told.
     #[command(flatten)]
-    #[allow(missing_docs)]
     pub run: RunArgs,
     /// End all waits that remain, each once what is watched is judged
     #[arg(long)]

@@ -15,7 +15,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::model::function::{BeforeTraffic, FunctionRef};
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Probe};
-use crate::model::pipeline::{Artifact, Target};
+use crate::model::pipeline::Target;
 use crate::model::revision::BundleRef;
 use crate::model::{Name, Pipeline, Release, Revision};
 use crate::plan::Intent;
@@ -41,16 +41,14 @@ pub struct Wanted {
 /// Everything that cannot be shipped.
 pub fn bundles(project: &Project, args: &ReleaseArgs, around: &mut Around) -> Result<BTreeMap<Name, Bundle>> {
     let all = extra_files(args, &around.directory)?;
-    let (mut bundles, mut report) = (BTreeMap::new(), Report::default());
-    for (name, artifact) in shipped(&project.pipeline) {
+    let (mut bundles, mut report, mut windows) = (BTreeMap::new(), Report::default(), Vec::new());
+    for (name, artifact) in project.pipeline.shipped() {
         let is_for = |of: &Option<String>| of.as_deref().is_none_or(|of| of == name.as_str());
         let extra = all.iter().filter(|(of, _)| is_for(of)).map(|(_, file)| file.clone());
         let extra: Vec<(String, Vec<u8>)> = extra.collect();
-        let (made, found) = if is_for_fleets(&project.pipeline, name) {
+        let (made, found) = if project.pipeline.is_for_fleets(name) {
             let (made, found) = artifact::make(artifact, &around.directory, &extra);
-            if made.as_ref().is_some_and(|made| made.appspec.os == Os::Windows) {
-                return Err(for_windows(name));
-            }
+            windows.extend(made.as_ref().filter(|made| made.appspec.os == Os::Windows).map(|_| name));
             (made.map(|made| made.bundle), found)
         } else {
             artifact::make_code(artifact, &around.directory, &extra)
@@ -59,7 +57,8 @@ pub fn bundles(project: &Project, args: &ReleaseArgs, around: &mut Around) -> Re
         bundles.extend(made.map(|made| (name.clone(), made)));
     }
     let _ = around.err.write_all(report.warnings_text().as_bytes());
-    report.into_result().map(|()| bundles)
+    report.into_result()?;
+    windows.first().map_or(Ok(bundles), |artifact| Err(for_windows(artifact)))
 }
 
 /// Hosts are not asked what they run on; their bundle says it.
@@ -67,11 +66,6 @@ fn for_windows(artifact: &Name) -> Failure {
     let what = format!("the AppSpec of artifact `{artifact}` is for Windows hosts, which shipit does not ship to yet");
     Failure::new(Kind::Preflight, what)
         .help("deploy fleets of Windows hosts with CodeDeploy alone; nothing was changed")
-}
-
-/// Whether a fleet gets this artifact, so that it needs an AppSpec.
-pub fn is_for_fleets(pipeline: &Pipeline, artifact: &Name) -> bool {
-    pipeline.targets.values().any(|target| target.artifact == *artifact && target.fleet.is_some())
 }
 
 /// Most bytes of a file that a version is called with: it is stored in the plan.
@@ -103,12 +97,6 @@ pub fn payloads(pipeline: &Pipeline, directory: &Path) -> Result<BTreeMap<String
         payloads.insert(invoke.payload.clone(), text);
     }
     Ok(payloads)
-}
-
-/// The artifacts that a target names.
-pub fn shipped(pipeline: &Pipeline) -> impl Iterator<Item = (&Name, &Artifact)> {
-    let is_shipped = |name: &Name| pipeline.targets.values().any(|target| target.artifact == *name);
-    pipeline.artifacts.iter().filter(move |(name, _)| is_shipped(name))
 }
 
 /// Files that are added, each with the artifact that it is for, if it is for one.

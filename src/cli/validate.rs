@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::args::{Output, ValidateArgs};
 use super::around::Around;
 use super::project::{find, pipelines, read};
-use super::{Ended, facts, prepare};
+use super::{Ended, facts};
 use crate::artifact::{self, Report};
 use crate::config::{Need, Problem, Problems};
 use crate::error::{Failure, Kind};
@@ -102,8 +102,8 @@ fn check(name: &str, directory: &Path, env: &BTreeMap<String, String>) -> Result
     let file = read(&path, directory).map_err(refuse)?;
     let facts = facts::gather(directory, env, &file, None);
     let used = |_: &str, pipeline: Pipeline| {
-        let kind = |name| prepare::is_for_fleets(&pipeline, name);
-        let shipped = prepare::shipped(&pipeline).map(|(name, it)| (name.clone(), kind(name), it.clone()));
+        let kind = |name| pipeline.is_for_fleets(name);
+        let shipped = pipeline.shipped().map(|(name, it)| (name.clone(), kind(name), it.clone()));
         shipped.collect::<Vec<_>>()
     };
     let used = file.each(&facts, Need::AllButRelease, used).map_err(refuse)?;

@@ -221,6 +221,19 @@ pub struct Target {
     pub allow_unqualified: bool,
 }
 
+impl Pipeline {
+    /// The artifacts that a target names.
+    pub fn shipped(&self) -> impl Iterator<Item = (&Name, &Artifact)> {
+        let is_shipped = |name: &Name| self.targets.values().any(|target| target.artifact == *name);
+        self.artifacts.iter().filter(move |(name, _)| is_shipped(name))
+    }
+
+    /// Whether a fleet gets this artifact, so that it needs an AppSpec.
+    pub fn is_for_fleets(&self, artifact: &Name) -> bool {
+        self.targets.values().any(|target| target.artifact == *artifact && target.fleet.is_some())
+    }
+}
+
 impl Target {
     /// The settings of blue/green, if that is its strategy.
     pub fn blue_green(&self) -> Option<&BlueGreen> {

@@ -34,22 +34,18 @@ impl Release {
             return Err(usage(why));
         }
         let (mut bundles, mut files, mut report) = (BTreeMap::new(), BTreeMap::new(), Report::default());
-        for (artifact_name, artifact) in &pipeline.artifacts {
-            let targets = pipeline.targets.iter().filter(|(_, target)| target.artifact == *artifact_name);
-            let targets: Vec<_> = targets.collect();
-            if targets.is_empty() {
-                continue;
-            }
+        for (artifact_name, artifact) in pipeline.shipped() {
             if directory.join(&artifact.path).is_file() {
                 return Err(usage(format!(
                     "{} is a ready zip; a rehearsal adds a {FILE} to a directory",
                     artifact.path
                 )));
             }
-            let names: Vec<&Name> = targets.iter().map(|(name, _)| *name).collect();
+            let targets = pipeline.targets.iter().filter(|(_, target)| target.artifact == *artifact_name);
+            let names: Vec<&Name> = targets.map(|(name, _)| name).collect();
             let env = release_env(name, faults, &names).map_err(usage)?;
             let extra = [(FILE.to_owned(), env.clone().into_bytes())];
-            let (made, found) = if targets.iter().any(|(_, target)| target.fleet.is_some()) {
+            let (made, found) = if pipeline.is_for_fleets(artifact_name) {
                 let (made, found) = artifact::make(artifact, directory, &extra);
                 (made.map(|made| made.bundle), found)
             } else {
