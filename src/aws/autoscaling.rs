@@ -145,6 +145,7 @@ fn group_of(group: &AutoScalingGroup) -> ScalingGroup {
         state: text(instance.lifecycle_state().map(|state| state.as_str())),
         is_healthy: instance.health_status().is_some_and(|status| status.eq_ignore_ascii_case("healthy")),
         template_version: instance.launch_template().and_then(|template| template.version()).map(str::to_owned),
+        zone: text(instance.availability_zone()),
     });
     ScalingGroup {
         name: text(group.auto_scaling_group_name()),

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::Clients;
 use super::error::{AwsError, Call, Class, Result, failed};
 use crate::model::Revision;
-use crate::model::facts::{Deployment, DeploymentTarget, Diagnostics, LifecycleEvent, Overview, Status};
+use crate::model::facts::{Attempt, Deployment, DeploymentTarget, Diagnostics, LifecycleEvent, Overview, Status};
 
 const BATCH_GET: Call = ("codedeploy", "BatchGetDeployments");
 const GET: Call = ("codedeploy", "GetDeployment");
@@ -72,6 +72,20 @@ impl Clients {
             targets.extend(found.iter().filter_map(|target| target.instance_target()).map(target_of));
         }
         Ok(targets)
+    }
+
+    /// Deployments of a group that were created at or after `since`, with their hosts, in no order.
+    ///
+    /// # Errors
+    /// The call's.
+    pub async fn attempts(&self, application: &str, group: &str, since: Timestamp) -> Result<Vec<Attempt>> {
+        let ids = self.list(application, group, &[], Some(since)).await?;
+        let mut attempts = Vec::new();
+        for deployment in self.deployments(&ids).await? {
+            let hosts = self.targets(&deployment.id).await?;
+            attempts.push(Attempt { deployment, hosts });
+        }
+        Ok(attempts)
     }
 
     async fn target_ids(&self, deployment: &str) -> Result<Vec<String>> {
@@ -149,6 +163,7 @@ fn deployment_of(info: &DeploymentInfo) -> Deployment {
         overview: info.deployment_overview().map(overview_of),
         is_waiting_to_terminate: info.instance_termination_wait_time_started(),
         messages: info.deployment_status_messages().to_vec(),
+        revision: revision_of(info.revision()).ok(),
     }
 }
 

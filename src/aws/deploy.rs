@@ -1,14 +1,15 @@
 //! The calls that start, move on and stop a deployment.
 
 use aws_sdk_codedeploy::types::{
-    AlarmConfiguration, AutoRollbackConfiguration, AutoRollbackEvent, BundleType, DeploymentWaitType, RevisionLocation,
-    RevisionLocationType, S3Location,
+    AlarmConfiguration, AutoRollbackConfiguration, AutoRollbackEvent, AutoScalingGroupProcess, BundleType,
+    DeploymentWaitType, Ec2DeploymentOptions, RevisionLocation, RevisionLocationType, S3Location,
 };
 
 use super::Clients;
 use super::codedeploy::bundle_type;
 use super::error::{AwsError, Call, Class, Result, failed};
 use crate::model::Revision;
+use crate::model::rolling::Process;
 
 const CREATE: Call = ("codedeploy", "CreateDeployment");
 const CONTINUE: Call = ("codedeploy", "ContinueDeployment");
@@ -27,6 +28,10 @@ pub struct CreateDeployment<'a> {
     pub description: &'a str,
     /// A deployment configuration other than the group's.
     pub config: Option<&'a str>,
+    /// Processes of Auto Scaling that CodeDeploy lets rest meanwhile; in place only.
+    pub suspend: &'a [Process],
+    /// Goes on where scripts of the release before fail to stop it.
+    pub ignore_stop_failures: bool,
     /// Ignores the group's alarms: a deployment back would be stopped by them within a second.
     pub override_alarms: bool,
     /// Whether CodeDeploy goes back by itself after a failure, an alarm or a stop, whatever the group says. One way or
@@ -59,6 +64,15 @@ impl Clients {
             .description(wanted.description)
             .set_deployment_config_name(wanted.config.map(str::to_owned))
             .auto_rollback_configuration(rollback_of(wanted.auto_rollback));
+        if wanted.ignore_stop_failures {
+            call = call.ignore_application_stop_failures(true);
+        }
+        if !wanted.suspend.is_empty() {
+            let processes = wanted.suspend.iter().map(|it| AutoScalingGroupProcess::from(it.to_string().as_str()));
+            let options = Ec2DeploymentOptions::builder()
+                .set_auto_scaling_group_processes_to_suspend(Some(processes.collect()));
+            call = call.ec2_deployment_options(options.build());
+        }
         if wanted.override_alarms {
             call = call.override_alarm_configuration(AlarmConfiguration::builder().enabled(false).build());
         }

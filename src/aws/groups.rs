@@ -1,16 +1,20 @@
 //! Reading deployment groups.
 
-use aws_sdk_codedeploy::types::{DeploymentGroupInfo, LastDeploymentInfo};
+use aws_sdk_codedeploy::types::{
+    ComputePlatform, DeploymentGroupInfo, LastDeploymentInfo, MinimumHealthyHosts, MinimumHealthyHostsPerZone,
+    MinimumHealthyHostsPerZoneType, MinimumHealthyHostsType, OutdatedInstancesStrategy, ZonalConfig,
+};
 
 use super::Clients;
 use super::codedeploy::empty;
 use super::error::{AwsError, Call, Result, failed};
-use crate::model::observed::{Group, MinHealthy};
+use crate::model::observed::{Group, HostsConfig, MinHealthy, Zones};
 
 const GET_GROUP: Call = ("codedeploy", "GetDeploymentGroup");
 const BATCH_GET_GROUPS: Call = ("codedeploy", "BatchGetDeploymentGroups");
 const LIST_GROUPS: Call = ("codedeploy", "ListDeploymentGroups");
 const GET_CONFIG: Call = ("codedeploy", "GetDeploymentConfig");
+const CREATE_CONFIG: Call = ("codedeploy", "CreateDeploymentConfig");
 
 /// What else a deployment group says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,24 +80,66 @@ impl Clients {
         call.into_paginator().items().send().try_collect().await.map_err(failed(LIST_GROUPS))
     }
 
-    /// How many hosts a deployment configuration keeps healthy; nothing if it does not exist or is not about hosts.
+    /// What a deployment configuration says; nothing if it does not exist or is not about hosts.
     ///
     /// # Errors
     /// The call's.
-    pub async fn min_healthy(&self, config: &str) -> Result<Option<MinHealthy>> {
+    pub async fn hosts_config(&self, config: &str) -> Result<Option<HostsConfig>> {
+        let of = |min_healthy, zones| Some(HostsConfig { name: config.to_owned(), min_healthy, zones });
         if let Some((kind, value)) = predefined(config) {
-            return Ok(Some(MinHealthy { kind: kind.to_owned(), value }));
+            return Ok(of(MinHealthy { kind: kind.to_owned(), value }, None));
         }
         let call = self.codedeploy.get_deployment_config().deployment_config_name(config);
         let answer = match call.send().await.map_err(failed(GET_CONFIG)) {
             Err(error) if error.is_not_found() => return Ok(None),
             other => other?,
         };
-        let hosts = answer.deployment_config_info.and_then(|info| info.minimum_healthy_hosts);
-        Ok(hosts.map(|hosts| MinHealthy {
-            kind: hosts.r#type.map(|kind| kind.as_str().to_owned()).unwrap_or_default(),
-            value: hosts.value.into(),
-        }))
+        let Some(info) = answer.deployment_config_info else { return Ok(None) };
+        let Some(hosts) = &info.minimum_healthy_hosts else { return Ok(None) };
+        let kind = hosts.r#type.as_ref().map(|kind| kind.as_str().to_owned()).unwrap_or_default();
+        Ok(of(MinHealthy { kind, value: hosts.value.into() }, info.zonal_config.as_ref().map(zones_of)))
+    }
+
+    /// Makes a deployment configuration for hosts. It cannot be changed once it is made.
+    ///
+    /// # Errors
+    /// The call's; `DeploymentConfigAlreadyExistsException` if there is one of this name.
+    pub async fn create_config(&self, wanted: &HostsConfig) -> Result<()> {
+        let number = |value: i64| i32::try_from(value).unwrap_or(i32::MAX);
+        let seconds = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let MinHealthy { kind, value } = &wanted.min_healthy;
+        let hosts = MinimumHealthyHosts::builder()
+            .r#type(MinimumHealthyHostsType::from(kind.as_str()))
+            .value(number(*value))
+            .build();
+        let zones = wanted.zones.as_ref().map(|zones| {
+            let MinHealthy { kind, value } = &zones.min_healthy;
+            let kind = MinimumHealthyHostsPerZoneType::from(kind.as_str());
+            ZonalConfig::builder()
+                .monitor_duration_in_seconds(seconds(zones.monitor_seconds))
+                .first_zone_monitor_duration_in_seconds(seconds(zones.first_monitor_seconds))
+                .minimum_healthy_hosts_per_zone(
+                    MinimumHealthyHostsPerZone::builder().r#type(kind).value(number(*value)).build(),
+                )
+                .build()
+        });
+        let call = self.codedeploy.create_deployment_config().deployment_config_name(&wanted.name);
+        let call = call.compute_platform(ComputePlatform::Server).minimum_healthy_hosts(hosts).set_zonal_config(zones);
+        call.send().await.map_err(failed(CREATE_CONFIG))?;
+        Ok(())
+    }
+}
+
+/// The first zone is waited for as long as the others, unless it is said; a zone of which nothing is said may lose all.
+fn zones_of(zones: &ZonalConfig) -> Zones {
+    let seconds = |value: i64| u64::try_from(value).unwrap_or(0);
+    let monitor_seconds = zones.monitor_duration_in_seconds().map_or(0, seconds);
+    let least = zones.minimum_healthy_hosts_per_zone();
+    let kind = least.and_then(|least| least.r#type()).map_or("FLEET_PERCENT", |kind| kind.as_str());
+    Zones {
+        monitor_seconds,
+        first_monitor_seconds: zones.first_zone_monitor_duration_in_seconds().map_or(monitor_seconds, seconds),
+        min_healthy: MinHealthy { kind: kind.to_owned(), value: least.map_or(0, |least| least.value().into()) },
     }
 }
 
@@ -151,6 +197,7 @@ fn group_of(info: &DeploymentGroupInfo) -> Group {
             .filter_map(|elb| elb.name())
             .map(str::to_owned)
             .collect(),
+        keeps_outdated: info.outdated_instances_strategy() == Some(&OutdatedInstancesStrategy::Ignore),
         has_tag_filters: selects_by_tags(info),
         alarms_enabled: alarms.is_some_and(|alarms| alarms.enabled()),
         alarms: alarms

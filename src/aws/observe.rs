@@ -27,17 +27,18 @@ struct History {
 
 impl Clients {
     /// Reads everything that a plan for this fleet depends on: about fifteen calls, those that do not need each other
-    /// side by side. `alarms` are the conditions' own; the group's are added. What is named but does not exist is left
-    /// out of the lists; probes are left empty.
+    /// side by side. `alarms` are the conditions' own; the group's are added. `config` is the deployment configuration
+    /// that is used instead of the group's. What is named but does not exist is left out of the lists; probes are left
+    /// empty.
     ///
     /// # Errors
     /// A call's; `NotFound` if the application or the group does not exist.
-    pub async fn observe_fleet(&self, fleet: &FleetRef, alarms: &[String]) -> Result<Fleet> {
+    pub async fn observe_fleet(&self, fleet: &FleetRef, alarms: &[String], config: Option<&str>) -> Result<Fleet> {
         let (group, state) = self.group(&fleet.application, &fleet.deployment_group).await?;
-        let (instances, traffic, min_healthy, alarms, history) = tokio::try_join!(
+        let (instances, traffic, config, alarms, history) = tokio::try_join!(
             self.observe_instances(&group, &state),
             self.observe_traffic(&group),
-            self.min_healthy(&group.config),
+            self.hosts_config(config.unwrap_or(&group.config)),
             self.observe_alarms(&group, alarms),
             self.observe_history(&group, &state),
         )?;
@@ -47,7 +48,8 @@ impl Clients {
             scaling_groups,
             target_groups,
             load_balancers,
-            min_healthy,
+            zones: config.as_ref().and_then(|config| config.zones.clone()),
+            min_healthy: config.map(|config| config.min_healthy),
             shared_with,
             alarms,
             probes: Vec::new(),

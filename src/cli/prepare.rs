@@ -205,7 +205,8 @@ async fn observe(
     let Some(group) = &target.fleet else {
         return Err(Failure::new(Kind::Usage, format!("target {name} is neither a fleet nor a function")));
     };
-    let mut fleet = cloud.clients.observe_fleet(group, &target.health.alarms).await?;
+    let config = target.rolling().map(|(rolling, _)| rolling.config());
+    let mut fleet = cloud.clients.observe_fleet(group, &target.health.alarms, config.as_deref()).await?;
     let is_same = |one: &Revision, other: &Revision| one.key == other.key && one.bucket == other.bucket;
     if let (Some(baseline), Some(live)) = (&mut fleet.baseline, head.live.get(name))
         && is_same(&live.revision, &baseline.revision)

@@ -14,6 +14,8 @@ const LONGEST_WAIT: Period = Period::minutes(2800);
 const RESERVE: Period = Period::minutes(30);
 /// CodeDeploy's longest wait for traffic to move is two days; shipit needs some of it.
 const LONGEST_APPROVAL: Period = Period::hours(46);
+/// A deployment in place may take half a day.
+const LONGEST_MONITOR: Period = Period::hours(6);
 
 /// All problems of things that do not fit together.
 pub fn problems(pipeline: &Pipeline, node: &Node) -> Vec<Problem> {
@@ -26,6 +28,7 @@ pub fn problems(pipeline: &Pipeline, node: &Node) -> Vec<Problem> {
         artifact(pipeline, target, &here, &mut found);
         kind(target, &here, &mut found);
         strategy(target, &here, &mut found);
+        rolling(target, &here, &mut found);
         shares(target, &here, &mut found);
         before_traffic(target, &here, &mut found);
         metrics(&target.health, &here.then(&[Key("health")]), &mut found);
@@ -108,7 +111,7 @@ fn artifact(pipeline: &Pipeline, target: &Target, here: &In<'_>, found: &mut Fou
 
 /// A target is a fleet or a function, and its keys are of its kind.
 fn kind(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
-    let is_blue_green = target.blue_green().is_some();
+    let is_for_fleets = target.blue_green().is_some() || target.rolling().is_some();
     match (&target.fleet, &target.function) {
         (Some(_), Some(_)) => {
             let help = "write two targets, if both are shipped";
@@ -122,16 +125,17 @@ fn kind(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
             let help = "fleet: The CodeDeploy deployment group; function: a Lambda function and its alias";
             return found.say(here, "the target has neither `fleet` nor `function`".to_owned(), help);
         }
-        (Some(_), None) if !is_blue_green => {
+        (Some(_), None) if !is_for_fleets => {
             found.say(
                 &here.then(&[Key("strategy")]),
-                "a fleet is shipped blue/green".to_owned(),
-                "write `blue_green: {}`",
+                "a fleet is shipped blue/green or rolling".to_owned(),
+                "write `blue_green: {}` or `rolling: { config: CodeDeployDefault.OneAtATime }`",
             );
         }
-        (None, Some(_)) if is_blue_green => {
+        (None, Some(_)) if is_for_fleets => {
+            let name = if target.rolling().is_some() { "rolling" } else { "blue/green" };
             let help = "write `canary`, `linear` or `all_at_once`";
-            found.say(&here.then(&[Key("strategy")]), "blue/green is for fleets".to_owned(), help);
+            found.say(&here.then(&[Key("strategy")]), format!("{name} is for fleets"), help);
         }
         (Some(_), None) | (None, Some(_)) => {}
     }
@@ -220,6 +224,46 @@ fn strategy(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
             if keep > bake { settings.then(&[Key("keep_blue")]) } else { here.then(&[Key("health"), Key("bake")]) };
         let message = "bake and keep_blue are longer together than CodeDeploy keeps the old fleet".to_owned();
         found.say(&longer, message, "with 30m for what goes wrong they are at most 2800m (46h40m)");
+    }
+}
+
+/// One deployment configuration, by its name or by what it says.
+fn rolling(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
+    let Some((rolling, suspend)) = target.rolling() else { return };
+    let strategy = here.then(&[Key("strategy")]);
+    let settings = strategy.then(&[Key("rolling")]);
+    if target.group_is_replaced {
+        let message = "a rolling deployment replaces no Auto Scaling group".to_owned();
+        found.say(&here.then(&[Key("group_is_replaced")]), message, "remove it; it is for blue/green");
+    }
+    match (&rolling.config, rolling.min_healthy) {
+        (None, None) => {
+            let help = "config: CodeDeployDefault.OneAtATime, or min_healthy: 75%";
+            found.say(&settings, "how many hosts go at once is not said".to_owned(), help);
+        }
+        (Some(_), Some(_)) => {
+            let message = "`config` says already how many hosts stay healthy".to_owned();
+            found.say(&settings.then(&[Key("min_healthy")]), message, "remove `config` or `min_healthy`");
+        }
+        (Some(_), None) if rolling.zones.is_some() => {
+            let message = "`zones` goes with `min_healthy`; a `config` has its own".to_owned();
+            found.say(&settings.then(&[Key("zones")]), message, "remove `zones`, or write `min_healthy` instead of `config`");
+        }
+        (Some(_), None) | (None, Some(_)) => {}
+    }
+    if let Some(zones) = &rolling.zones {
+        let longest = zones.monitor.max(zones.first_zone_monitor.unwrap_or_default());
+        if longest > LONGEST_MONITOR {
+            let key = if zones.monitor == longest { "monitor" } else { "first_zone_monitor" };
+            let message = format!("a zone is waited for {longest}; CodeDeploy ends a deployment after 12h");
+            found.say(&settings.then(&[Key("zones"), Key(key)]), message, "write at most 6h; some minutes are usual");
+        }
+    }
+    for (index, process) in suspend.iter().enumerate() {
+        if suspend[..index].contains(process) {
+            let here = strategy.then(&[Key("suspend"), Item(index)]);
+            found.say(&here, format!("`{process}` stands here twice"), "once is enough");
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use crate::yaml::{Entry, Key, Node, Problem, Value, clip, list, suggestion};
 
 use super::sample::resolved;
+use super::shape::beside;
 
 /// What an environment may say differently.
 pub const PARTS: &[&str] = &["store", "artifacts", "targets", "stages"];
@@ -127,5 +128,7 @@ impl<'s> Merged<'s> {
 
 /// Whether two maps are different variants of one choice.
 fn differs(schema: &Json, base: &Node, over: &Node) -> bool {
-    schema["oneOf"].is_array() && over.entries().iter().any(|entry| base.get(&entry.key.text).is_none())
+    let Some(choices) = schema["oneOf"].as_array() else { return false };
+    let goes_with = |key: &str| beside(choices, key).is_some_and(|variant| base.get(variant).is_some());
+    over.entries().iter().any(|entry| base.get(&entry.key.text).is_none() && !goes_with(&entry.key.text))
 }

@@ -53,7 +53,7 @@ impl<'s> Samples<'s> {
     fn text(&mut self, schema: &Json) -> String {
         match (schema["format"].as_str(), schema["pattern"].is_string()) {
             (Some("period"), _) => "1m".to_owned(),
-            (Some("percent"), _) => "50%".to_owned(),
+            (Some("percent" | "hosts"), _) => "50%".to_owned(),
             (Some("name"), _) => self.name(),
             (_, true) => schema["examples"][0].as_str().unwrap_or_default().to_owned(),
             (_, false) => self.name(),

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use regex_lite::Regex;
 
+use crate::model::rolling::HostsLeft;
 use crate::model::{Name, Percent, Period};
 use crate::yaml::{Node, Problem, Value, clip};
 
@@ -17,6 +18,10 @@ type Patterns<'s> = BTreeMap<&'s str, Option<Regex>>;
 pub fn problem<'s>(node: &Node, field: &Field<'s>, text: &str, patterns: &mut Patterns<'s>) -> Option<Problem> {
     let place = node.place_under(field.key);
     let (message, help) = match (field.schema["type"].as_str().unwrap_or_default(), &node.value) {
+        (_, Value::Int(hosts)) if is_hosts(field) => (HostsLeft::of(*hosts).err()?, field.help.to_owned()),
+        (_, Value::Text(hosts)) if is_hosts(field) => {
+            (HostsLeft::from_str(&clip(hosts, 60)).err()?, field.help.to_owned())
+        }
         ("boolean", Value::Bool(_)) => return None,
         ("integer", Value::Int(number)) => (range(*number, field)?, field.help.to_owned()),
         ("string", Value::Text(written)) => (string(written, field, patterns)?, field.help.to_owned()),
@@ -29,10 +34,15 @@ pub fn problem<'s>(node: &Node, field: &Field<'s>, text: &str, patterns: &mut Pa
     Some(if help.is_empty() { problem } else { problem.help(help) })
 }
 
+fn is_hosts(field: &Field<'_>) -> bool {
+    field.schema["format"] == "hosts"
+}
+
 fn called<'f>(wanted: &'f str, field: &Field<'f>) -> &'f str {
     match (wanted, field.schema["format"].as_str()) {
         (_, Some("period")) => "a length of time",
         (_, Some("percent")) => "a share",
+        (_, Some("hosts")) => "a share or a count",
         (_, Some("name")) => "a name",
         ("boolean", _) => "true or false",
         ("integer", _) => "a whole number",

@@ -195,7 +195,7 @@ impl<'t> Walk<'t> {
             let inner = self.field(schema, label, key.span);
             if self.node(&mut entry.value, &inner) {
                 entries.push(entry);
-            } else if field.requires(&entry.key.text) {
+            } else if field.requires(&entry.key.text) || schema["x-is-missed"] == true {
                 entry.value = self.samples.of(schema, entry.value.span);
                 entries.push(entry);
             }
@@ -276,7 +276,7 @@ impl<'t> Walk<'t> {
             .filter_map(|choice| choice["properties"].as_object())
             .flat_map(|keyed| keyed.iter().map(|(key, schema)| (key.as_str(), schema)))
             .collect();
-        let keys: Vec<&str> = keyed.keys().copied().collect();
+        let keys: Vec<&str> = keyed.keys().copied().filter(|key| beside(choices, key).is_none()).collect();
         let all: Vec<&str> = words.iter().chain(&keys).copied().collect();
         let place = node.place_under(field.key);
         let kind = node.kind();
@@ -288,28 +288,33 @@ impl<'t> Walk<'t> {
             Value::Text(word) => {
                 self.say(place, format!("{} cannot be `{}`", field.label, clip(word, 60)), suggestion(word, &all));
             }
-            Value::Map(entries) if !keys.is_empty() => return self.one_key(entries, field, &keyed, &keys),
+            Value::Map(entries) if !keys.is_empty() => return self.one_key(entries, field, &keyed, choices),
             _ => self.say(place, format!("{} must be one of {}, not {}", field.label, list(&all), kind), field.help),
         }
         false
     }
 
-    /// Whether one variant was chosen; what else stands there is left out.
+    /// Whether one variant was chosen; what else stands there is left out, but for what goes with it.
     fn one_key(
         &mut self,
         entries: &mut Vec<Entry>,
         field: &Field<'t>,
         keyed: &BTreeMap<&str, &'t Json>,
-        keys: &[&str],
+        choices: &'t [Json],
     ) -> bool {
         if entries.is_empty() {
-            self.say(field.key, format!("{} is empty", field.label), format!("choose one of {}", list(keys)));
+            let keys: Vec<&str> = keyed.keys().copied().filter(|key| beside(choices, key).is_none()).collect();
+            self.say(field.key, format!("{} is empty", field.label), format!("choose one of {}", list(&keys)));
         }
-        let mut first: Option<Entry> = None;
+        let (mut first, mut others): (Option<Entry>, Vec<Entry>) = (None, Vec::new());
         for mut entry in std::mem::take(entries) {
             let (key, label) = (&entry.key, format!("`{}`", clip(&entry.key.text, 60)));
             match (keyed.get(key.text.as_str()), &first) {
-                (None, _) => self.problems.push(unknown(&key.text, key.span, keys)),
+                (None, _) => {
+                    let keys: Vec<&str> = keyed.keys().copied().collect();
+                    self.problems.push(unknown(&key.text, key.span, &keys));
+                }
+                (Some(_), _) if beside(choices, &key.text).is_some() => others.push(entry),
                 (Some(_), Some(first)) => {
                     let message = format!("{} is already `{}`", field.label, first.key.text);
                     self.say(key.span, message, format!("remove `{}` or {label}", first.key.text));
@@ -323,9 +328,28 @@ impl<'t> Walk<'t> {
                 }
             }
         }
+        let chosen = first.as_ref().map(|first| first.key.text.clone());
         entries.extend(first);
-        !entries.is_empty()
+        for mut entry in others {
+            let (label, variant) = (format!("`{}`", entry.key.text), beside(choices, &entry.key.text));
+            if chosen.as_deref() != variant {
+                let variant = variant.unwrap_or_default();
+                self.say(entry.key.span, format!("{label} goes with `{variant}`"), "remove it");
+                continue;
+            }
+            let inner = self.field(keyed[entry.key.text.as_str()], label, entry.key.span);
+            if self.node(&mut entry.value, &inner) {
+                entries.push(entry);
+            }
+        }
+        chosen.is_some()
     }
+}
+
+/// The variant of a choice that a key only stands beside, if it is none itself.
+pub fn beside<'s>(choices: &'s [Json], key: &str) -> Option<&'s str> {
+    let choice = choices.iter().find(|choice| choice["properties"].get(key).is_some())?;
+    choice["required"].as_array()?.iter().filter_map(Json::as_str).find(|variant| *variant != key)
 }
 
 /// Whether any text can be put where this schema is.

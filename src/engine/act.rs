@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use crate::aws::{AwsError, Class, Clients, CreateDeployment, Wait};
 use crate::event::record::{Cause, Record, Side};
-use crate::model::facts::Status;
+use crate::model::facts::{Deployment, Status};
 use crate::model::observed::TargetHealth;
 use crate::model::{Revision, RunId};
 use crate::plan::{FleetBaseline, Intent, Lane, OnFleet, StepId};
@@ -122,6 +122,7 @@ impl Act {
                 found => Ok(found?.map_or(Seen::Nothing, Seen::Deployment)),
             },
             Call::Compare => self.compare(clients).await,
+            Call::EnsureConfig => self.ensure_config(clients).await,
             Call::MoveTraffic(id) => resume(clients, id, Wait::Ready).await,
             Call::LetBlueGo(id) => resume(clients, id, Wait::Termination).await,
             Call::Stop(id) => stop(clients, id).await,
@@ -171,6 +172,7 @@ impl Act {
                     Call::DeleteLeftover(_) | Call::TakeOut(_) | Call::RestoreCode { .. } | Call::Prune => false,
                     Call::Find | Call::Stop(_) | Call::Redeploy => self.planned.failures >= FAILURES_BACK,
                     Call::Create
+                    | Call::EnsureConfig
                     | Call::Compare
                     | Call::UpdateCode { .. }
                     | Call::Publish { .. }
@@ -209,24 +211,26 @@ impl Act {
         let fleet = &self.fleet()?.group;
         let ids = clients.list(&fleet.application, &fleet.deployment_group, &[], Some(self.marks.since)).await?;
         let found = clients.deployments(&ids).await?;
-        Ok(found
-            .into_iter()
-            .find(|deployment| deployment.description.starts_with(&mark))
-            .map(|deployment| deployment.id))
+        // One that is known is not looked for: when it failed, another is made.
+        let is_it = |it: &Deployment| it.description.starts_with(&mark) && !self.known.contains(&it.id);
+        Ok(found.into_iter().find(is_it).map(|deployment| deployment.id))
     }
 
     async fn create(&self, clients: &Clients, revision: &Revision, is_back: bool) -> Result<Seen, Trouble> {
         if let Some(id) = self.find(clients).await? {
             return Ok(Seen::Deployment(id));
         }
-        let fleet = &self.fleet()?.group;
+        let OnFleet { group: fleet, rolling, .. } = self.fleet()?;
+        let rolling = rolling.as_ref();
         let description = format!("{}{}", self.marks.of(&self.planned.step), self.planned.attempt);
         let order = CreateDeployment {
             application: &fleet.application,
             group: &fleet.deployment_group,
             revision,
             description: &description,
-            config: None,
+            config: rolling.map(|rolling| rolling.config.as_str()),
+            suspend: rolling.map_or(&[], |rolling| &rolling.suspend),
+            ignore_stop_failures: rolling.is_some_and(|rolling| is_back || rolling.ignore_stop_failures),
             override_alarms: is_back,
             auto_rollback: !is_back,
         };
@@ -263,6 +267,24 @@ impl Act {
             return Err(Trouble::Later(format!("waiting for {id} ({}) to end", other.creator)));
         }
         Ok(Seen::Broken(occupied(&other, &clients.region)))
+    }
+
+    /// Makes the deployment configuration; one of the same content that is there already is as good.
+    async fn ensure_config(&self, clients: &Clients) -> Result<Seen, Trouble> {
+        let Some(wanted) = self.fleet()?.rolling.as_ref().and_then(|rolling| rolling.make.as_ref()) else {
+            return Ok(Seen::Broken(refused("the plan has no deployment configuration to make".to_owned())));
+        };
+        let name = &wanted.name;
+        match clients.create_config(wanted).await {
+            Ok(()) => return Ok(Seen::Done(format!("{name} is made"))),
+            Err(error) if is_code(&error, &["DeploymentConfigAlreadyExists"]) => {}
+            Err(error) => return Err(error.into()),
+        }
+        match clients.hosts_config(name).await? {
+            Some(found) if found == *wanted => Ok(Seen::Done(format!("{name} is there"))),
+            Some(_) => Ok(Seen::Broken(refused(format!("somebody else made {name}, and it says something else")))),
+            None => Err(Trouble::Later(format!("{name} is there, but cannot be read yet"))),
+        }
     }
 
     async fn compare(&self, clients: &Clients) -> Result<Seen, Trouble> {

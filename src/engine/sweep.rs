@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::drive::Site;
 use crate::aws::{AwsError, VersionCalls};
 use crate::model::condition::Condition;
-use crate::model::facts::{Deployment, DeploymentTarget};
+use crate::model::facts::{Attempt, Deployment, DeploymentTarget};
 use crate::model::lambda::{Alias, Code, Metrics};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
 use crate::plan::{Action, Lane, OnFleet, Plan, What};
@@ -27,6 +27,7 @@ enum Answer {
     Targets(Vec<DeploymentTarget>),
     Health(Vec<TargetHealth>),
     Scaling(Option<Box<ScalingGroup>>),
+    Attempts(Vec<Attempt>),
     Group(Vec<String>),
     Alarm(Option<Alarm>),
     Probe(Option<String>),
@@ -62,6 +63,7 @@ pub async fn sweep(
             Read::Targets(_)
             | Read::Health(_)
             | Read::Scaling(_)
+            | Read::Attempts(_)
             | Read::Group
             | Read::Probe(_)
             | Read::Code(_)
@@ -166,6 +168,12 @@ async fn read_one(
             .instances_of(std::slice::from_ref(name))
             .await
             .map(|groups| Answer::Scaling(groups.into_iter().find(|group| group.name == *name).map(Box::new))),
+        Read::Attempts(since) => match lane.fleet() {
+            Some(OnFleet { group, .. }) => {
+                clients.attempts(&group.application, &group.deployment_group, *since).await.map(Answer::Attempts)
+            }
+            None => Ok(Answer::Attempts(Vec::new())),
+        },
         Read::Group => match lane.fleet() {
             Some(OnFleet { group, .. }) => clients
                 .group(&group.application, &group.deployment_group)
@@ -230,6 +238,7 @@ fn take_in(lane: &Lane, view: &mut View, place: usize, read: Read, answer: Resul
         (Answer::Scaling(group), Read::Scaling(name)) => {
             view.scaling.insert(name, Fact { value: group.map(|group| *group), at });
         }
+        (Answer::Attempts(attempts), _) => view.saw_attempts(attempts, at),
         (Answer::Group(names), _) => view.named = Some(Fact { value: names, at }),
         (Answer::Alarm(alarm), Read::Alarm(name)) => {
             view.alarms.insert(name, Fact { value: alarm, at });

@@ -6,6 +6,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::revision::Revision;
+
 /// A CodeDeploy deployment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Deployment {
@@ -31,6 +33,17 @@ pub struct Deployment {
     pub is_waiting_to_terminate: bool,
     /// What CodeDeploy remarks.
     pub messages: Vec<String>,
+    /// The bundle that it installs, if that lies in a bucket.
+    pub revision: Option<Revision>,
+}
+
+/// A deployment, and what became of it on its hosts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// The deployment.
+    pub deployment: Deployment,
+    /// Its hosts.
+    pub hosts: Vec<DeploymentTarget>,
 }
 
 /// Where a deployment stands.

@@ -10,6 +10,8 @@ pub mod metric;
 pub mod observed;
 pub mod pipeline;
 pub mod revision;
+pub mod rolling;
+pub mod strategy;
 pub mod units;
 
 pub use harmless::{harmless, harmless_lines};

@@ -25,8 +25,10 @@ pub struct Fleet {
     pub target_groups: Vec<TargetGroup>,
     /// The load balancers in front of them.
     pub load_balancers: Vec<LoadBalancer>,
-    /// How many hosts the group's deployment configuration keeps healthy.
+    /// How many hosts the deployment configuration keeps healthy; none if there is no such configuration for hosts.
     pub min_healthy: Option<MinHealthy>,
+    /// How zones follow each other, if the deployment configuration says so.
+    pub zones: Option<Zones>,
     /// Other deployment groups that name one of the same Auto Scaling groups or have a lifecycle hook on it.
     pub shared_with: Vec<String>,
     /// The conditions' alarms and the group's own, as far as they exist.
@@ -74,6 +76,8 @@ pub struct Group {
     pub classic_balancers: Vec<String>,
     /// Whether tags select instances, too.
     pub has_tag_filters: bool,
+    /// Whether hosts that scaled out during a deployment are left with the release before.
+    pub keeps_outdated: bool,
     /// Whether the group's alarms count.
     pub alarms_enabled: bool,
     /// The group's alarms.
@@ -125,6 +129,9 @@ pub struct Instance {
     pub is_healthy: bool,
     /// The resolved launch template version.
     pub template_version: Option<String>,
+    /// Its Availability Zone.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub zone: String,
 }
 
 impl Instance {
@@ -195,6 +202,29 @@ pub struct MinHealthy {
     pub kind: String,
     /// Hosts or percent.
     pub value: i64,
+}
+
+/// How a deployment configuration lets zones follow each other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Zones {
+    /// How long a finished zone is waited for before the next.
+    pub monitor_seconds: u64,
+    /// The same after the first zone.
+    pub first_monitor_seconds: u64,
+    /// How many hosts of the zone that is worked on stay healthy.
+    pub min_healthy: MinHealthy,
+}
+
+/// A deployment configuration for hosts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostsConfig {
+    /// Its name.
+    pub name: String,
+    /// How many hosts stay healthy.
+    pub min_healthy: MinHealthy,
+    /// How zones follow each other, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zones: Option<Zones>,
 }
 
 /// An alarm.

@@ -9,9 +9,11 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::condition::HttpCondition;
-use super::function::{AllAtOnce, BeforeTraffic, Canary, FunctionRef, FunctionTarget, Linear, Shifting};
+use super::function::{BeforeTraffic, FunctionRef, FunctionTarget, Shifting};
 use super::ids::{Name, VarName};
 use super::metric::{MetricCondition, OnUndecided};
+use super::rolling::{Process, Rolling};
+pub use super::strategy::{BlueGreen, Promote, Strategy};
 use super::units::{Percent, Period};
 
 /// A pipeline: what is shipped, where to, and how it is watched.
@@ -239,7 +241,15 @@ impl Target {
     pub fn blue_green(&self) -> Option<&BlueGreen> {
         match &self.strategy {
             Strategy::BlueGreen(settings) => Some(settings),
-            Strategy::Canary(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => None,
+            Strategy::Canary(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) | Strategy::Rolling { .. } => None,
+        }
+    }
+
+    /// The settings of rolling, if that is its strategy, and what rests meanwhile.
+    pub fn rolling(&self) -> Option<(&Rolling, &[Process])> {
+        match &self.strategy {
+            Strategy::Rolling { rolling, suspend } => Some((rolling, suspend)),
+            Strategy::BlueGreen(_) | Strategy::Canary(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => None,
         }
     }
 
@@ -247,14 +257,14 @@ impl Target {
     pub fn blue_green_mut(&mut self) -> Option<&mut BlueGreen> {
         match &mut self.strategy {
             Strategy::BlueGreen(settings) => Some(settings),
-            Strategy::Canary(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => None,
+            Strategy::Canary(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) | Strategy::Rolling { .. } => None,
         }
     }
 
     /// What a plan for a function is made of, if it is one.
     pub fn as_function(&self) -> Option<FunctionTarget> {
         let shifting = match &self.strategy {
-            Strategy::BlueGreen(_) => return None,
+            Strategy::BlueGreen(_) | Strategy::Rolling { .. } => return None,
             Strategy::Canary(canary) => Shifting::Canary(canary.clone()),
             Strategy::Linear(linear) => Shifting::Linear(linear.clone()),
             Strategy::AllAtOnce(_) => Shifting::AllAtOnce,
@@ -285,55 +295,6 @@ pub struct FleetRef {
     /// The deployment group.
     #[schemars(length(min = 1, max = 100), extend("examples" = ["storefront-web"]))]
     pub deployment_group: String,
-}
-
-/// How the new release takes over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// A second fleet is built beside the first, then traffic moves over.
-    BlueGreen(BlueGreen),
-    /// A function's calls move to the new version in rising shares.
-    Canary(Canary),
-    /// A function's calls move in equal steps.
-    Linear(Linear),
-    /// All calls of a function move at once.
-    AllAtOnce(AllAtOnce),
-}
-
-/// Blue/green by copy of the Auto Scaling group.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BlueGreen {
-    /// Whether traffic moves by itself once green is ready, or a person says so.
-    #[serde(default)]
-    pub promote: Promote,
-    /// How long an approval is waited for before the run is rolled back; at most 46h.
-    #[serde(default = "BlueGreen::default_within")]
-    pub within: Period,
-    /// How long blue is kept after the bake, for a way back without a new deployment.
-    #[serde(default)]
-    pub keep_blue: Period,
-    /// Accepts a configuration under which one rerouted instance counts as success (AllAtOnce).
-    #[serde(default)]
-    pub allow_partial: bool,
-}
-
-impl BlueGreen {
-    fn default_within() -> Period {
-        Period::hours(8)
-    }
-}
-
-/// Who moves traffic to a ready green fleet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Promote {
-    /// The run itself.
-    #[default]
-    Automatic,
-    /// A person, with `shipit promote`.
-    Manual,
 }
 
 /// What is watched.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::function::FunctionSubject;
 use super::preflight::{Refusal, Subject, before_the_sweep, notes, refusals, unchanged};
 use super::timing::Past;
-use super::{Intent, Lane, Plan, Site, Wave, fleet, function};
+use super::{Intent, Lane, Plan, Site, Wave, fleet, function, rolling};
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{Environment, Target};
@@ -128,15 +128,21 @@ fn lane(
         Observed::Function(found) => return function_lane(input, environment, (name, target), found, revision),
         Observed::Fleet(fleet) => fleet,
     };
-    let (Some(group), Some(blue_green)) = (&target.fleet, target.blue_green()) else {
+    let (blue_green, rolling) = (target.blue_green(), target.rolling());
+    let (Some(group), true) = (&target.fleet, blue_green.is_some() || rolling.is_some()) else {
         return Err(missing("is no fleet"));
     };
-    let subject = Subject { name, target, group, blue_green, fleet, environment, intent: input.intent };
+    let subject = Subject { name, target, group, blue_green, rolling, fleet, environment, intent: input.intent };
     let refused = if subject.is_live(revision) { unchanged(&subject) } else { refusals(&subject) };
     match fleet.scaling_groups.as_slice() {
         [group] if refused.is_empty() => {
             let notes = if subject.is_live(revision) { Vec::new() } else { notes(&subject, group) };
-            Ok((fleet::lane(&subject, group, revision, input.past.get(name)), notes))
+            let past = input.past.get(name);
+            let lane = match rolling {
+                None => fleet::lane(&subject, group, revision, past),
+                Some(_) => rolling::lane(&subject, group, revision, past).map_err(|why| missing(&why))?,
+            };
+            Ok((lane, notes))
         }
         _ => Err(refused),
     }

@@ -4,7 +4,7 @@ use super::preflight::Subject;
 use super::timing::{Length, Pace, Past, limit};
 use super::{Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Step, StepId, Watch, WayBack, What};
 use crate::model::condition::Condition;
-use crate::model::observed::{Fleet, ScalingGroup};
+use crate::model::observed::{Fleet, HostsConfig, ScalingGroup};
 use crate::model::pipeline::{Promote, TargetsHealth};
 use crate::model::{Period, Revision};
 
@@ -25,12 +25,12 @@ pub(super) fn lane(subject: &Subject, group: &ScalingGroup, revision: &Revision,
         revision: revision.clone(),
         steps: if is_live { Vec::new() } else { steps(subject, &pace) },
         watches: if is_live { Vec::new() } else { watches(subject, &baseline) },
-        on: On::Fleet(OnFleet { group: subject.group.clone(), baseline }),
+        on: On::Fleet(OnFleet { group: subject.group.clone(), baseline, rolling: None }),
     }
 }
 
 /// Lists are sorted, because AWS gives them in any order and equal worlds give equal plans.
-fn baseline(fleet: &Fleet, group: &ScalingGroup, redeploy: Period) -> FleetBaseline {
+pub(super) fn baseline(fleet: &Fleet, group: &ScalingGroup, redeploy: Period) -> FleetBaseline {
     let mut group = group.clone();
     group.instances.sort_by(|a, b| a.id.cmp(&b.id));
     let mut target_groups: Vec<String> = fleet.target_groups.iter().map(|group| group.arn.clone()).collect();
@@ -91,12 +91,12 @@ fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
     steps
 }
 
-fn act(id: &str, action: Action, length: Length, way_back: WayBack) -> Step {
+pub(super) fn act(id: &str, action: Action, length: Length, way_back: WayBack) -> Step {
     let Length { expected, basis } = length;
     Step { id: StepId::from(id), what: What::Act(action), expected, basis, limit: limit(expected), way_back }
 }
 
-fn hold(id: &str, hold: Hold, length: Length, limit: Period, way_back: WayBack) -> Step {
+pub(super) fn hold(id: &str, hold: Hold, length: Length, limit: Period, way_back: WayBack) -> Step {
     let Length { expected, basis } = length;
     Step { id: StepId::from(id), what: What::Hold(hold), expected, basis, limit, way_back }
 }
@@ -121,12 +121,7 @@ fn watches(subject: &Subject, baseline: &FleetBaseline) -> Vec<Watch> {
         Intent::Rollback => Some(health.targets.clone().unwrap_or_default()),
     };
     let mut conditions: Vec<Condition> = targets.into_iter().map(|targets| targets_stay(targets, baseline)).collect();
-    if subject.intent == Intent::Deploy {
-        conditions.extend(health.alarms.iter().map(|name| Condition::Alarm { name: name.clone() }));
-        let origin = subject.origin();
-        let http = health.http.iter().zip(origin.iter().cycle());
-        conditions.extend(http.map(|(it, origin)| Condition::Http { origin: origin.clone(), request: it.clone() }));
-    }
+    conditions.extend(probes_and_alarms(subject));
     if conditions.is_empty() {
         return Vec::new();
     }
@@ -134,7 +129,20 @@ fn watches(subject: &Subject, baseline: &FleetBaseline) -> Vec<Watch> {
     vec![Watch { id: "health".to_owned(), from, to, conditions, on_undecided: None }]
 }
 
-fn targets_stay(targets: TargetsHealth, baseline: &FleetBaseline) -> Condition {
+/// What is asked on the way forward only.
+pub(super) fn probes_and_alarms(subject: &Subject) -> Vec<Condition> {
+    if subject.intent == Intent::Rollback {
+        return Vec::new();
+    }
+    let health = &subject.target.health;
+    let alarms = health.alarms.iter().map(|name| Condition::Alarm { name: name.clone() });
+    let origin = subject.origin();
+    let http = health.http.iter().zip(origin.iter().cycle());
+    let http = http.map(|(it, origin)| Condition::Http { origin: origin.clone(), request: it.clone() });
+    alarms.chain(http).collect()
+}
+
+pub(super) fn targets_stay(targets: TargetsHealth, baseline: &FleetBaseline) -> Condition {
     Condition::Targets {
         target_groups: baseline.target_groups.clone(),
         baseline: baseline.healthy.len(),
@@ -145,15 +153,21 @@ fn targets_stay(targets: TargetsHealth, baseline: &FleetBaseline) -> Condition {
 impl Subject<'_> {
     /// How long an approval is waited for, if one is. A person who goes back has approved it already.
     pub(super) fn approval(&self) -> Option<Period> {
-        (self.blue_green.promote == Promote::Manual && self.intent == Intent::Deploy).then_some(self.blue_green.within)
+        let manual = self.blue_green.filter(|it| it.promote == Promote::Manual && self.intent == Intent::Deploy)?;
+        Some(manual.within)
     }
 
     /// How long blue is kept after the bake; what is undone is not kept.
     pub(super) fn keep_blue(&self) -> Period {
         match self.intent {
-            Intent::Deploy => self.blue_green.keep_blue,
+            Intent::Deploy => self.blue_green.map_or(Period::default(), |it| it.keep_blue),
             Intent::Rollback => Period::default(),
         }
+    }
+
+    /// The deployment configuration that shipit makes for it, if it does.
+    pub(super) fn made_config(&self) -> Option<HostsConfig> {
+        self.rolling.and_then(|(rolling, _)| rolling.made())
     }
 
     /// How long CodeDeploy keeps blue after the reroute.

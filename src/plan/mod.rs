@@ -8,6 +8,7 @@ pub mod build;
 pub mod fleet;
 pub mod function;
 pub mod preflight;
+pub mod rolling;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod timing;
@@ -19,6 +20,7 @@ use crate::model::function::{Expect, FunctionRef};
 use crate::model::metric::OnUndecided;
 use crate::model::observed::{Baseline, MinHealthy, ScalingGroup};
 pub use crate::model::pipeline::RollbackScope;
+pub use rolling::OnRolling;
 use crate::model::pipeline::{FleetRef, Store};
 use crate::model::{Name, Percent, Period, Release, Revision};
 
@@ -114,6 +116,9 @@ pub struct OnFleet {
     pub group: FleetRef,
     /// What a rollback restores.
     pub baseline: FleetBaseline,
+    /// How its own hosts get the release; without it a copy of the fleet does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rolling: Option<OnRolling>,
 }
 
 /// A function, its alias, and its baseline.
@@ -222,6 +227,10 @@ pub enum What {
 pub enum Action {
     /// Creates the CodeDeploy deployment; done when green is ready for traffic.
     Create,
+    /// Makes the deployment configuration that a rolling deployment uses, if it is not there.
+    EnsureConfig,
+    /// Creates the CodeDeploy deployment in place; done when every instance in service is proved to have the release.
+    Roll,
     /// Compares green with blue; changes nothing.
     Compare,
     /// Moves traffic to green; done when green is healthy and blue is out.

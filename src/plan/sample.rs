@@ -14,6 +14,7 @@ use crate::model::observed::{
     Alarm, Baseline, Caller, Fleet, Group, Instance, Listener, LoadBalancer, MinHealthy, ScalingGroup, TargetGroup,
     TargetHealth,
 };
+use crate::model::rolling::{Process, Rolling};
 use crate::model::pipeline::{
     Artifact, BlueGreen, Environment, FleetRef, Health, Overrides, Promote, Store, Strategy, Target, TargetsHealth,
 };
@@ -77,6 +78,31 @@ fn target() -> Target {
             bake: Period::minutes(5),
         },
     }
+}
+
+/// The same, shipped rolling under this configuration.
+pub(crate) fn rolling_pipeline(rolling: Rolling) -> Pipeline {
+    let mut pipeline = pipeline();
+    for target in pipeline.targets.values_mut() {
+        target.group_is_replaced = false;
+        target.strategy = Strategy::Rolling { rolling: rolling.clone(), suspend: vec![Process::AzRebalance] };
+    }
+    pipeline
+}
+
+/// Its fleet, as rolling wants it: half of it at a time.
+pub(crate) fn rolling_fleet() -> Fleet {
+    let mut fleet = fleet();
+    fleet.group.deployment_type = "IN_PLACE".into();
+    (fleet.group.provisioning, fleet.group.ready, fleet.group.termination) = (None, None, None);
+    fleet
+}
+
+/// A plan that ships bundle `b` rolling.
+pub(crate) fn rolling_plan() -> Plan {
+    let half = Rolling { config: Some("CodeDeployDefault.HalfAtATime".into()), ..Rolling::default() };
+    let (pipeline, environment) = (rolling_pipeline(half), name("production"));
+    build(&input(&pipeline, &environment, rolling_fleet())).unwrap_or_else(|refused| panic!("{refused:?}")).plan
 }
 
 /// Its fleet: four healthy instances behind one load balancer.
@@ -143,6 +169,7 @@ fn scaling_group(ids: &[String]) -> ScalingGroup {
         state: "InService".into(),
         is_healthy: true,
         template_version: Some("3".into()),
+        zone: if id.ends_with(['1', '2']) { "ap-northeast-2a" } else { "ap-northeast-2b" }.into(),
     };
     ScalingGroup {
         name: "storefront-asg".into(),

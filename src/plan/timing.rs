@@ -83,6 +83,19 @@ impl<'a> Pace<'a> {
         })
     }
 
+    /// Until all hosts have the release, batch by batch, and finished zones were waited for.
+    pub fn roll(&self, monitored: Period) -> Length {
+        let (every, times) = self.health_check;
+        let healthy = Period::seconds(every.saturating_mul(times));
+        let estimate = (self.drain + INSTALL + SCRIPTS + healthy) * self.batches + monitored;
+        let drain = self.drain.as_seconds();
+        self.length("create", estimate, || {
+            let parts = format!("deregistration delay {drain} s, install {INSTALL}, scripts {SCRIPTS}");
+            let zones = if monitored.is_zero() { String::new() } else { format!(", {monitored} between zones") };
+            format!("({parts}, {times} health checks × {every} s) × {}{zones}", self.in_batches())
+        })
+    }
+
     /// Until the old fleet is gone.
     pub fn finish(&self) -> Length {
         self.length("finish", FINISH, || "an estimate: the old group and its instances are deleted".to_owned())

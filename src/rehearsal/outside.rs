@@ -88,7 +88,7 @@ impl Observer {
     }
 
     async fn live_fleet(&self, fleet: &FleetRef, known: &[(&str, &Bundle)]) -> Result<Option<Live>> {
-        let seen = self.clients.observe_fleet(fleet, &[]).await?;
+        let seen = self.clients.observe_fleet(fleet, &[], None).await?;
         let targets = seen.target_groups.iter().flat_map(|group| &group.targets);
         let healthy = targets.filter(|target| target.state == "healthy").count();
         Ok(seen.baseline.map(|baseline| Live {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use crate::error::{Failure, Kind, Result};
 use crate::model::pipeline::{Strategy, Target};
+use crate::model::rolling::{HostsLeft, Rolling};
 use crate::model::{Period, Pipeline};
 
 /// How long a release should take, in wire time.
@@ -16,6 +17,8 @@ const SHIPPED_WITHIN: f64 = 36.0;
 /// What a release takes beside its bake and what is kept afterwards, in world time: two batches that drain for five
 /// minutes each, boots, installations, health checks.
 const WORLD_SECONDS: f64 = 850.0;
+/// What a batch of hosts takes in place, in world time: five minutes of draining, installations, health checks.
+const BATCH_SECONDS: f64 = 520.0;
 /// No world lives faster: hooks and health checks take their real time and would look slow.
 const FASTEST: f64 = 60.0;
 /// How long the hosts' processes may take to start all at once, for a world at full speed.
@@ -54,15 +57,35 @@ fn length(target: &Target) -> f64 {
     let bake = seconds(target.health.bake);
     match &target.strategy {
         Strategy::BlueGreen(strategy) => WORLD_SECONDS + bake + seconds(strategy.keep_blue),
+        Strategy::Rolling { rolling, .. } => {
+            let zones = rolling.zones.as_ref().map_or(Period::default(), |zones| {
+                zones.monitor + zones.first_zone_monitor.unwrap_or(zones.monitor)
+            });
+            BATCH_SECONDS * batches(rolling) + seconds(zones) + bake
+        }
         Strategy::Canary(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => {
             let (every, first) = steps(target);
             #[allow(clippy::cast_precision_loss)] // at most 100 steps
             let count = match &target.strategy {
                 Strategy::Canary(canary) => canary.weights().count() as f64,
-                Strategy::BlueGreen(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => (1.0 / first).ceil() - 1.0,
+                Strategy::BlueGreen(_)
+                | Strategy::Rolling { .. }
+                | Strategy::Linear(_)
+                | Strategy::AllAtOnce(_) => (1.0 / first).ceil() - 1.0,
             };
             FUNCTION_SECONDS + every * count + bake
         }
+    }
+}
+
+/// About how many batches of hosts there are, in a fleet of four.
+fn batches(rolling: &Rolling) -> f64 {
+    match (rolling.config.as_deref(), rolling.min_healthy) {
+        (Some("CodeDeployDefault.AllAtOnce"), _) => 1.0,
+        (Some("CodeDeployDefault.HalfAtATime"), _) => 2.0,
+        (_, Some(HostsLeft::Share(percent))) => (100.0 / f64::from(100 - percent.min(99))).ceil().min(4.0),
+        (_, Some(HostsLeft::Count(0))) => 1.0,
+        (_, Some(HostsLeft::Count(_)) | None) => 4.0,
     }
 }
 
@@ -73,7 +96,9 @@ fn steps(target: &Target) -> (f64, f64) {
             (seconds(canary.every), canary.weights().next().map_or(1.0, |weight| weight.fraction()))
         }
         Strategy::Linear(linear) => (seconds(linear.every), linear.by.fraction()),
-        Strategy::BlueGreen(_) | Strategy::AllAtOnce(_) => (seconds(target.health.bake), 1.0),
+        Strategy::BlueGreen(_) | Strategy::Rolling { .. } | Strategy::AllAtOnce(_) => {
+            (seconds(target.health.bake), 1.0)
+        }
     }
 }
 

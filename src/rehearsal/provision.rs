@@ -21,7 +21,7 @@ use aws_types::SdkConfig;
 use crate::artifact::bundle::Bundle;
 use crate::aws::Aws;
 use crate::error::{Failure, Kind, Result};
-use crate::model::pipeline::{Environment, FleetRef, Promote, Target};
+use crate::model::pipeline::{BlueGreen, Environment, FleetRef, Promote, Target};
 use crate::model::{Name, Period, Pipeline, Revision};
 use crate::store::{Bucket, Keys, upload};
 use crate::time::Clock;
@@ -84,7 +84,10 @@ pub async fn provision(config: &SdkConfig, clock: Clock, wish: &Wish<'_>) -> Res
         let revision = upload::put(&bucket, &keys, baseline).await?;
         ship(&site, target, &revision, clock).await?;
         site.wait_healthy(&front, wish.instances, clock).await?;
-        make_blue_green(&site, target, &front, &scaling_group).await?;
+        match target.blue_green() {
+            Some(strategy) => make_blue_green(&site, (target, strategy), &front, &scaling_group).await?,
+            None => make_in_place(&site, target, &front, &scaling_group).await?,
+        }
         made.push(Made { target: name.clone(), front, scaling_group });
     }
     Ok(made)
@@ -183,9 +186,13 @@ async fn ship(site: &fleet::Site, target: &Target, revision: &Revision, clock: C
 }
 
 /// From here on the group deploys blue/green by copy, with waits that fit the pipeline.
-async fn make_blue_green(site: &fleet::Site, target: &Target, front: &Front, scaling_group: &str) -> Result<()> {
+async fn make_blue_green(
+    site: &fleet::Site,
+    (target, strategy): (&Target, &BlueGreen),
+    front: &Front,
+    scaling_group: &str,
+) -> Result<()> {
     let group = group_of(target)?;
-    let Some(strategy) = target.blue_green() else { return Err(unfit("only fleets can be rehearsed yet")) };
     let approval = match strategy.promote {
         Promote::Manual => strategy.within,
         Promote::Automatic => Period::hours(1),
@@ -213,6 +220,22 @@ async fn make_blue_green(site: &fleet::Site, target: &Target, front: &Front, sca
         .deployment_style(style(DeploymentType::BlueGreen, DeploymentOption::WithTrafficControl))
         .load_balancer_info(front_of(front))
         .blue_green_deployment_configuration(configuration)
+        .send()
+        .await
+        .map_err(fleet::failed("UpdateDeploymentGroup"))?;
+    Ok(())
+}
+
+/// From here on the group deploys in place, host by host out of the load balancer.
+async fn make_in_place(site: &fleet::Site, target: &Target, front: &Front, scaling_group: &str) -> Result<()> {
+    let group = group_of(target)?;
+    site.codedeploy
+        .update_deployment_group()
+        .application_name(&group.application)
+        .current_deployment_group_name(&group.deployment_group)
+        .auto_scaling_groups(scaling_group)
+        .deployment_style(style(DeploymentType::InPlace, DeploymentOption::WithTrafficControl))
+        .load_balancer_info(front_of(front))
         .send()
         .await
         .map_err(fleet::failed("UpdateDeploymentGroup"))?;

@@ -267,7 +267,7 @@ fn begins_with_approval(target: &Target) -> bool {
     match &target.strategy {
         Strategy::BlueGreen(strategy) => strategy.promote == Promote::Manual,
         Strategy::Canary(canary) => canary.begins_with_approval(),
-        Strategy::Linear(_) | Strategy::AllAtOnce(_) => false,
+        Strategy::Rolling { .. } | Strategy::Linear(_) | Strategy::AllAtOnce(_) => false,
     }
 }
 
@@ -275,7 +275,7 @@ fn begins_with_approval(target: &Target) -> bool {
 fn has_approval_on_the_way(target: &Target) -> bool {
     match &target.strategy {
         Strategy::Canary(canary) => canary.has_approval_on_the_way(),
-        Strategy::BlueGreen(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => false,
+        Strategy::BlueGreen(_) | Strategy::Rolling { .. } | Strategy::Linear(_) | Strategy::AllAtOnce(_) => false,
     }
 }
 

@@ -9,7 +9,8 @@ use super::suggestions::verb;
 use super::words::{self, counted, short};
 use crate::model::Period;
 use crate::model::condition::{Condition, HttpCondition};
-use crate::plan::{Action, Hold, Intent, Lane, On, OnFleet, OnFunction, Plan, Step, Watch, WayBack, What};
+use crate::plan::rolling::Batches;
+use crate::plan::{Action, Hold, Intent, Lane, On, OnFleet, OnFunction, OnRolling, Plan, Step, Watch, WayBack, What};
 
 /// Characters of Markdown that a comment on a pull request may have, with room to spare.
 const COMMENT: usize = 60_000;
@@ -113,6 +114,9 @@ fn fleet_story(story: &mut Vec<Block>, plan: &Plan, lane: &Lane, fleet: &OnFleet
         story.push(Block::field("live", format!("{live}; nothing to do")));
         return;
     }
+    if let Some(rolling) = &fleet.rolling {
+        return rolling_story(story, plan, live, rolling);
+    }
     if !has(lane, &Action::Create) {
         story.push(Block::field("live", live));
         return;
@@ -127,6 +131,25 @@ fn fleet_story(story: &mut Vec<Block>, plan: &Plan, lane: &Lane, fleet: &OnFleet
             "deleted",
             format!("{goes} what owns the group (Terraform, CloudFormation) must let it go"),
         ));
+    }
+}
+
+/// The same hosts before and after, and how many of them go at once.
+fn rolling_story(story: &mut Vec<Block>, plan: &Plan, live: String, rolling: &OnRolling) {
+    story.push(Block::field("before", live));
+    story.push(Block::field("after", format!("{} on the same hosts", plan.release.label)));
+    let Batches { hosts, least, at_once, zones } = &rolling.batches;
+    let config = &rolling.config;
+    let order = if at_once < hosts { "; in which order is CodeDeploy's choice" } else { "" };
+    story.push(Block::field("at once", format!("{at_once} of {hosts}, {least} stay healthy ({config}){order}")));
+    if !zones.is_empty() {
+        let each = zones.iter().map(|zone| format!("{} {} of {}", zone.zone, zone.at_once, zone.hosts));
+        let each = each.collect::<Vec<_>>().join(", ");
+        story.push(Block::field("zones", format!("{}, one after the other: {each}", zones.len())));
+    }
+    if !rolling.suspend.is_empty() {
+        let processes: Vec<String> = rolling.suspend.iter().map(ToString::to_string).collect();
+        story.push(Block::field("resting", format!("{} in Auto Scaling meanwhile", processes.join(", "))));
     }
 }
 
@@ -209,7 +232,7 @@ fn timeline(plan: &Plan, lane: &Lane, begins: Begins) -> Table {
 }
 
 fn moves_traffic(what: &What) -> bool {
-    matches!(what, What::Act(Action::Reroute | Action::ShiftAlias { .. }))
+    matches!(what, What::Act(Action::Reroute | Action::Roll | Action::ShiftAlias { .. }))
 }
 
 /// Whether the old release has to be deployed anew to come back.
@@ -262,7 +285,12 @@ fn hours(count: usize, period: Period) -> String {
 }
 
 fn watched(watch: &Watch) -> Vec<String> {
-    let span = format!("from the start of {} to the end of {}; one failure rolls back:", watch.from, watch.to);
+    let span = if watch.from == watch.to {
+        format!("during {}", watch.from)
+    } else {
+        format!("from the start of {} to the end of {}", watch.from, watch.to)
+    };
+    let span = format!("{span}; one failure rolls back:");
     [span].into_iter().chain(watch.conditions.iter().map(condition_text)).collect()
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::plan::{Action, Lane, What};
 use crate::run::{LaneState, StepState, StepStatus};
 
-/// Which fleet serves users.
+/// Which release serves users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Serving {
     /// The baseline, and nothing else was reached.
@@ -20,7 +20,7 @@ pub enum Serving {
     Unsure,
 }
 
-/// Which fleet of a lane serves users.
+/// Which release of a lane serves users.
 pub fn serving(lane: &Lane, state: &LaneState) -> Serving {
     let moved = moves(lane, state);
     let moved = match (moved.first().map(|step| step.status), moved.last().map(|step| step.status)) {
@@ -42,9 +42,13 @@ pub fn first_traffic(lane: &Lane, state: &LaneState) -> Option<Timestamp> {
     moves(lane, state).first()?.started
 }
 
-/// The steps that move traffic.
+/// The steps that move traffic. Hosts are touched by a deployment only.
 fn moves<'a>(lane: &Lane, state: &'a LaneState) -> Vec<&'a StepState> {
-    let is_move = |what: &What| matches!(what, What::Act(Action::Reroute | Action::ShiftAlias { .. }));
+    let is_move = |what: &What| match what {
+        What::Act(Action::Roll) => state.deployment.is_some(),
+        What::Act(Action::Reroute | Action::ShiftAlias { .. }) => true,
+        What::Act(_) | What::Hold(_) => false,
+    };
     let steps = lane.steps.iter().zip(&state.steps).filter(|(step, _)| is_move(&step.what));
     steps.map(|(_, state)| state).collect()
 }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::event::record::{Build, Outcome, Side};
 use crate::model::Period;
 use crate::model::observed::ActiveDeployment;
-use crate::plan::{Action, Hold, Intent, Lane, Step, WayBack, What};
+use crate::plan::{Action, Hold, Intent, Lane, OnRolling, Step, WayBack, What};
 use crate::run::RunStatus;
 
 /// Time of day in UTC: `09:34:06Z`.
@@ -59,6 +59,16 @@ pub fn does(lane: &Lane, step: &Step) -> String {
                 if count == 1 { "1 instance gets".to_owned() } else { format!("{count} instances get") }
             )
         }
+        What::Act(Action::EnsureConfig) => {
+            let rolling = lane.fleet().and_then(|fleet| fleet.rolling.as_ref());
+            format!("{} is made", rolling.map_or("the deployment configuration", |rolling| &rolling.config))
+        }
+        What::Act(Action::Roll) => match lane.fleet().and_then(|fleet| fleet.rolling.as_ref()) {
+            Some(OnRolling { batches, .. }) if batches.hosts > 1 => {
+                format!("{} hosts get the release, {} at once", batches.hosts, batches.at_once)
+            }
+            Some(_) | None => "1 host gets the release".to_owned(),
+        },
         What::Act(Action::Compare) => "green is compared with blue".to_owned(),
         What::Act(Action::Reroute) => "traffic moves to green".to_owned(),
         What::Act(Action::Finish) => "blue is deleted".to_owned(),
@@ -71,7 +81,7 @@ pub fn does(lane: &Lane, step: &Step) -> String {
         }
         What::Act(Action::ShiftAlias { weight }) => format!("the version gets {weight} of the calls"),
         What::Act(Action::PruneVersions { keep }) => format!("old versions go, the newest {keep} stay"),
-        What::Hold(Hold::Bake { watched }) if lane.function().is_some() && !is_watched(lane, step) => {
+        What::Hold(Hold::Bake { watched }) if !is_copied(lane) && !is_watched(lane, step) => {
             format!("{} pass, nothing is watched", short(*watched))
         }
         What::Hold(Hold::Bake { watched }) if is_watched(lane, step) => {
@@ -81,6 +91,11 @@ pub fn does(lane: &Lane, step: &Step) -> String {
         What::Hold(Hold::Approval { within }) => format!("a person promotes within {}", short(*within)),
         What::Hold(Hold::Later) => "blue is kept until the later stages are watched out".to_owned(),
     }
+}
+
+/// Whether a lane has a second fleet beside the first.
+pub fn is_copied(lane: &Lane) -> bool {
+    lane.fleet().is_some_and(|fleet| fleet.rolling.is_none())
 }
 
 /// Whether a watch covers the step.
@@ -98,6 +113,7 @@ pub fn way_back(lane: &Lane, way: WayBack) -> String {
         (WayBack::Route, Some(release)) if lane.function().is_some() => {
             format!("one call sends all calls back to {release}")
         }
+        (WayBack::Drop, _) if !is_copied(lane) => "none needed, no host was touched".to_owned(),
         (WayBack::Drop, _) => "green is dropped, users notice nothing".to_owned(),
         (WayBack::Route, _) => {
             // The same hosts move, the other way round.

@@ -157,6 +157,7 @@ mod tests {
             state: "InService".into(),
             is_healthy: true,
             template_version: Some("3".into()),
+            zone: String::new(),
         };
         ScalingGroup {
             name: name.into(),

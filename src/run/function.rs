@@ -3,9 +3,8 @@
 //! Every move of the alias carries the revision id under which it was seen, so that nobody's change is overwritten. What
 //! this run has not left and does not want is somebody else's.
 
-use jiff::Timestamp;
 
-use super::settle::{Advance, Call, call_or_wait};
+use super::settle::{Advance, Call, Known, call_or_wait, misplaced};
 use super::state::{LaneState, StepState, StepStatus};
 use super::view::LaneView;
 use crate::event::record::{Cause, Side};
@@ -18,17 +17,11 @@ use crate::plan::{Action, Lane, OnFunction, What};
 const LATEST_FAILURES: u32 = 8;
 
 /// What a forward action still needs.
-pub fn settle(
-    action: &Action,
-    (lane, on): (&Lane, &OnFunction),
-    state: &LaneState,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
-) -> Advance {
+pub fn settle(action: &Action, (lane, on): (&Lane, &OnFunction), known: Known) -> Advance {
+    let Known { state, step, .. } = known;
     match action {
-        Action::UpdateCode => update(on, step, view, now),
-        Action::PublishVersion => publish(on, state, step, view, now),
+        Action::UpdateCode => update(on, known),
+        Action::PublishVersion => publish(on, known),
         Action::Test { calls } => {
             let Some(version) = version(on, state) else { return Advance::Broken(lost()) };
             let all: u32 = calls.iter().map(|call| call.times).sum();
@@ -42,16 +35,20 @@ pub fn settle(
             }
             Advance::Done(format!("version {version} answered {all} calls as it must"))
         }
-        Action::ShiftAlias { weight } => shift((lane, on), *weight, state, step, view, now),
+        Action::ShiftAlias { weight } => shift((lane, on), *weight, known),
         Action::PruneVersions { .. } => Advance::Call(Call::Prune),
-        // Of fleets; and the way back is chosen below.
-        Action::Create | Action::Compare | Action::Reroute | Action::Finish | Action::Restore => {
-            Advance::Done(String::new())
-        }
+        // The way back is chosen below.
+        Action::Create
+        | Action::EnsureConfig
+        | Action::Roll
+        | Action::Compare
+        | Action::Reroute
+        | Action::Finish
+        | Action::Restore => Advance::Broken(misplaced("a function")),
     }
 }
 
-fn update(on: &OnFunction, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+fn update(on: &OnFunction, Known { step, view, now, .. }: Known) -> Advance {
     let Some(code) = latest(view, step) else { return Advance::Wait("looking at $LATEST".to_owned(), None) };
     if let Some(advance) = not_ready(code) {
         return advance;
@@ -66,7 +63,7 @@ fn update(on: &OnFunction, step: &StepState, view: &LaneView, now: Timestamp) ->
     call_or_wait(call, step, now, "the bundle is being taken in")
 }
 
-fn publish(on: &OnFunction, state: &LaneState, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+fn publish(on: &OnFunction, Known { state, step, view, now }: Known) -> Advance {
     if let Some(version) = &state.version {
         if on.baseline.version.as_ref() == Some(version) {
             let what = format!("nothing new was published: version {version} is live already");
@@ -104,14 +101,7 @@ fn not_ready(code: &Code) -> Option<Advance> {
     has_failed.then(|| Advance::Broken(failed("the update of $LATEST", reason)))
 }
 
-fn shift(
-    (lane, on): (&Lane, &OnFunction),
-    weight: Percent,
-    state: &LaneState,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
-) -> Advance {
+fn shift((lane, on): (&Lane, &OnFunction), weight: Percent, Known { state, step, view, now }: Known) -> Advance {
     let Some(version) = version(on, state) else { return Advance::Broken(lost()) };
     let Some(fact) = &view.alias else { return Advance::Wait("looking at the alias".to_owned(), None) };
     let wanted = Route { on, version: Some(&version), weight };
@@ -223,13 +213,8 @@ pub fn moved_behind_our_back(lane: &Lane, state: &LaneState, view: &LaneView) ->
 }
 
 /// What the way back still needs: one call to the baseline with no weights, read back twice.
-pub fn restore(
-    (lane, on): (&Lane, &OnFunction),
-    state: &LaneState,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
-) -> Advance {
+pub fn restore((lane, on): (&Lane, &OnFunction), known: Known) -> Advance {
+    let Known { state, step, view, now } = known;
     let Some(fact) = &view.alias else { return Advance::Wait("looking at the alias".to_owned(), None) };
     let alias = fact.value.as_ref();
     let name = &on.function.alias;
@@ -242,7 +227,7 @@ pub fn restore(
         }
         let since = step.last_call.as_ref().map(|(_, at)| *at).max(step.started);
         return match view.home {
-            Some((first, _)) if Some(first) >= since => restore_latest((lane, on), state, step, view, now),
+            Some((first, _)) if Some(first) >= since => restore_latest((lane, on), known),
             Some(_) | None => Advance::Wait(format!("alias {name} is read back"), None),
         };
     }
@@ -274,13 +259,7 @@ fn may_arrive(lane: &Lane, state: &LaneState, restore: &StepState) -> bool {
         && lane.steps.iter().zip(&state.steps).any(|(step, state)| is_shift(&step.what) && is_lost(state))
 }
 
-fn restore_latest(
-    (lane, on): (&Lane, &OnFunction),
-    state: &LaneState,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
-) -> Advance {
+fn restore_latest((lane, on): (&Lane, &OnFunction), Known { state, step, view, now }: Known) -> Advance {
     let home = match &on.baseline.version {
         Some(version) => format!("alias {} sends all calls to version {version}", on.function.alias),
         None => format!("there is no alias {}, as before", on.function.alias),

@@ -121,7 +121,8 @@ pub fn judge(condition: &Condition, lane: &Lane, view: &LaneView, now: Timestamp
             let oldest = target_groups.iter().map(|arn| view.health.get(arn).map(|fact| fact.at)).min();
             match oldest.flatten() {
                 Some(at) if is_fresh(at, now) => {
-                    judge_targets(view.healthy(), share.of_rounded_up(*baseline), *baseline, view.lows, now)
+                    let least = share.of_rounded_up(*baseline);
+                    judge_targets(view.healthy(), least, *baseline, view.lows.get(&least).copied(), now)
                 }
                 Some(_) | None => Verdict::Undecided("the health of the targets is not known".to_owned()),
             }

@@ -9,6 +9,7 @@
 //! - [`function`](mod@function): what a function's steps and its way back still need
 //! - [`settle`](mod@settle): what a step still needs, by what is seen
 //! - [`restore`](mod@restore): the way back, by what is seen
+//! - [`rolling`](mod@rolling): when a fleet's own hosts have the release, and how they get the old one back
 //! - [`next`](mod@next): what to do now
 //! - [`compare`](mod@compare): green against blue, and when a left-over may be deleted
 //! - [`reporter`]: who is told
@@ -26,6 +27,7 @@ pub mod next;
 pub mod reads;
 pub mod reporter;
 pub mod restore;
+pub mod rolling;
 pub mod settle;
 pub mod state;
 pub mod view;

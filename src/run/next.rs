@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::explain::condition_failed;
 use super::function::moved_behind_our_back;
 use super::judge::{Judged, Judging, Verdict};
-use super::settle::{Advance, Call, settle};
+use super::settle::{Advance, Call, Known, settle};
 use super::state::{LaneState, RunStatus, State, StepState, StepStatus};
 use super::view::View;
 use crate::event::Progress;
@@ -170,7 +170,10 @@ impl<'a> Deciding<'a> {
             return Advance::Broken(cause);
         }
         let advance = match &step.what {
-            What::Act(action) => settle(action, lane, lane_state, &lane_state.steps[cursor], view, self.now),
+            What::Act(action) => {
+                let step = &lane_state.steps[cursor];
+                settle(action, lane, Known { state: lane_state, step, view, now: self.now })
+            }
             What::Hold(Hold::Later) => self.later(place, lane, cursor),
             What::Hold(_) if lane_state.promoted_by.is_some() => self.promoted(lane, place),
             What::Hold(Hold::Approval { within }) => self.approval(place, cursor, *within),

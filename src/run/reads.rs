@@ -24,6 +24,8 @@ pub enum Read {
     Health(String),
     /// An Auto Scaling group.
     Scaling(String),
+    /// The group's deployments since a moment, with their hosts.
+    Attempts(Timestamp),
     /// The deployment group: which Auto Scaling group it names.
     Group,
     /// An alarm.
@@ -111,6 +113,9 @@ fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, no
             What::Act(Action::Reroute) if known.is_some_and(|deployment| deployment.is_waiting_to_terminate) => {
                 reads.extend(lane.fleet().into_iter().flat_map(|fleet| health_reads(fleet, 15)));
             }
+            What::Act(Action::Roll) if known.is_some_and(|deployment| deployment.status == Status::Succeeded) => {
+                reads.extend(lane.fleet().into_iter().flat_map(|fleet| proof_reads(fleet, state, view, 15)));
+            }
             What::Act(Action::Finish) if known.is_some_and(|deployment| deployment.status.has_ended()) => {
                 reads.push(Wanted(Read::Group, 15));
             }
@@ -128,7 +133,8 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
         for condition in &watch.conditions {
             match condition {
                 Condition::Targets { .. } => {
-                    let pace = if view.lows.is_some() { 15 } else { (age / 4).clamp(30, 300) };
+                    let is_low = condition.least_healthy().is_some_and(|least| view.lows.contains_key(&least));
+                    let pace = if is_low { 15 } else { (age / 4).clamp(30, 300) };
                     reads.extend(lane.fleet().into_iter().flat_map(|fleet| health_reads(fleet, pace)));
                 }
                 Condition::Alarm { name } => reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 150))),
@@ -158,13 +164,32 @@ fn wanted_back(
     let deployments = [&state.deployment, &state.redeployment];
     for id in deployments.into_iter().flatten() {
         reads.push(Wanted(Read::Deployment(id.clone()), pace));
-        reads.push(Wanted(Read::Scaling(fleet.green_group(id)), pace.max(10)));
+        if fleet.rolling.is_none() {
+            reads.push(Wanted(Read::Scaling(fleet.green_group(id)), pace.max(10)));
+        }
         let known = view.deployment(id);
         if let Some(rollback) = known.and_then(|deployment| deployment.rollback.as_ref()) {
             reads.push(Wanted(Read::Deployment(rollback.clone()), pace));
         }
     }
+    let has_ended = |id: &String| view.deployment(id).is_some_and(|it| it.status.has_ended());
+    if fleet.rolling.is_some() && state.deployment.as_ref().is_some_and(has_ended) {
+        reads.extend(attempts_since(state, view).map(|since| Wanted(Read::Attempts(since), pace.max(15))));
+    }
     reads
+}
+
+/// Everything by which it is proved which release the hosts have.
+fn proof_reads(fleet: &OnFleet, state: &LaneState, view: &LaneView, pace: u64) -> Vec<Wanted> {
+    let mut reads: Vec<Wanted> = health_reads(fleet, pace).collect();
+    reads.push(Wanted(Read::Scaling(fleet.baseline.scaling_group.name.clone()), pace));
+    reads.extend(attempts_since(state, view).map(|since| Wanted(Read::Attempts(since), pace)));
+    reads
+}
+
+/// Since when deployments tell what hosts have: since the run's own was created.
+fn attempts_since(state: &LaneState, view: &LaneView) -> Option<Timestamp> {
+    view.deployment(state.deployment.as_ref()?)?.created
 }
 
 fn function_reads(step: &Step, state: &LaneState, age: u64) -> Vec<Wanted> {
@@ -200,11 +225,12 @@ fn deployment_pace(step: &Step, state: &StepState, age: u64, now: Timestamp) -> 
         return 10;
     }
     match &step.what {
-        What::Act(Action::Create) => (age / 3).clamp(15, 60),
+        What::Act(Action::Create | Action::Roll) => (age / 3).clamp(15, 60),
         What::Act(Action::Reroute) => (age / 5).clamp(30, 180),
         What::Act(Action::Finish) => (age / 4).clamp(10, 30),
         What::Act(
             Action::Compare
+            | Action::EnsureConfig
             | Action::Restore
             | Action::UpdateCode
             | Action::PublishVersion

@@ -4,23 +4,22 @@
 //! a person in the console), CodeDeploy goes back and this follows. Only where no rollback exists does shipit deploy the
 //! baseline again.
 
-use jiff::Timestamp;
 
 use super::explain::why_it_ended;
-use super::function;
-use super::settle::{Advance, Call, call_or_wait};
-use super::state::{LaneState, StepState};
+use super::{function, rolling};
+use super::settle::{Advance, Call, Known, call_or_wait};
+use super::state::StepState;
 use super::view::LaneView;
 use crate::event::record::{Cause, Side};
 use crate::model::facts::{Deployment, Status};
 use crate::model::observed::ScalingGroup;
-use crate::plan::{Lane, On, OnFleet};
+use crate::plan::{Action, Lane, On, OnFleet, Step, What};
 
 /// How long a deployment that ended badly may take to say which deployment rolls it back.
-const ROLLBACK_APPEARS_SECONDS: i64 = 60;
+pub(super) const ROLLBACK_APPEARS_SECONDS: i64 = 60;
 
 /// How long the baseline may take to be healthy again after CodeDeploy has routed back.
-const SERVES_AGAIN_SECONDS: i64 = 15 * 60;
+pub(super) const SERVES_AGAIN_SECONDS: i64 = 15 * 60;
 
 /// How long a create whose answer was lost may take to show up in lists.
 const CREATE_APPEARS_SECONDS: i64 = 60;
@@ -31,26 +30,31 @@ const LEFTOVER_SECONDS: i64 = 30 * 60;
 const LEFTOVER_FAILURES: u32 = 8;
 
 /// Reads in a row in which the baseline must serve alone.
-const SERVING_READS: u32 = 3;
+pub(super) const SERVING_READS: u32 = 3;
+
+/// How often the old release is deployed again, if a deployment of it fails.
+pub(super) const REDEPLOYMENTS: u32 = 2;
 
 /// What the way back still needs.
-pub fn restore(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+pub fn restore(lane: &Lane, known: Known) -> Advance {
     match &lane.on {
-        On::Fleet(fleet) => restore_fleet(fleet, state, step, view, now),
-        On::Function(on) => function::restore((lane, on), state, step, view, now),
+        On::Fleet(fleet) if fleet.rolling.is_some() => rolling::restore((lane, fleet), known),
+        On::Fleet(fleet) => restore_fleet((lane, fleet), known),
+        On::Function(on) => function::restore((lane, on), known),
     }
 }
 
-fn restore_fleet(fleet: &OnFleet, state: &LaneState, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+fn restore_fleet((lane, fleet): (&Lane, &OnFleet), known: Known) -> Advance {
+    let Known { state, step, view, now } = known;
     if let Some(id) = &state.redeployment {
-        return follow_redeployment(fleet, state, id, step, view, now);
+        return follow_redeployment(fleet, id, known);
     }
     // Once its call began there may be a redeployment: nothing else is said before that is known.
     if step.last_call.as_ref().is_some_and(|(call, _)| *call == Call::Redeploy.label()) {
         return redeploy(fleet);
     }
     let Some(id) = &state.deployment else {
-        return without_deployment(fleet, state, step, view, now);
+        return without_deployment(lane, fleet, known);
     };
     let Some(deployment) = fresh(view, id, step) else {
         return Advance::Wait(format!("looking at {id}"), None);
@@ -59,27 +63,23 @@ fn restore_fleet(fleet: &OnFleet, state: &LaneState, step: &StepState, view: &La
         return call_or_wait(Call::Stop(id.clone()), step, now, &format!("{id} is being stopped"));
     }
     if deployment.status == Status::Succeeded {
-        return when_blue_is_gone(fleet, step, view, now);
+        return when_blue_is_gone(fleet, known);
     }
     let since_end = view.ended.get(id).map_or(0, |at| now.duration_since(*at).as_secs());
     match &deployment.rollback {
-        Some(rollback) => follow_rollback(fleet, id, rollback, step, view, now),
+        Some(rollback) => follow_rollback(fleet, id, rollback, known),
         None if since_end < ROLLBACK_APPEARS_SECONDS => {
             Advance::Wait(format!("waiting for CodeDeploy to roll {id} back"), None)
         }
-        None => once_it_serves(fleet, Some(id), since_end, step, view, now),
+        None => once_it_serves(fleet, Some(id), since_end, known),
     }
 }
 
 /// Nothing was created, or the answer to a create was lost.
-fn without_deployment(
-    fleet: &OnFleet,
-    state: &LaneState,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
-) -> Advance {
-    let create = state.steps.first().filter(|create| create.attempt > 0);
+pub(super) fn without_deployment(lane: &Lane, fleet: &OnFleet, Known { state, step, view, now }: Known) -> Advance {
+    let creates = |step: &&Step| matches!(step.what, What::Act(Action::Create | Action::Roll));
+    let create = lane.steps.iter().zip(&state.steps).find(|(step, _)| creates(step)).map(|(_, state)| state);
+    let create = create.filter(|create| create.attempt > 0);
     if let Some(create) = create {
         let is_unanswered = create.is_calling || create.trouble.is_some();
         let began = create.last_call.as_ref().map(|(_, at)| *at).filter(|_| is_unanswered);
@@ -107,34 +107,22 @@ fn without_deployment(
     Advance::Wait("checking that the old release serves".to_owned(), serving(view))
 }
 
-fn follow_rollback(
-    fleet: &OnFleet,
-    id: &str,
-    rollback: &str,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
-) -> Advance {
+fn follow_rollback(fleet: &OnFleet, id: &str, rollback: &str, known: Known) -> Advance {
+    let Known { view, now, .. } = known;
     match view.deployment(rollback) {
         Some(deployment) if deployment.status.has_ended() => {
             let since = view.ended.get(rollback).map_or(0, |at| now.duration_since(*at).as_secs());
             let patience =
                 if deployment.status == Status::Succeeded { since } else { since + SERVES_AGAIN_SECONDS - 60 };
-            once_it_serves(fleet, Some(id), patience, step, view, now)
+            once_it_serves(fleet, Some(id), patience, known)
         }
         Some(_) | None => Advance::Wait(format!("CodeDeploy routes back ({rollback})"), None),
     }
 }
 
 /// The traffic should be back: waits for it, drops what is left over, and gives up in favour of a redeployment in time.
-fn once_it_serves(
-    fleet: &OnFleet,
-    id: Option<&str>,
-    waited_seconds: i64,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
-) -> Advance {
+fn once_it_serves(fleet: &OnFleet, id: Option<&str>, waited_seconds: i64, known: Known) -> Advance {
+    let view = known.view;
     let had_traffic = !fleet.baseline.healthy.is_empty();
     if had_traffic && !view.baseline_is_healthy(fleet) {
         if waited_seconds > SERVES_AGAIN_SECONDS && view.has_looked(fleet) {
@@ -145,23 +133,16 @@ fn once_it_serves(
     let green = id.map(|id| fleet.green_group(id));
     if had_traffic && view.serving < SERVING_READS {
         let group = green.as_ref().and_then(|green| view.scaling.get(green)).and_then(|fact| fact.value.as_ref());
-        return until_it_serves_alone(fleet, group, step, view, now);
+        return until_it_serves_alone(fleet, group, known);
     }
     match green {
         None => Advance::Done("the old release serves".to_owned()),
-        Some(green) => drop_leftover("the old release serves", &green, waited_seconds, step, view, now),
+        Some(green) => drop_leftover("the old release serves", &green, waited_seconds, known),
     }
 }
 
 /// The old release serves; what is left of green goes, or is told of.
-fn drop_leftover(
-    serves: &str,
-    green: &str,
-    waited_seconds: i64,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
-) -> Advance {
+fn drop_leftover(serves: &str, green: &str, waited_seconds: i64, Known { step, view, now, .. }: Known) -> Advance {
     let group = view.scaling.get(green).map(|fact| &fact.value);
     if let (Some(Some(_)), Some(why)) = (group, given_up(green, step, waited_seconds)) {
         return Advance::Done(format!("{serves}; {green} is left behind: {why}"));
@@ -181,9 +162,7 @@ fn drop_leftover(
 fn until_it_serves_alone(
     fleet: &OnFleet,
     green: Option<&ScalingGroup>,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
+    Known { step, view, now, .. }: Known,
 ) -> Advance {
     let strangers = view.strangers(fleet);
     if strangers.is_empty() {
@@ -216,15 +195,16 @@ fn given_up(green: &str, step: &StepState, waited_seconds: i64) -> Option<String
 }
 
 /// The forward deployment succeeded after all: the old fleet is gone, and only a deployment brings the old release back.
-fn when_blue_is_gone(fleet: &OnFleet, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+fn when_blue_is_gone(fleet: &OnFleet, known: Known) -> Advance {
+    let view = known.view;
     match view.scaling.get(&fleet.baseline.scaling_group.name).map(|fact| &fact.value) {
         None => Advance::Wait("looking for the old fleet".to_owned(), None),
-        Some(Some(group)) if !group.is_deleting && view.serving > 0 => once_it_serves(fleet, None, 0, step, view, now),
+        Some(Some(group)) if !group.is_deleting && view.serving > 0 => once_it_serves(fleet, None, 0, known),
         Some(_) => redeploy(fleet),
     }
 }
 
-fn redeploy(fleet: &OnFleet) -> Advance {
+pub(super) fn redeploy(fleet: &OnFleet) -> Advance {
     if fleet.baseline.live.is_some() {
         return Advance::Call(Call::Redeploy);
     }
@@ -232,14 +212,8 @@ fn redeploy(fleet: &OnFleet) -> Advance {
     Advance::Broken(Cause::new(Side::CodeDeploy, what))
 }
 
-fn follow_redeployment(
-    fleet: &OnFleet,
-    state: &LaneState,
-    id: &str,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
-) -> Advance {
+fn follow_redeployment(fleet: &OnFleet, id: &str, known: Known) -> Advance {
+    let Known { state, step, view, now } = known;
     let Some(deployment) = view.deployment(id) else {
         return Advance::Wait(format!("no news of {id} yet"), None);
     };
@@ -260,21 +234,30 @@ fn follow_redeployment(
                     None => Advance::Wait(format!("looking at {id}"), None),
                     // Its green was the fleet that this one replaced.
                     Some(Status::Succeeded) => Advance::Done(serves),
-                    Some(_) => drop_leftover(&serves, &fleet.green_group(id), since, step, view, now),
+                    Some(_) => drop_leftover(&serves, &fleet.green_group(id), since, known),
                 }
             }
             Some(_) | None => Advance::Wait("the old release is about to serve again".to_owned(), None),
         },
-        Status::Failed | Status::Stopped => Advance::Broken(why_it_ended(deployment)),
+        Status::Failed | Status::Stopped => redeploy_again(fleet, deployment, known),
     }
 }
 
-fn serving(view: &LaneView) -> Option<(usize, usize)> {
+/// A deployment of the old release failed. What was in its way may be gone by now; a person who stopped it meant it.
+pub(super) fn redeploy_again(fleet: &OnFleet, failed: &Deployment, known: Known) -> Advance {
+    let is_stopped = failed.error.as_ref().is_some_and(|(code, _)| code == "MANUAL_STOP");
+    if known.state.redeployments < REDEPLOYMENTS && !is_stopped {
+        return redeploy(fleet);
+    }
+    Advance::Broken(why_it_ended(failed))
+}
+
+pub(super) fn serving(view: &LaneView) -> Option<(usize, usize)> {
     Some((view.serving.min(SERVING_READS) as usize, SERVING_READS as usize))
 }
 
 /// The deployment, if it was read since the way back began.
-fn fresh<'a>(view: &'a LaneView, id: &str, step: &StepState) -> Option<&'a Deployment> {
+pub(super) fn fresh<'a>(view: &'a LaneView, id: &str, step: &StepState) -> Option<&'a Deployment> {
     let fact = view.deployments.get(id)?;
     (Some(fact.at) >= step.started).then_some(&fact.value)
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::explain::why_it_ended;
-use super::function;
+use super::{function, rolling};
 use super::state::{LaneState, StepState};
 use super::view::LaneView;
 use crate::event::record::{Cause, Side};
@@ -40,6 +40,8 @@ pub enum Advance {
 pub enum Call {
     /// Creates the deployment of the new revision, or finds it again.
     Create,
+    /// Makes the deployment configuration, or finds that it is there.
+    EnsureConfig,
     /// Compares green with blue.
     Compare,
     /// Ends the wait before traffic moves.
@@ -107,6 +109,7 @@ impl Call {
     pub fn label(&self) -> String {
         match self {
             Call::Create => "create the deployment".to_owned(),
+            Call::EnsureConfig => "make the deployment configuration".to_owned(),
             Call::Compare => "compare green with blue".to_owned(),
             Call::MoveTraffic(id) => format!("move traffic ({id})"),
             Call::LetBlueGo(id) => format!("let blue go ({id})"),
@@ -134,49 +137,48 @@ impl Call {
 /// After how many seconds a call that showed no effect is made again.
 pub const CALL_AGAIN_SECONDS: i64 = 90;
 
+/// One step of a lane, and everything that is known about it now.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// Where the lane stands.
+    pub state: &'a LaneState,
+    /// Where the step stands.
+    pub step: &'a StepState,
+    /// What was seen.
+    pub view: &'a LaneView,
+    /// The time.
+    pub now: Timestamp,
+}
+
 /// What a forward action still needs.
-pub fn settle(
-    action: &Action,
-    lane: &Lane,
-    state: &LaneState,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
-) -> Advance {
+pub fn settle(action: &Action, lane: &Lane, known: Known) -> Advance {
     match &lane.on {
-        On::Fleet(fleet) => settle_fleet(action, fleet, state, step, view, now),
-        On::Function(on) => function::settle(action, (lane, on), state, step, view, now),
+        On::Fleet(fleet) => settle_fleet(action, (lane, fleet), known),
+        On::Function(on) => function::settle(action, (lane, on), known),
     }
 }
 
-fn settle_fleet(
-    action: &Action,
-    fleet: &OnFleet,
-    state: &LaneState,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
-) -> Advance {
-    if matches!(action, Action::Compare) {
-        return settle_compare(state, view);
+fn settle_fleet(action: &Action, (lane, fleet): (&Lane, &OnFleet), known: Known) -> Advance {
+    match action {
+        Action::Compare => return settle_compare(known),
+        Action::EnsureConfig => return Advance::Call(Call::EnsureConfig),
+        Action::Create | Action::Roll | Action::Reroute | Action::Finish => {}
+        // The way back is chosen in `restore`; a plan has neither that as a forward step nor a function's for a fleet.
+        Action::Restore | of_functions!() => return Advance::Broken(misplaced("a fleet")),
     }
-    let Some(id) = &state.deployment else {
-        return match action {
-            Action::Create => Advance::Call(Call::Create),
-            Action::Compare | Action::Reroute | Action::Finish | Action::Restore => Advance::Broken(lost()),
-            of_functions!() => Advance::Done(String::new()),
-        };
+    let Some(id) = &known.state.deployment else {
+        let creates = matches!(action, Action::Create | Action::Roll);
+        return if creates { Advance::Call(Call::Create) } else { Advance::Broken(lost()) };
     };
-    let Some(deployment) = view.deployment(id) else {
+    let Some(deployment) = known.view.deployment(id) else {
         return Advance::Wait(format!("no news of {id} yet"), None);
     };
     match action {
         Action::Create => settle_create(deployment),
-        Action::Compare => settle_compare(state, view),
-        Action::Reroute => settle_reroute(deployment, fleet, step, view, now),
-        Action::Finish => settle_finish(deployment, fleet, step, view, now),
-        // The way back is chosen in `restore`; a plan never has it as a forward step, nor a function's steps for a fleet.
-        Action::Restore | of_functions!() => Advance::Done(String::new()),
+        Action::Roll => rolling::settle(deployment, (lane, fleet), known),
+        Action::Reroute => settle_reroute(deployment, fleet, known),
+        Action::Finish => settle_finish(deployment, fleet, known),
+        Action::Compare | Action::EnsureConfig | Action::Restore | of_functions!() => Advance::Broken(lost()),
     }
 }
 
@@ -198,7 +200,7 @@ fn settle_create(deployment: &Deployment) -> Advance {
 }
 
 /// Compared is before traffic moves; if somebody else moved it already, the watch says more.
-fn settle_compare(state: &LaneState, view: &LaneView) -> Advance {
+fn settle_compare(Known { state, view, .. }: Known) -> Advance {
     let deployment = state.deployment.as_ref().and_then(|id| view.deployment(id));
     match deployment.map(|it| &it.status) {
         Some(Status::InProgress | Status::Succeeded) => {
@@ -211,13 +213,7 @@ fn settle_compare(state: &LaneState, view: &LaneView) -> Advance {
     }
 }
 
-fn settle_reroute(
-    deployment: &Deployment,
-    fleet: &OnFleet,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
-) -> Advance {
+fn settle_reroute(deployment: &Deployment, fleet: &OnFleet, Known { step, view, now, .. }: Known) -> Advance {
     match &deployment.status {
         Status::Ready => call_or_wait(Call::MoveTraffic(deployment.id.clone()), step, now, "traffic is about to move"),
         Status::Succeeded => Advance::Done("traffic is on green".to_owned()),
@@ -251,13 +247,7 @@ fn blue_still_in(fleet: &OnFleet, view: &LaneView) -> usize {
     fleet.baseline.target_groups.iter().map(in_group).max().unwrap_or(0)
 }
 
-fn settle_finish(
-    deployment: &Deployment,
-    fleet: &OnFleet,
-    step: &StepState,
-    view: &LaneView,
-    now: Timestamp,
-) -> Advance {
+fn settle_finish(deployment: &Deployment, fleet: &OnFleet, Known { step, view, now, .. }: Known) -> Advance {
     match &deployment.status {
         Status::Succeeded => {
             let green = fleet.green_group(&deployment.id);
@@ -292,9 +282,14 @@ pub fn call_or_wait(call: Call, step: &StepState, now: Timestamp, why: &str) -> 
     }
 }
 
-fn counted(overview: Overview, done: i64) -> Option<(usize, usize)> {
+pub(super) fn counted(overview: Overview, done: i64) -> Option<(usize, usize)> {
     let (done, all) = (usize::try_from(done).ok()?, usize::try_from(overview.total()).ok()?);
     (all > 0).then_some((done, all))
+}
+
+/// A step that a plan does not have here.
+pub fn misplaced(of: &str) -> Cause {
+    Cause::new(Side::Limit, format!("the plan holds a step that {of} does not have"))
 }
 
 fn lost() -> Cause {

@@ -70,8 +70,10 @@ pub struct LaneState {
     pub restore: Option<StepState>,
     /// The deployment of the `create` step, once it is known.
     pub deployment: Option<String>,
-    /// The deployment that redeploys the baseline, if one was made.
+    /// The last deployment that redeploys the baseline, if one was made.
     pub redeployment: Option<String>,
+    /// How many were made.
+    pub redeployments: u32,
     /// The version of the `publish` step, once it is known.
     pub version: Option<String>,
     /// The revision ids that the alias got by this run, oldest first.
@@ -134,6 +136,7 @@ impl State {
                 restore: None,
                 deployment: None,
                 redeployment: None,
+                redeployments: 0,
                 version: None,
                 revision_ids: Vec::new(),
                 promoted_by: None,
@@ -194,8 +197,12 @@ impl State {
                 self.live.clone_from(live);
             }
             Record::DeploymentSeen { target, step, deployment } => self.on_lane(target, |lane| {
-                let known = if step.0 == "restore" { &mut lane.redeployment } else { &mut lane.deployment };
-                *known = Some(deployment.clone());
+                if step.0 != "restore" {
+                    lane.deployment = Some(deployment.clone());
+                } else if lane.redeployment.as_ref() != Some(deployment) {
+                    lane.redeployment = Some(deployment.clone());
+                    lane.redeployments = lane.redeployments.saturating_add(1);
+                }
             }),
             Record::VersionSeen { target, .. }
             | Record::AliasMoved { target, .. }

@@ -9,7 +9,7 @@ use super::judge::{Judging, Verdict};
 use super::reads::Read;
 use super::state::{LaneState, State, StepStatus};
 use crate::model::condition::Condition;
-use crate::model::facts::{Deployment, DeploymentTarget};
+use crate::model::facts::{Attempt, Deployment, DeploymentTarget};
 use crate::model::lambda::{Alias, Code, Metrics};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
 use crate::plan::{Hold, Lane, OnFleet, Plan, StepId, Watch, What};
@@ -30,8 +30,8 @@ pub struct View {
     pub lanes: Vec<LaneView>,
 }
 
-/// How many reads in a row were too low, and since when.
-pub type Lows = Option<(u32, Timestamp)>;
+/// How many reads in a row were too low, and since when, by the least that a condition wants.
+pub type Lows = BTreeMap<usize, (u32, Timestamp)>;
 
 /// What was seen of one lane.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,6 +46,8 @@ pub struct LaneView {
     pub health: BTreeMap<String, Fact<Vec<TargetHealth>>>,
     /// Auto Scaling groups by name; `None` if there is no such group.
     pub scaling: BTreeMap<String, Fact<Option<ScalingGroup>>>,
+    /// The group's deployments since the run's own, with their hosts.
+    pub attempts: Option<Fact<Vec<Attempt>>>,
     /// The Auto Scaling groups that the deployment group names.
     pub named: Option<Fact<Vec<String>>>,
     /// Alarms by name; `None` if there is no such alarm.
@@ -60,7 +62,7 @@ pub struct LaneView {
     pub metrics: Option<Fact<Metrics>>,
     /// Probes by their place among the lane's conditions.
     pub probes: BTreeMap<usize, Probes>,
-    /// Reads in a row in which too few targets were healthy, and since when.
+    /// Reads in a row in which too few targets were healthy, and since when, for conditions that are watched.
     pub lows: Lows,
     /// Reads in a row in which the baseline served alone.
     pub serving: u32,
@@ -115,6 +117,12 @@ impl View {
 
 impl LaneView {
     fn account(&mut self, lane: &Lane, state: &LaneState, driven_since: Option<Timestamp>, now: Timestamp) {
+        // What was low before a condition is watched does not speak against it.
+        let watched: Vec<usize> = active_watches(lane, state)
+            .flat_map(|watch| &watch.conditions)
+            .filter_map(Condition::least_healthy)
+            .collect();
+        self.lows.retain(|least, _| watched.contains(least));
         let baking = state.cursor().filter(|place| {
             state.steps[*place].status == StepStatus::Started
                 && matches!(lane.steps[*place].what, What::Hold(Hold::Bake { .. }))
@@ -166,18 +174,31 @@ impl LaneView {
         self.deployments.insert(deployment.id.clone(), Fact { value: deployment, at });
     }
 
+    /// Takes in the group's deployments since the run's own.
+    pub fn saw_attempts(&mut self, attempts: Vec<Attempt>, at: Timestamp) {
+        for attempt in &attempts {
+            self.saw_deployment(attempt.deployment.clone(), at);
+        }
+        self.attempts = Some(Fact { value: attempts, at });
+    }
+
     /// Takes in the health of a target group.
     pub fn saw_health(&mut self, lane: &Lane, arn: &str, targets: Vec<TargetHealth>, at: Timestamp) {
         self.health.insert(arn.to_owned(), Fact { value: targets, at });
-        let (lows, serving) = match self.counted {
-            Some((when, lows, serving)) if when == at => (lows, serving),
-            Some(_) | None => (self.lows, self.serving),
+        let (lows, serving) = match &self.counted {
+            Some((when, lows, serving)) if *when == at => (lows.clone(), *serving),
+            Some(_) | None => (self.lows.clone(), self.serving),
         };
+        let least = lane.watches.iter().flat_map(|watch| &watch.conditions).filter_map(Condition::least_healthy);
+        let healthy = self.healthy();
+        self.lows = least
+            .filter(|least| healthy < *least)
+            .map(|least| {
+                let (count, since) = lows.get(&least).copied().unwrap_or((0, at));
+                (least, (count.saturating_add(1), since))
+            })
+            .collect();
         self.counted = Some((at, lows, serving));
-        let least = lane.watches.iter().flat_map(|watch| &watch.conditions).find_map(Condition::least_healthy);
-        let (count, since) = lows.unwrap_or((0, at));
-        let is_low = least.is_some_and(|least| self.healthy() < least);
-        self.lows = is_low.then_some((count.saturating_add(1), since));
         let is_alone = lane.fleet().is_some_and(|fleet| self.serves_alone(fleet));
         self.serving = if is_alone { serving.saturating_add(1) } else { 0 };
     }

@@ -10,7 +10,7 @@ use shipit::rehearsal::inproc::Gate;
 use super::stage::{PIPELINE, Stage};
 
 /// A text without what differs from run to run: ids, moments, lengths, and the widths of columns that follow from them.
-fn plain(text: &str) -> String {
+pub fn plain(text: &str) -> String {
     let parts = [
         (r"\bi-[0-9a-f]{17}\b", "i-…"),
         (r"\bd-[A-Z0-9]{9}\b", "d-…"),

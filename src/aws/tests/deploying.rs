@@ -30,6 +30,8 @@ async fn the_way_back_is_never_inherited_from_the_group() {
             revision: &revision,
             description: "",
             config: Some("CodeDeployDefault.OneAtATime"),
+            suspend: &[],
+            ignore_stop_failures: override_alarms,
             override_alarms,
             auto_rollback,
         };
@@ -40,6 +42,7 @@ async fn the_way_back_is_never_inherited_from_the_group() {
         assert_eq!((rollback.bool("enabled"), rollback.list("events").len()), (Some(auto_rollback), events));
         let alarms = made.get("overrideAlarmConfiguration").bool("enabled");
         assert_eq!(alarms, override_alarms.then_some(false));
+        assert_eq!(made.bool("ignoreApplicationStopFailures"), Some(override_alarms));
         assert_eq!(made.text("deploymentConfigName"), Some("CodeDeployDefault.OneAtATime"));
         let s3 = made.get("revision").get("s3Location");
         assert_eq!((s3.text("bundleType"), s3.text("version")), (Some("zip"), revision.version.as_deref()));
@@ -76,7 +79,7 @@ async fn a_stop_rolls_back_and_says_by_which_deployment() {
     assert_eq!(error.code.as_deref(), Some("DeploymentAlreadyCompletedException"));
     let error = stage.clients.resume(&first, Wait::Termination).await.unwrap_err();
     assert_eq!(error.code.as_deref(), Some("DeploymentAlreadyCompletedException"));
-    let seen = stage.clients.observe_fleet(&fleet(), &[]).await.unwrap();
+    let seen = stage.clients.observe_fleet(&fleet(), &[], None).await.unwrap();
     assert_eq!(seen.group.scaling_groups, [format!("CodeDeploy_storefront-web_{first}")]);
     assert_eq!(seen.baseline.unwrap().revision.key, "one.zip");
 }

@@ -13,11 +13,11 @@ fn fault(stage: &Stage, operation: &str, nth: u64, when: When, action: Action) {
 async fn an_unknown_group_is_named() {
     let stage = Stage::with_fleet().await;
     let unknown = FleetRef { deployment_group: "nope".into(), ..fleet() };
-    let error = stage.clients.observe_fleet(&unknown, &[]).await.unwrap_err();
+    let error = stage.clients.observe_fleet(&unknown, &[], None).await.unwrap_err();
     assert!(error.is_not_found());
     assert_eq!(error.message, "application `storefront` has no deployment group `nope` in ap-northeast-2");
     let unknown = FleetRef { application: "nope".into(), ..fleet() };
-    let error = stage.clients.observe_fleet(&unknown, &[]).await.unwrap_err();
+    let error = stage.clients.observe_fleet(&unknown, &[], None).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "codedeploy:GetDeploymentGroup said ApplicationDoesNotExistException: \
@@ -86,7 +86,9 @@ async fn the_guard_stands_before_every_attempt_that_changes_something() {
         revision: &revision,
         description: "",
         config: None,
-        override_alarms: true,
+        suspend: &[],
+            ignore_stop_failures: false,
+            override_alarms: true,
         auto_rollback: false,
     };
     let error = guarded.create(wanted).await.unwrap_err();

@@ -202,6 +202,8 @@ impl Stage {
             revision,
             description,
             config: None,
+            suspend: &[],
+            ignore_stop_failures: false,
             override_alarms: false,
             auto_rollback: true,
         };

@@ -4,7 +4,7 @@ use super::*;
 async fn a_fleet_that_was_never_deployed_to() {
     let stage = Stage::with_fleet().await;
     let before = stage.aws.calls().total();
-    let seen = stage.clients.observe_fleet(&fleet(), &[]).await.unwrap();
+    let seen = stage.clients.observe_fleet(&fleet(), &[], None).await.unwrap();
     let calls = stage.aws.calls().total() - before;
     assert!(calls <= 15, "{calls} calls: {:?}", stage.aws.calls().counts());
     assert_eq!(seen.group.ready, Some(("STOP_DEPLOYMENT".into(), 60)));
@@ -29,7 +29,7 @@ async fn a_fleet_that_was_never_deployed_to() {
 async fn what_serves_what_is_under_way_and_what_was_left_over() {
     let stage = Stage::with_fleet().await;
     let (first, revision) = stage.ship("one").await;
-    let seen = stage.clients.observe_fleet(&fleet(), &[]).await.unwrap();
+    let seen = stage.clients.observe_fleet(&fleet(), &[], None).await.unwrap();
     let live = seen.baseline.unwrap();
     assert_eq!((live.deployment, live.revision.clone(), live.bundle_exists), (first.clone(), revision, true));
     let green = format!("CodeDeploy_storefront-web_{first}");
@@ -40,26 +40,26 @@ async fn what_serves_what_is_under_way_and_what_was_left_over() {
 
     let second = stage.create(&stage.bundle("two").await, "by hand").await.unwrap();
     stage.until(&second, |it| it.status == Status::Ready).await;
-    let active = stage.clients.observe_fleet(&fleet(), &[]).await.unwrap().active.unwrap();
+    let active = stage.clients.observe_fleet(&fleet(), &[], None).await.unwrap().active.unwrap();
     assert_eq!((active.id.as_str(), active.status.as_str(), active.creator.as_str()), (&*second, "Ready", "user"));
     assert_eq!((active.description.as_str(), active.created.is_some()), ("by hand", true));
 
     stage.clients.stop(&second, false).await.unwrap();
     stage.until(&second, |it| it.status.has_ended()).await;
-    let seen = stage.clients.observe_fleet(&fleet(), &[]).await.unwrap();
+    let seen = stage.clients.observe_fleet(&fleet(), &[], None).await.unwrap();
     assert_eq!((seen.leftovers.clone(), seen.active), (vec![format!("CodeDeploy_storefront-web_{second}")], None));
     assert_eq!(seen.baseline.unwrap().deployment, first);
     stage.clients.delete_group(&seen.leftovers[0]).await.unwrap();
     stage.pass(600).await;
     stage.clients.delete_group(&seen.leftovers[0]).await.unwrap();
-    assert!(stage.clients.observe_fleet(&fleet(), &[]).await.unwrap().leftovers.is_empty());
+    assert!(stage.clients.observe_fleet(&fleet(), &[], None).await.unwrap().leftovers.is_empty());
 
     stage.clients.s3().delete_object().bucket("bundles").key(&live.revision.key).send().await.unwrap();
     assert!(stage.clients.bundle_exists(&live.revision).await.unwrap(), "its version is still there");
     let version = live.revision.version.clone();
     let call = stage.clients.s3().delete_object().bucket("bundles").key(&live.revision.key).set_version_id(version);
     call.send().await.unwrap();
-    assert!(!stage.clients.observe_fleet(&fleet(), &[]).await.unwrap().baseline.unwrap().bundle_exists);
+    assert!(!stage.clients.observe_fleet(&fleet(), &[], None).await.unwrap().baseline.unwrap().bundle_exists);
 }
 
 #[tokio::test(start_paused = true)]
@@ -73,14 +73,14 @@ async fn what_is_missing_is_left_out() {
     assert!(stage.clients.deployments(&names(&["d-NOTHING01"])).await.unwrap().is_empty());
     assert!(stage.clients.load_balancers(&[]).await.unwrap().is_empty());
     assert!(stage.clients.alarms(&[]).await.unwrap().is_empty());
-    assert_eq!(stage.clients.min_healthy("nope").await.unwrap(), None);
+    assert_eq!(stage.clients.hosts_config("nope").await.unwrap(), None);
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_else_uses_the_group() {
     let stage = Stage::with_fleet().await;
     stage.add_deployment_group("storefront-jobs");
-    let seen = stage.clients.observe_fleet(&fleet(), &[]).await.unwrap();
+    let seen = stage.clients.observe_fleet(&fleet(), &[], None).await.unwrap();
     assert_eq!(seen.shared_with, ["storefront-jobs"]);
 }
 
@@ -105,7 +105,7 @@ async fn alarms_of_the_conditions_and_of_the_group() {
     let wanted = ["errors".to_owned(), "missing".to_owned()];
     for (enabled, expected) in [(true, vec!["errors", "latency"]), (false, vec!["errors"])] {
         stage.call("codedeploy", "UpdateDeploymentGroup", &configuration(enabled));
-        let seen = stage.clients.observe_fleet(&fleet(), &wanted).await.unwrap();
+        let seen = stage.clients.observe_fleet(&fleet(), &wanted, None).await.unwrap();
         assert_eq!(seen.group.alarms_enabled, enabled);
         assert_eq!(seen.alarms.iter().map(|alarm| alarm.name.as_str()).collect::<Vec<_>>(), expected);
         assert_eq!((seen.alarms[0].state.as_str(), seen.alarms[0].window), ("INSUFFICIENT_DATA", Some((60, 2))));

@@ -99,11 +99,19 @@ fn named<'s>(root: &'s Json, map: &'s Json) -> Option<&'s Json> {
 fn variants<'s>(choice: &'s Json) -> Vec<(&'s str, &'s str, Option<&'s Json>)> {
     let variant = |one: &'s Json| {
         let meaning = one["description"].as_str().unwrap_or_default();
-        let keyed = one["properties"].as_object().and_then(|keyed| keyed.iter().next());
+        let is_its_own = |key: &str| one["required"].as_array().is_none_or(|keys| keys.iter().any(|it| it == key));
+        let keyed = one["properties"].as_object().and_then(|keyed| keyed.iter().find(|(key, _)| is_its_own(key)));
         match keyed {
             Some((key, settings)) => (key.as_str(), meaning, Some(settings)),
             None => (one["const"].as_str().unwrap_or_default(), meaning, None),
         }
     };
     choice["oneOf"].as_array().into_iter().flatten().map(variant).collect()
+}
+
+/// The variants beside which other keys may stand, each with its own key.
+fn besides(choice: &Json) -> Vec<(&Json, &str)> {
+    let with_others = |one: &&Json| one["properties"].as_object().is_some_and(|keys| keys.len() > 1);
+    let choices = choice["oneOf"].as_array().into_iter().flatten().filter(with_others);
+    choices.filter_map(|one| Some((one, one["required"][0].as_str()?))).collect()
 }

@@ -154,6 +154,7 @@ fn fleets() -> impl Generator<Value = Fleet> {
         state: if serves { "InService" } else { "Terminating" }.to_owned(),
         is_healthy: serves,
         template_version: None,
+        zone: String::new(),
     };
     prop::collection::vec(any::<bool>(), 1..30).prop_map(move |serving| {
         let mut fleet = sample::fleet();

@@ -35,6 +35,15 @@ impl Subject<'_> {
         )
     }
 
+    /// The command that makes a group fit for rolling.
+    pub(super) fn make_in_place(&self) -> String {
+        let option = match self.fleet.group.target_groups.as_slice() {
+            [] => "WITHOUT_TRAFFIC_CONTROL",
+            [..] => "WITH_TRAFFIC_CONTROL",
+        };
+        format!("{} --deployment-style deploymentType=IN_PLACE,deploymentOption={option}", self.update_group())
+    }
+
     /// The command that makes a group fit for blue/green. What fits already is sent as it is.
     pub(super) fn make_blue_green(&self) -> String {
         let group = &self.fleet.group;

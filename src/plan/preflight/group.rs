@@ -130,9 +130,12 @@ pub(super) fn keeps_blue_long_enough(subject: &Subject) -> Option<Refusal> {
 /// Instances that tags select would be neither copied nor replaced.
 pub(super) fn has_no_tag_filters(subject: &Subject) -> Option<Refusal> {
     subject.fleet.group.has_tag_filters.then(|| {
+        let these = match subject.rolling {
+            Some(_) => "a run that fails could not bring these back",
+            None => "these are neither copied nor replaced",
+        };
         let what = format!(
-            "{} selects instances by tags, too; these are neither copied nor replaced \
-             (Terraform: `ec2_tag_filter`, `ec2_tag_set`)",
+            "{} selects instances by tags, too; {these} (Terraform: `ec2_tag_filter`, `ec2_tag_set`)",
             subject.group_name()
         );
         let none = r#"--ec2-tag-filters '[]' --ec2-tag-set '{"ec2TagSetList":[]}'"#;
@@ -144,7 +147,7 @@ pub(super) fn has_no_tag_filters(subject: &Subject) -> Option<Refusal> {
 /// Without a floor one instance that gets traffic is a success, however many were left out.
 pub(super) fn keeps_a_floor(subject: &Subject) -> Option<Refusal> {
     let min = subject.fleet.min_healthy.as_ref()?;
-    if subject.blue_green.allow_partial || floor(100, min) != Some(0) {
+    if subject.blue_green.is_none_or(|it| it.allow_partial) || floor(100, min) != Some(0) {
         return None;
     }
     let what = format!(

@@ -18,9 +18,9 @@ pub(super) fn one_group_that_exists(subject: &Subject) -> Option<Refusal> {
     let group = subject.group_name();
     match subject.fleet.group.scaling_groups.as_slice() {
         [] => {
-            let what = format!(
-                "{group} names no Auto Scaling group, and there is nothing to copy (Terraform: `autoscaling_groups`)"
-            );
+            let why = if subject.rolling.is_some() { "no host to deploy to" } else { "nothing to copy" };
+            let what =
+                format!("{group} names no Auto Scaling group, and there is {why} (Terraform: `autoscaling_groups`)");
             Some(subject.refuse(what).fix(subject.update_group()))
         }
         [one] if subject.scaling_group().is_none() => {
@@ -32,8 +32,9 @@ pub(super) fn one_group_that_exists(subject: &Subject) -> Option<Refusal> {
         }
         [_] => None,
         several => {
+            let why = if subject.rolling.is_some() { "a fleet is one of them" } else { "only one can be copied" };
             let what = format!(
-                "{group} names {} Auto Scaling groups ({}); only one can be copied (Terraform: `autoscaling_groups`)",
+                "{group} names {} Auto Scaling groups ({}); {why} (Terraform: `autoscaling_groups`)",
                 several.len(),
                 several.join(", ")
             );
@@ -63,10 +64,11 @@ pub(super) fn some_instance_serves(subject: &Subject) -> Option<Refusal> {
     if group.instances.iter().any(|instance| instance.is_in_service()) {
         return None;
     }
-    let what = format!(
-        "the Auto Scaling group `{}` has no healthy instance in service; CodeDeploy makes green as large as that",
-        group.name
-    );
+    let why = match subject.rolling {
+        Some(_) => "CodeDeploy deploys to nothing else",
+        None => "CodeDeploy makes green as large as that",
+    };
+    let what = format!("the Auto Scaling group `{}` has no healthy instance in service; {why}", group.name);
     let wanted = group.sizes.1.max(1);
     Some(subject.refuse(what).fix(format!(
         "aws autoscaling set-desired-capacity --region {} --auto-scaling-group-name {} --desired-capacity {wanted}",

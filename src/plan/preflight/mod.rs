@@ -6,12 +6,14 @@ mod group;
 mod health;
 mod instances;
 mod note;
+mod rolling;
 mod traffic;
 
 use super::Intent;
 use crate::model::Name;
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{BlueGreen, Environment, FleetRef, Target};
+use crate::model::rolling::{Process, Rolling};
 
 pub(super) use note::notes;
 
@@ -51,7 +53,8 @@ pub(super) struct Subject<'a> {
     pub name: &'a Name,
     pub target: &'a Target,
     pub group: &'a FleetRef,
-    pub blue_green: &'a BlueGreen,
+    pub blue_green: Option<&'a BlueGreen>,
+    pub rolling: Option<(&'a Rolling, &'a [Process])>,
     pub fleet: &'a Fleet,
     pub environment: &'a Environment,
     pub intent: Intent,
@@ -70,8 +73,8 @@ impl Subject<'_> {
 
 type Rule = fn(&Subject) -> Option<Refusal>;
 
-/// What the strategy stands on, whichever way the run goes.
-const STRUCTURE: [Rule; 20] = [
+/// What blue/green stands on, whichever way the run goes.
+const BLUE_GREEN: [Rule; 20] = [
     group::no_deployment_is_active,
     group::is_for_servers,
     group::is_blue_green,
@@ -94,6 +97,26 @@ const STRUCTURE: [Rule; 20] = [
     traffic::nobody_else_is_registered,
 ];
 
+/// What rolling stands on.
+const ROLLING: [Rule; 16] = [
+    group::no_deployment_is_active,
+    group::is_for_servers,
+    rolling::is_in_place,
+    group::has_no_tag_filters,
+    rolling::config_is_for_hosts,
+    rolling::some_host_may_go,
+    instances::one_group_that_exists,
+    instances::group_is_not_shared,
+    instances::group_stays,
+    instances::some_instance_serves,
+    instances::no_warm_pool,
+    traffic::no_classic_balancer,
+    traffic::target_groups_exist,
+    traffic::only_application_balancers,
+    traffic::target_groups_are_used,
+    traffic::nobody_else_is_registered,
+];
+
 /// What is watched, and what a run could restore: asked on the way forward only.
 const FORWARD: [Rule; 6] = [
     health::baseline_can_be_deployed,
@@ -107,7 +130,8 @@ const FORWARD: [Rule; 6] = [
 /// Everything that stands in the way of changing a target.
 pub(super) fn refusals(subject: &Subject) -> Vec<Refusal> {
     let forward: &[Rule] = if subject.intent == Intent::Deploy { &FORWARD } else { &[] };
-    STRUCTURE.iter().chain(forward).filter_map(|rule| rule(subject)).collect()
+    let structure: &[Rule] = if subject.rolling.is_some() { &ROLLING } else { &BLUE_GREEN };
+    structure.iter().chain(forward).filter_map(|rule| rule(subject)).collect()
 }
 
 /// What stands in the way of saying that a target has nothing to change.

@@ -1,7 +1,7 @@
 //! What a person should know though nothing stands in the way.
 
-use super::Subject;
 use super::fix::quoted;
+use super::{Subject, rolling};
 use crate::model::observed::ScalingGroup;
 use crate::plan::timing::floor;
 use crate::plan::{Intent, fleet};
@@ -40,32 +40,34 @@ fn about_conditions(subject: &Subject) -> Vec<String> {
 fn about_the_fleet(subject: &Subject, group: &ScalingGroup) -> Vec<String> {
     let mut notes = Vec::new();
     let (fleet, name) = (subject.fleet, &group.name);
+    let is_rolling = subject.rolling.is_some();
     if fleet.baseline.is_none() {
-        notes.push(format!(
-            "nothing was deployed to {} yet: once blue is gone there is no way back",
-            subject.group_name()
-        ));
+        let when = if is_rolling { "" } else { "once blue is gone " };
+        notes.push(format!("nothing was deployed to {} yet: {when}there is no way back", subject.group_name()));
     }
     let (healthy, serving) =
         (fleet::healthy(fleet, group).len(), group.instances.iter().filter(|it| it.is_in_service()).count());
     if let Some(floor) =
-        fleet.min_healthy.as_ref().and_then(|min| floor(serving, min)).filter(|floor| *floor >= serving)
+        fleet.min_healthy.as_ref().and_then(|min| floor(serving, min)).filter(|floor| !is_rolling && *floor >= serving)
     {
         let config = &fleet.group.config;
         notes.push(format!(
             "{config} wants {floor} hosts healthy at any time, and there are {serving}: CodeDeploy may refuse"
         ));
     }
-    if healthy < serving {
+    if healthy < serving && !fleet.target_groups.is_empty() {
         notes.push(format!("only {healthy} of {serving} instances in service are healthy in their target groups now"));
     }
-    if !group.hooks.is_empty() {
+    if is_rolling {
+        notes.extend(rolling::notes(subject, group));
+    }
+    if !group.hooks.is_empty() && !is_rolling {
         let hooks = group.hooks.join(", ");
         notes.push(format!(
             "lifecycle hooks of `{name}` that CodeDeploy may not copy: {hooks}; the run stops before traffic then"
         ));
     }
-    if !group.suspended.is_empty() {
+    if !group.suspended.is_empty() && !is_rolling {
         notes.push(format!("processes suspended in `{name}` are not in the copy: {}", group.suspended.join(", ")));
     }
     for leftover in &fleet.leftovers {

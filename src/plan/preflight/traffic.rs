@@ -23,7 +23,8 @@ fn use_target_group(subject: &Subject, name: &str) -> String {
 pub(super) fn target_groups_exist(subject: &Subject) -> Option<Refusal> {
     let group = &subject.fleet.group;
     if group.target_groups.is_empty() {
-        if !group.classic_balancers.is_empty() {
+        // Hosts in place need none; a note says what that means.
+        if !group.classic_balancers.is_empty() || subject.rolling.is_some() {
             return None;
         }
         let what = format!(

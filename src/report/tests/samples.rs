@@ -85,6 +85,7 @@ fn lane(steps: Vec<Step>) -> Lane {
             state: "InService".to_owned(),
             is_healthy: true,
             template_version: None,
+            zone: String::new(),
         })
         .collect();
     let http = HttpCondition {
@@ -122,6 +123,7 @@ fn lane(steps: Vec<Step>) -> Lane {
                 redeploy: Period::minutes(12),
                 min_healthy: Some(MinHealthy { kind: "FLEET_PERCENT".to_owned(), value: 50 }),
             },
+            rolling: None,
         }),
         steps,
         watches: vec![Watch {

@@ -5,7 +5,7 @@ use super::{Deciding, Stop};
 use crate::event::record::{Outcome, Record, Side};
 use crate::plan::Lane;
 use crate::run::restore::restore;
-use crate::run::settle::Advance;
+use crate::run::settle::{Advance, Known};
 use crate::run::state::{LaneState, StepState, StepStatus};
 
 impl Deciding<'_> {
@@ -35,7 +35,8 @@ impl Deciding<'_> {
                 continue;
             }
             let step = lane.restore();
-            let advance = restore(lane, &self.state.lanes[place], &step_state, &self.view.lanes[place], self.now);
+            let (state, view) = (&self.state.lanes[place], &self.view.lanes[place]);
+            let advance = restore(lane, Known { state, step: &step_state, view, now: self.now });
             let over = way_back_over_limit(&step, step_state.started.max(later), self.state.driven_since, self.now);
             let advance = match (advance, over) {
                 (Advance::Wait(..) | Advance::Call(_), Some(over)) => over,

@@ -82,7 +82,8 @@ impl Deciding<'_> {
         let is_watched = active_watches(lane, &self.state.lanes[place]).next().is_some();
         let lane_state = &self.state.lanes[place];
         let deployment = lane_state.deployment.as_ref().and_then(|id| self.view.lanes[place].deployment(id));
-        if !is_watched && deployment.is_some_and(|it| it.status == Status::Succeeded) {
+        let is_copied = lane.fleet().is_some_and(|fleet| fleet.rolling.is_none());
+        if is_copied && !is_watched && deployment.is_some_and(|it| it.status == Status::Succeeded) {
             return Advance::Done("blue is gone already".to_owned());
         }
         let count = (usize::try_from(seconds).unwrap_or(0), usize::try_from(watched.as_seconds()).unwrap_or(0));
@@ -101,8 +102,8 @@ impl Deciding<'_> {
         let state = &self.state.lanes[place];
         let well = match (active_watches(lane, state).next(), &lane.on) {
             (Some(_), _) => "seconds watched, nothing failed",
-            (None, On::Fleet(_)) => "seconds that blue is kept",
-            (None, On::Function(_)) => "seconds; nothing is watched",
+            (None, On::Fleet(fleet)) if fleet.rolling.is_none() => "seconds that blue is kept",
+            (None, On::Fleet(_) | On::Function(_)) => "seconds; nothing is watched",
         };
         let judged = self.judging(lane, place, state).all();
         let undecided = judged.iter().find_map(|it| match &it.verdict {

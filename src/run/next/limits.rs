@@ -71,6 +71,11 @@ pub(super) fn over_limit(
         What::Hold(Hold::Bake { .. }) => {
             is_over(started.max(driven_since.unwrap_or(started)), step.limit, now).then(|| took_longer(step))
         }
+        // The release is live and was watched: that CodeDeploy takes its time with the old fleet says nothing against it.
+        What::Act(Action::Finish) if is_over(started, step.limit, now) => {
+            let id = state.deployment.as_deref().unwrap_or("the deployment");
+            Some(Advance::Done(format!("the release is live; {id} did not end within {}: look at it", step.limit)))
+        }
         // The release is live, and old versions do no harm.
         What::Act(Action::PruneVersions { .. }) if is_over(started, step.limit, now) => {
             Some(Advance::Done(format!("old versions are left: pruning took longer than {}", step.limit)))

@@ -98,6 +98,7 @@ pub fn deployment(status: Status) -> Deployment {
         overview: None,
         is_waiting_to_terminate: false,
         messages: Vec::new(),
+        revision: None,
     }
 }
 

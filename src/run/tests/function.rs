@@ -9,7 +9,7 @@ use crate::model::lambda::{Alias, Code, LATEST, Settings};
 use crate::plan::sample::{function, function_plan, function_target, name};
 use crate::plan::{Plan, StepId};
 use crate::run::restore::restore;
-use crate::run::settle::settle;
+use crate::run::settle::{Known, settle};
 use crate::run::view::{Fact, LaneView};
 
 fn plan() -> Plan {
@@ -50,7 +50,7 @@ fn next(step: &str, more: &[(i64, Record)], view: &LaneView, now: i64) -> String
     let state = state(&plan, &records);
     let place = lane.place(&StepId::from(step)).unwrap();
     let crate::plan::What::Act(action) = &lane.steps[place].what else { panic!("{step} is a hold") };
-    told(&settle(action, lane, &state.lanes[0], &state.lanes[0].steps[place], view, at(now)))
+    told(&settle(action, lane, Known { state: &state.lanes[0], step: &state.lanes[0].steps[place], view, now: at(now) }))
 }
 
 fn back(records: &[(i64, Record)], view: &LaneView, now: i64) -> String {
@@ -60,7 +60,7 @@ fn back(records: &[(i64, Record)], view: &LaneView, now: i64) -> String {
     let mut records = records.to_vec();
     records.insert(records.iter().take_while(|(at, _)| *at <= 50).count(), (50, began));
     let state = state(&plan, &records);
-    told(&restore(lane, &state.lanes[0], state.lanes[0].restore.as_ref().unwrap(), view, at(now)))
+    told(&restore(lane, Known { state: &state.lanes[0], step: state.lanes[0].restore.as_ref().unwrap(), view, now: at(now) }))
 }
 
 fn code(letter: char, update: &str, revision: &str) -> Code {
@@ -119,14 +119,8 @@ fn a_version_is_published_of_what_was_planned_and_waited_for() {
     let lane = &plan.waves[0].lanes[0];
     let told_of = |view: &LaneView| {
         let state = state(&plan, &[(5, of_thumbs(super::fixture::done("update"))), (10, started("publish"))]);
-        told(&settle(
-            &crate::plan::Action::PublishVersion,
-            lane,
-            &state.lanes[0],
-            &state.lanes[0].steps[1],
-            view,
-            at(12),
-        ))
+        let known = Known { state: &state.lanes[0], step: &state.lanes[0].steps[1], view, now: at(12) };
+        told(&settle(&crate::plan::Action::PublishVersion, lane, known))
     };
     assert_eq!(told_of(&with_code(LATEST, code('b', "Successful", "r2"), 11)), "call publish a version");
     assert_eq!(

@@ -29,6 +29,7 @@ fn short(read: &Read) -> String {
         Read::Health(arn) => arn.clone(),
         Read::Scaling(name) | Read::Alarm(name) => name.clone(),
         Read::Group => "group".to_owned(),
+        Read::Attempts(_) => "attempts".to_owned(),
         Read::Probe(place) => format!("probe {place}"),
         Read::Code(version) => format!("code {version}"),
         Read::Alias => "alias".to_owned(),

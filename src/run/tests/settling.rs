@@ -6,7 +6,7 @@ use super::fixture::{
 use crate::event::record::Record;
 use crate::model::facts::{Deployment, Overview, Status};
 use crate::plan::Action;
-use crate::run::settle::settle;
+use crate::run::settle::{Known, settle};
 use crate::run::view::{Fact, LaneView};
 
 fn view_of(deployment: Deployment) -> LaneView {
@@ -20,7 +20,7 @@ fn next(action: &Action, view: &LaneView, records: &[(i64, Record)]) -> String {
     let (plan, lane) = (plan(), lane());
     let state = state(&plan, records);
     let step = &state.lanes[0].steps[if *action == Action::Create { 0 } else { 2 }];
-    told(&settle(action, &lane, &state.lanes[0], step, view, at(100)))
+    told(&settle(action, &lane, Known { state: &state.lanes[0], step, view, now: at(100) }))
 }
 
 #[test]

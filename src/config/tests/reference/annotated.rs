@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Row, named, resolved, rows, variants};
+use super::{Row, besides, named, resolved, rows, variants};
 
 const INTRODUCTION: &str = "\
 # yaml-language-server: $schema=../docs/pipeline.schema.json
@@ -72,6 +72,12 @@ fn entry(root: &Json, row: &Row<'_>, indent: usize, text: &mut String) {
             let mut own = String::new();
             comment(&format!("Or instead of `{first}`:"), indent + 2, &mut own);
             settings.iter().for_each(|settings| variant(root, (other, meaning, settings), indent + 2, &mut own));
+            for (choice, _) in besides(row.target).iter().filter(|(_, key)| key == other) {
+                for row in rows(root, choice).iter().filter(|row| row.key != *other) {
+                    comment(&said(row), indent + 2, &mut own);
+                    entry(root, row, indent + 2, &mut own);
+                }
+            }
             *text += &commented(&own, indent + 2);
         }
     } else {

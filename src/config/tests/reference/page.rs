@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::{Row, named, resolved, rows, variants};
+use super::{Row, besides, named, resolved, rows, variants};
 
 const INTRODUCTION: &str = "\
 <!-- Made from the types in src/model/pipeline.rs; change them, and run `UPDATE=1 cargo test --lib config`. -->
@@ -71,9 +71,15 @@ fn section(root: &Json, map: &Json, path: &str, page: &mut String) {
     if let Some(meaning) = map["description"].as_str() {
         *page += &format!("{meaning}\n\n");
     }
+    table(root, map, "", page);
+    for row in rows(root, map) {
+        inner(root, &row, path, page);
+    }
+}
+
+fn table(root: &Json, map: &Json, without: &str, page: &mut String) {
     *page += "| Key | Meaning | Value | Default |\n|---|---|---|---|\n";
-    let rows = rows(root, map);
-    for row in &rows {
+    for row in rows(root, map).iter().filter(|row| row.key != without) {
         let instead = row.instead().map(|key| format!(" Instead of `{key}`.")).unwrap_or_default();
         let default = match row.default() {
             _ if row.is_required => "required".to_owned(),
@@ -84,9 +90,6 @@ fn section(root: &Json, map: &Json, path: &str, page: &mut String) {
         *page += &format!("| `{}` | {meaning}{instead} | {} | {default} |\n", row.key, value(root, row.field));
     }
     *page += "\n";
-    for row in rows {
-        inner(root, &row, path, page);
-    }
 }
 
 fn inner(root: &Json, row: &Row<'_>, path: &str, page: &mut String) {
@@ -105,6 +108,10 @@ fn inner(root: &Json, row: &Row<'_>, path: &str, page: &mut String) {
             section(root, map, &format!("{path}.{key}"), page);
         }
     }
+    for (choice, key) in besides(row.target) {
+        *page += &format!("Beside `{path}.{key}`:\n\n");
+        table(root, choice, key, page);
+    }
 }
 
 /// What a value looks like.
@@ -114,6 +121,7 @@ fn value(root: &Json, field: &Json) -> String {
     match (target["type"].as_str(), target["format"].as_str()) {
         (_, Some("period")) => "a time: `5m`".to_owned(),
         (_, Some("percent")) => "a share: `90%`".to_owned(),
+        (_, Some("hosts")) => "a share or a count: `75%`, `3`".to_owned(),
         (_, Some("name")) => "a name: lower-case letters, digits, single dashes".to_owned(),
         (_, Some("overrides")) => "a map".to_owned(),
         (Some("boolean"), _) => "`true` or `false`".to_owned(),

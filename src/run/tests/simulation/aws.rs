@@ -100,10 +100,10 @@ impl Site {
         &self.lane
     }
 
-    /// The deployment of a mark, once it is listed.
-    pub fn find(&self, mark: &str, now: i64) -> Option<String> {
-        let found = self.deployments.iter().find(|dep| dep.mark == mark && dep.created + 10 <= now);
-        found.map(|dep| dep.id.clone())
+    /// The deployment of a mark that is not known yet, once it is listed.
+    pub fn find(&self, mark: &str, known: &[&String], now: i64) -> Option<String> {
+        let is_it = |dep: &&Dep| dep.mark == mark && dep.created + 10 <= now && !known.contains(&&dep.id);
+        self.deployments.iter().find(is_it).map(|dep| dep.id.clone())
     }
 
     pub fn active(&self) -> Option<&Dep> {
@@ -285,6 +285,7 @@ impl Site {
             state: "InService".into(),
             is_healthy: true,
             template_version: None,
+            zone: String::new(),
         };
         Some(ScalingGroup {
             name: name.to_owned(),

@@ -178,7 +178,9 @@ impl Simulation {
         match &planned.call {
             Call::Create | Call::Redeploy => {
                 let mark = format!("shipit:{step}");
-                if let Some(id) = site.find(&mark, now) {
+                let lane = &self.state.lanes[planned.lane];
+                let known: Vec<&String> = lane.deployment.iter().chain(&lane.redeployment).collect();
+                if let Some(id) = site.find(&mark, &known, now) {
                     return seen(&step.0, id);
                 }
                 match site.active().cloned() {
@@ -190,8 +192,8 @@ impl Simulation {
                     }
                 }
             }
-            Call::Find => site.find("shipit:create", now).map_or_else(Vec::new, |id| seen("create", id)),
-            Call::Compare => vec![Record::StepDone { target, step, note: "the same".into() }],
+            Call::Find => site.find("shipit:create", &[], now).map_or_else(Vec::new, |id| seen("create", id)),
+            Call::Compare | Call::EnsureConfig => vec![Record::StepDone { target, step, note: "the same".into() }],
             Call::MoveTraffic(id) => {
                 site.go_on(id, Phase::Ready, now, rng);
                 Vec::new()
@@ -282,6 +284,7 @@ impl Simulation {
                 let value = site.read_group(&name);
                 view.scaling.insert(name, Fact { value, at: at(now) });
             }
+            Read::Attempts(_) => view.saw_attempts(Vec::new(), at(now)),
             Read::Group => view.named = Some(Fact { value: vec![site.named.clone()], at: at(now) }),
             Read::Alarm(name) => {
                 let alarm =
@@ -386,7 +389,7 @@ impl Simulation {
             Call::MoveTraffic(id) | Call::LetBlueGo(id) => {
                 self.sites[planned.lane].forward().is_some_and(|it| it.id == *id)
             }
-            Call::Create => true,
+            Call::Create | Call::EnsureConfig => true,
             Call::Compare
             | Call::Find
             | Call::Stop(_)

@@ -113,6 +113,7 @@ impl FunctionSite {
             }
             Call::CreateAlias { .. }
             | Call::Create
+            | Call::EnsureConfig
             | Call::Compare
             | Call::MoveTraffic(_)
             | Call::LetBlueGo(_)
