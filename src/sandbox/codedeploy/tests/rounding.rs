@@ -153,6 +153,7 @@ fn seen(play: &Play, id: &str) -> Vec<usize> {
 #[tokio::test(start_paused = true)]
 async fn deployments_go_in_these_batches() {
     let play = twelve().await;
+    play.object("bare", &[("appspec.yml", "version: 0.0\nos: linux\n")]);
     for count in 0..=12 {
         let minimum = doc! { "type" => "HOST_COUNT", "value" => count };
         let input = doc! { "deploymentConfigName" => format!("count-{count}"), "minimumHealthyHosts" => minimum };
@@ -169,13 +170,11 @@ async fn deployments_go_in_these_batches() {
         let predefined = [("AllAtOnce", 0), ("HalfAtATime", floor(hosts, 50)), ("OneAtATime", hosts - 1)];
         let predefined = predefined.map(|(name, floor)| (format!("CodeDeployDefault.{name}"), floor));
         for (config, floor) in counts.chain(percents).chain(predefined) {
-            // The files of the other groups are in the way.
-            let members = doc! {
-                "deploymentGroupName" => format!("of-{hosts}"), "deploymentConfigName" => &config,
-                "fileExistsBehavior" => "OVERWRITE",
-            };
-            let id = play.deploy("v1", members);
-            play.pass(300).await;
+            let members = doc! { "deploymentGroupName" => format!("of-{hosts}"), "deploymentConfigName" => &config };
+            let id = play.deploy("bare", members);
+            while ["Created", "InProgress"].contains(&play.status(&id).as_str()) {
+                play.pass(5).await;
+            }
             let expected = batches(hosts, floor);
             if expected.is_empty() {
                 assert_eq!(play.why(&id).0, "HEALTH_CONSTRAINTS_INVALID", "{config} of {hosts}");
