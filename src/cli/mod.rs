@@ -7,6 +7,7 @@ mod abort;
 mod args;
 mod around;
 mod ci;
+mod claims;
 mod deploy;
 mod drive;
 mod ended;
