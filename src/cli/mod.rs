@@ -8,6 +8,7 @@ mod args;
 mod around;
 mod ci;
 mod claims;
+mod clock;
 mod deploy;
 mod drive;
 mod ended;

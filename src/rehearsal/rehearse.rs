@@ -78,11 +78,16 @@ pub async fn rehearse(
         say(&format!("this machine is busy: the world lives {speed} times as fast as the wall clock, not faster"));
     }
     let program = rehearsal.program.clone();
-    let served = Served::start(Place { program, directory: None, port: 0, speed }).await?;
+    let served =
+        Served::start(Place { program, directory: None, port: 0, speed, keeps_pace: rehearsal.speed.is_none() })
+            .await?;
     let done = tokio::select! {
         document = in_world(rehearsal, &served, &baseline, &candidate, say) => document.map(Some),
         _ = interrupt.changed() => Ok(None),
     };
+    if served.slowest() < speed {
+        say(&format!("this machine could not always follow: the world slowed to {:.0} times", served.slowest()));
+    }
     served.stop().await;
     done
 }
@@ -133,7 +138,7 @@ async fn in_world(
         routes,
         route_back,
         tally: &tally,
-        speed: served.clock.speed(),
+        clock: served.clock,
         faults_hit: served.sandbox.faults_hit() + shipped.kills + losses,
         aws_calls: served.sandbox.calls(&user.access_key_id),
     }))
