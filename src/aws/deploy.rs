@@ -69,8 +69,8 @@ impl Clients {
         }
         if !wanted.suspend.is_empty() {
             let processes = wanted.suspend.iter().map(|it| AutoScalingGroupProcess::from(it.to_string().as_str()));
-            let options = Ec2DeploymentOptions::builder()
-                .set_auto_scaling_group_processes_to_suspend(Some(processes.collect()));
+            let options =
+                Ec2DeploymentOptions::builder().set_auto_scaling_group_processes_to_suspend(Some(processes.collect()));
             call = call.ec2_deployment_options(options.build());
         }
         if wanted.override_alarms {

@@ -247,7 +247,11 @@ fn rolling(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
         }
         (Some(_), None) if rolling.zones.is_some() => {
             let message = "`zones` goes with `min_healthy`; a `config` has its own".to_owned();
-            found.say(&settings.then(&[Key("zones")]), message, "remove `zones`, or write `min_healthy` instead of `config`");
+            found.say(
+                &settings.then(&[Key("zones")]),
+                message,
+                "remove `zones`, or write `min_healthy` instead of `config`",
+            );
         }
         (Some(_), None) | (None, Some(_)) => {}
     }

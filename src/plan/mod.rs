@@ -20,9 +20,9 @@ use crate::model::function::{Expect, FunctionRef};
 use crate::model::metric::OnUndecided;
 use crate::model::observed::{Baseline, MinHealthy, ScalingGroup};
 pub use crate::model::pipeline::RollbackScope;
-pub use rolling::OnRolling;
 use crate::model::pipeline::{FleetRef, Store};
 use crate::model::{Name, Percent, Period, Release, Revision};
+pub use rolling::OnRolling;
 
 /// The plan of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::fleet::{act, baseline, hold, probes_and_alarms, targets_stay};
 use super::preflight::Subject;
 use super::timing::{Length, Pace, Past, floor};
-use super::{Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Step, StepId, Watch, WayBack, What};
+use super::{Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Step, StepId, Watch, WayBack};
 use crate::model::condition::Condition;
 use crate::model::observed::{Fleet, HostsConfig, MinHealthy, ScalingGroup, Zones};
 use crate::model::pipeline::TargetsHealth;
@@ -241,7 +241,6 @@ fn while_it_rolls(targets: &TargetsHealth, baseline: &FleetBaseline, batches: &B
     let hundredths = u32::try_from(least * 10_000 / before).unwrap_or(10_000);
     Some(targets_stay(TargetsHealth { healthy: Percent::of(hundredths) }, baseline))
 }
-
 
 #[cfg(test)]
 mod tests;

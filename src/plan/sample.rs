@@ -14,10 +14,10 @@ use crate::model::observed::{
     Alarm, Baseline, Caller, Fleet, Group, Instance, Listener, LoadBalancer, MinHealthy, ScalingGroup, TargetGroup,
     TargetHealth,
 };
-use crate::model::rolling::{Process, Rolling};
 use crate::model::pipeline::{
     Artifact, BlueGreen, Environment, FleetRef, Health, Overrides, Promote, Store, Strategy, Target, TargetsHealth,
 };
+use crate::model::rolling::{Process, Rolling};
 use crate::model::{Name, Percent, Period, Pipeline, Release, Revision};
 
 /// A name.

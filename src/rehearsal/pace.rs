@@ -59,9 +59,10 @@ fn length(target: &Target) -> f64 {
     match &target.strategy {
         Strategy::BlueGreen(strategy) => WORLD_SECONDS + bake + seconds(strategy.keep_blue),
         Strategy::Rolling { rolling, .. } => {
-            let zones = rolling.zones.as_ref().map_or(Period::default(), |zones| {
-                zones.monitor + zones.first_zone_monitor.unwrap_or(zones.monitor)
-            });
+            let zones = rolling
+                .zones
+                .as_ref()
+                .map_or(Period::default(), |zones| zones.monitor + zones.first_zone_monitor.unwrap_or(zones.monitor));
             BATCH_SECONDS * batches(rolling) + seconds(zones) + bake
         }
         Strategy::Canary(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => {
@@ -69,10 +70,9 @@ fn length(target: &Target) -> f64 {
             #[allow(clippy::cast_precision_loss)] // at most 100 steps
             let count = match &target.strategy {
                 Strategy::Canary(canary) => canary.weights().count() as f64,
-                Strategy::BlueGreen(_)
-                | Strategy::Rolling { .. }
-                | Strategy::Linear(_)
-                | Strategy::AllAtOnce(_) => (1.0 / first).ceil() - 1.0,
+                Strategy::BlueGreen(_) | Strategy::Rolling { .. } | Strategy::Linear(_) | Strategy::AllAtOnce(_) => {
+                    (1.0 / first).ceil() - 1.0
+                }
             };
             FUNCTION_SECONDS + every * count + bake
         }

@@ -242,9 +242,14 @@ pub fn occupied(other: &Deployment, region: &str) -> Cause {
 }
 
 /// A condition became false: the numbers, the other verdicts of that moment, and where to look.
-pub fn condition_failed(condition: &Condition, why: &str, lane: &Lane, view: &LaneView, now: jiff::Timestamp) -> Cause {
-    let all = lane.watches.iter().flat_map(|watch| &watch.conditions);
-    let others = all.filter(|other| *other != condition).map(|other| match judge(other, lane, view, now) {
+pub fn condition_failed(
+    condition: &Condition,
+    why: &str,
+    (lane, watched): (&Lane, &[&Condition]),
+    view: &LaneView,
+    now: jiff::Timestamp,
+) -> Cause {
+    let others = watched.iter().filter(|other| **other != condition).map(|other| match judge(other, lane, view, now) {
         Verdict::Pass(why) => format!("{} passes: {why}", other.label()),
         Verdict::Fail(why) => format!("{} fails: {why}", other.label()),
         Verdict::Undecided(why) => format!("{} is undecided: {why}", other.label()),

@@ -3,7 +3,6 @@
 //! Every move of the alias carries the revision id under which it was seen, so that nobody's change is overwritten. What
 //! this run has not left and does not want is somebody else's.
 
-
 use super::settle::{Advance, Call, Known, call_or_wait, misplaced};
 use super::state::{LaneState, StepState, StepStatus};
 use super::view::LaneView;

@@ -16,6 +16,7 @@ use super::view::View;
 use crate::event::Progress;
 use crate::event::decision::Decision;
 use crate::event::record::{Cause, Outcome, Record, Side};
+use crate::model::condition::Condition;
 use crate::plan::{Hold, Lane, Plan, RollbackScope, Step, StepId, Wave, What};
 use limits::{ended_behind_our_back, over_limit};
 
@@ -245,6 +246,7 @@ impl<'a> Deciding<'a> {
         let mut failed = None;
         let state = self.state.lanes[place].clone();
         let judged = self.judging(lane, place, &state).all();
+        let watched: Vec<&Condition> = judged.iter().map(|it| it.condition).collect();
         for Judged { condition, verdict, is_for_a_person } in judged {
             let label = condition.label();
             let known = self.state.lanes[place].verdicts.get(&label).map(|(word, _)| word.clone());
@@ -257,7 +259,7 @@ impl<'a> Deciding<'a> {
             }
             if let Verdict::Fail(why) = verdict {
                 let view = &self.view.lanes[place];
-                failed.get_or_insert_with(|| condition_failed(condition, &why, lane, view, self.now));
+                failed.get_or_insert_with(|| condition_failed(condition, &why, (lane, &watched), view, self.now));
             }
         }
         if let Some(cause) = failed {

@@ -4,12 +4,11 @@
 //! a person in the console), CodeDeploy goes back and this follows. Only where no rollback exists does shipit deploy the
 //! baseline again.
 
-
 use super::explain::why_it_ended;
-use super::{function, rolling};
 use super::settle::{Advance, Call, Known, call_or_wait};
 use super::state::StepState;
 use super::view::LaneView;
+use super::{function, rolling};
 use crate::event::record::{Cause, Side};
 use crate::model::facts::{Deployment, Status};
 use crate::model::observed::ScalingGroup;

@@ -157,7 +157,11 @@ fn still_suspended(fleet: &OnFleet, group: &ScalingGroup) -> String {
     }
     let name = &group.name;
     let command = "aws autoscaling resume-processes --auto-scaling-group-name";
-    format!("; CodeDeploy did not resume {}: {command} {name} --scaling-processes {}", still.join(", "), still.join(" "))
+    format!(
+        "; CodeDeploy did not resume {}: {command} {name} --scaling-processes {}",
+        still.join(", "),
+        still.join(" ")
+    )
 }
 
 /// What the way back still needs: a rollback of CodeDeploy's own is followed; where there is none, or it did not bring all

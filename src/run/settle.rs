@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 
 use super::explain::why_it_ended;
-use super::{function, rolling};
 use super::state::{LaneState, StepState};
 use super::view::LaneView;
+use super::{function, rolling};
 use crate::event::record::{Cause, Side};
 use crate::model::Percent;
 use crate::model::facts::{Deployment, Overview, Status};

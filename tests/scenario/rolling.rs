@@ -1,9 +1,12 @@
 //! A fleet whose own hosts get the release.
 
+use shipit::sandbox::doc::doc;
+
+use super::cuts::{Blade, Cut};
 use super::stage::{PIPELINE, Stage};
 
 /// Half of the hosts at a time, under a configuration that is made.
-fn pipeline() -> String {
+pub fn pipeline() -> String {
     rolling("{ min_healthy: 50% }, suspend: [AZRebalance]")
 }
 
@@ -65,7 +68,13 @@ async fn hosts_get_the_release_a_few_at_a_time() {
     ");
     let said = stage.shipit("deploy shop.yml --release two").await;
     assert_eq!(said.code, 0, "{}{}", said.err, said.out);
-    insta::assert_snapshot!(said.out, @"");
+    insta::assert_snapshot!(said.out, @r"
+    ✓ succeeded after 8m33s: release two is live in production
+      traffic   web: two serves all of it
+      changed   web: bundle 05525cee → two
+      next      shipit status shop.yml -e production     # what is live now
+                shipit rollback shop.yml -e production   # back to bundle 05525cee
+    ");
     let picture = stage.picture().await;
     assert_eq!(picture, "live two on 4, 2 deployments: Succeeded by user, Succeeded by user; 1 group");
     // What is made stays for the next release, which finds nothing to change or goes on with it.
@@ -84,38 +93,198 @@ async fn a_failing_hook_is_taken_back_by_codedeploy() {
     let said = stage.shipit("deploy shop.yml --release two").await;
     assert_eq!(said.code, 20, "{}{}", said.err, said.out);
     insta::assert_snapshot!(super::telling::plain(&said.out), @r"
-    ↺ rolled back after 1m: codedeploy:CreateDeployment said InvalidInputException:
-      Suspending processes is not part of this sandbox
-      where  web, step create: AWS refused the call
+    ↺ rolled back after LONG: ValidateService failed on i-…:
+      hook.sh failed with exit code 1
+      where  web, step create, deployment d-…: CodeDeploy stopped it
       traffic  web: bundle 05525cee serves all of it again; two had some from
                 TIME until TIME at the latest
+      help  look at the end of its log below; run the script by hand on a host
+                of that kind
+      link  https://ap-northeast-2.console.aws.amazon.com/codesuite/codedeploy/deployments/d-…?region=ap-northeast-2
       next  shipit show RUN shop.yml -e production
                   # the whole story
                 shipit deploy shop.yml -e production
                   # again, once the cause is gone
+
+      deployment d-… ended as Failed: HEALTH_CONSTRAINTS: The overall
+        deployment failed because too many individual instances failed deployment,
+        too few healthy instances are available for deployment, or some instances in
+        your deployment group are experiencing problems.
+      4 hosts: 2 failed, 2 not tried; the deployment configuration wants at least 2
+        of 4 (50 %) healthy
+      i-…, i-…: ValidateService: hook.sh failed with
+        exit code 1
+          LifecycleEvent - ValidateService
+          Script - hook.sh
+          all of it while the host lives: /opt/codedeploy-agent/deployment-root/*/d-…/logs/scripts.log
     ");
     let picture = stage.picture().await;
-    assert_eq!(picture, "live baseline on 4, 3 deployments: Succeeded by user, Failed by user, Succeeded by codeDeployRollback; 1 group");
+    assert_eq!(
+        picture,
+        "live baseline on 4, 3 deployments: Succeeded by user, Failed by user, Succeeded by codeDeployRollback; 1 group"
+    );
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_red_alarm_stops_the_roll_and_brings_the_hosts_back() {
-    let stage = Stage::new(&pipeline()).await;
+    let stage = Stage::new(&rolling("{ config: CodeDeployDefault.OneAtATime }")).await;
     stage.traffic(20);
     stage.release("two", "errors: 100\n");
     let said = stage.shipit("deploy shop.yml --release two").await;
     assert_eq!(said.code, 20, "{}{}", said.err, said.out);
     insta::assert_snapshot!(super::telling::plain(&said.out), @r"
-    ↺ rolled back after 1m: codedeploy:CreateDeployment said InvalidInputException:
-      Suspending processes is not part of this sandbox
-      where  web, step create: AWS refused the call
+    ↺ rolled back after LONG: alarm shop-5xx: Threshold Crossed: 1 datapoint [N
+      (21/11/26 09:02:00)] was greater than or equal to the threshold (5.0).
+      where  web, step create, deployment d-…: a condition that shipit
+                watches
       traffic  web: bundle 05525cee serves all of it again; two had some from
                 TIME until TIME at the latest
+      help  look at the alarm's graph from the moment on at which the new
+                release had users
+      link  https://ap-northeast-2.console.aws.amazon.com/codesuite/codedeploy/deployments/d-…?region=ap-northeast-2
       next  shipit show RUN shop.yml -e production
                   # the whole story
                 shipit deploy shop.yml -e production
                   # again, once the cause is gone
+
+      targets ≥ 50% passes: 2 healthy, at least 2 needed
+      http /healthz passes: answers
+      targets ≥ 90% is undecided: 2 healthy, 4 needed; for 0 s
     ");
     let picture = stage.picture().await;
-    assert_eq!(picture, "live baseline on 4, 3 deployments: Succeeded by user, Stopped by user, Succeeded by codeDeployRollback; 1 group");
+    assert_eq!(
+        picture,
+        "live baseline on 4, 3 deployments: Succeeded by user, Stopped by user, Succeeded by codeDeployRollback; 1 group"
+    );
+}
+
+/// CodeDeploy calls it a success when the last host fails: who ships does not.
+#[tokio::test(start_paused = true)]
+async fn a_success_without_its_last_host_is_none() {
+    let stage = Stage::with(&rolling("{ config: CodeDeployDefault.OneAtATime }"), 1, None).await;
+    stage.release("two", "fail: ValidateService\n");
+    let alone = stage.shipit("deploy shop.yml --release two").await;
+    assert_eq!(alone.code, 20, "{}{}", alone.err, alone.out);
+    assert_eq!(
+        stage.picture().await,
+        "live baseline on 1, 3 deployments: Succeeded by user, Failed by user, Succeeded by codeDeployRollback; 1 group"
+    );
+}
+
+/// An instance dies while its host is worked on: it is replaced, and the replacement gets the release by a follow-on.
+#[tokio::test(start_paused = true)]
+async fn a_lost_host_is_replaced_and_waited_for() {
+    let stage = Stage::new(&pipeline()).await;
+    stage.release("two", "takes: 30s\n");
+    let deploy = stage.shipit("deploy shop.yml --release two");
+    let loss = async {
+        stage.advance(90).await;
+        stage.kill_one("web-fleet");
+    };
+    let (said, ()) = tokio::join!(deploy, loss);
+    assert_eq!(said.code, 0, "{}{}", said.err, said.out);
+    assert!(said.err.contains("(CodeDeployAutoUpdate) to end"), "{}", said.err);
+    assert_eq!(
+        stage.picture().await,
+        "live two on 4, 4 deployments: Succeeded by user, Succeeded by user, Succeeded by autoscaling, \
+         Succeeded by CodeDeployAutoUpdate; 1 group"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_person_who_aborts_gets_the_old_release_back() {
+    let stage = Stage::new(&pipeline()).await;
+    stage.release("two", "");
+    let deploy = stage.shipit("deploy shop.yml --release two");
+    let abort = async {
+        stage.advance(60).await;
+        let (mut around, caught, _stop) = stage.around(std::sync::Arc::new(shipit::rehearsal::inproc::Open));
+        let words = ["shipit", "abort", "shop.yml"].map(str::to_owned);
+        let code = Box::pin(shipit::cli::run(&words, &mut around)).await;
+        caught.said(code)
+    };
+    let (said, aborted) = tokio::join!(deploy, abort);
+    assert_eq!(said.code, 20, "{}{}\n{}", said.err, said.out, aborted.err);
+    let picture = stage.picture().await;
+    assert!(picture.starts_with("live baseline on 4, 3 deployments: Succeeded by user, Stopped by user"), "{picture}");
+}
+
+/// A rollback after the end is a run of its own, in place as well.
+#[tokio::test(start_paused = true)]
+async fn a_release_that_was_shipped_is_taken_back() {
+    let stage = Stage::new(&pipeline()).await;
+    for release in ["two", "three"] {
+        stage.release(release, "");
+        let said = stage.shipit(&format!("deploy shop.yml --release {release}")).await;
+        assert_eq!(said.code, 0, "{}", said.err);
+    }
+    let said = stage.shipit("rollback shop.yml").await;
+    assert_eq!(said.code, 0, "{}{}", said.err, said.out);
+    assert!(stage.picture().await.starts_with("live two on 4, 4 deployments"));
+    let last = stage.call("codedeploy", "ListDeployments", &doc! {}).texts("deployments").remove(0);
+    let last = stage.call("codedeploy", "GetDeployment", &doc! { "deploymentId" => last });
+    let last = last.get("deploymentInfo");
+    assert_eq!(last.bool("ignoreApplicationStopFailures"), Some(true), "a broken stop script is no way to stay");
+    assert_eq!(last.text("deploymentConfigName"), Some("shipit-min-healthy-50-percent"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_roll_is_refused() {
+    let stage = Stage::with(&rolling("{ min_healthy: 2 }"), 2, None).await;
+    stage.release("two", "");
+    let said = stage.shipit("deploy shop.yml --release two").await;
+    assert_eq!((said.code, stage.deployments().len()), (10, 1), "{}", said.err);
+    let why = "under shipit-min-healthy-2-hosts no host may be taken out: 2 must stay healthy of 2 hosts";
+    assert!(said.err.contains(why), "{}", said.err);
+    let stage = Stage::new(PIPELINE).await;
+    stage.write("shop.yml", &pipeline());
+    stage.release("two", "");
+    let said = stage.shipit("deploy shop.yml --release two").await;
+    assert_eq!(said.code, 10, "{}", said.err);
+    assert!(said.err.contains("is BLUE_GREEN, not IN_PLACE"), "{}", said.err);
+}
+
+async fn ends_well_after(cut: Cut, is_bad: bool) -> (u8, String) {
+    let (stage, _) = cut_stage(is_bad).await;
+    let said = stage.shipit_cut("deploy shop.yml --release two", &Blade::new(Some(cut))).await;
+    assert!(said.is_none(), "{cut:?} was not reached: {said:?}");
+    let mut said = stage.shipit("resume shop.yml").await;
+    if said.err.contains("no run is unfinished") && stage.deployments().len() == 1 {
+        said = stage.shipit("deploy shop.yml --release two").await;
+    }
+    let is_over = said.err.contains("no run is unfinished");
+    assert!(said.code == if is_bad { 20 } else { 0 } || is_over, "{cut:?}\n{}{}", said.err, said.out);
+    (said.code, stage.picture().await)
+}
+
+async fn cut_stage(is_bad: bool) -> (Stage, &'static str) {
+    let stage = Stage::new(&pipeline()).await;
+    stage.release("two", if is_bad { "fail: ValidateService\n" } else { "" });
+    (stage, if is_bad { "live baseline on 4" } else { "live two on 4" })
+}
+
+async fn every_cut(is_bad: bool) {
+    let whole = Blade::new(None);
+    let (stage, wanted) = cut_stage(is_bad).await;
+    stage.shipit_cut("deploy shop.yml --release two", &whole).await.unwrap();
+    let picture = stage.picture().await;
+    assert!(picture.starts_with(wanted), "{picture}");
+    let names = whole.names();
+    assert!(names.len() > 10, "{names:?}");
+    for (at, name) in names.iter().enumerate() {
+        for is_before in [true, false] {
+            let cut = Cut { at, is_before };
+            assert_eq!(ends_well_after(cut, is_bad).await.1, picture, "{cut:?} {name}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_dies_anywhere_while_it_rolls() {
+    every_cut(false).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_driver_dies_anywhere_while_it_rolls_back() {
+    every_cut(true).await;
 }

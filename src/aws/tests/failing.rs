@@ -87,8 +87,8 @@ async fn the_guard_stands_before_every_attempt_that_changes_something() {
         description: "",
         config: None,
         suspend: &[],
-            ignore_stop_failures: false,
-            override_alarms: true,
+        ignore_stop_failures: false,
+        override_alarms: true,
         auto_rollback: false,
     };
     let error = guarded.create(wanted).await.unwrap_err();

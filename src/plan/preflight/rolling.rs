@@ -33,7 +33,8 @@ pub(super) fn config_is_for_hosts(subject: &Subject) -> Option<Refusal> {
             Some(subject.refuse(what).fix(fix))
         }
         (Some(made), Some(found)) if made.min_healthy != *found || made.zones != subject.fleet.zones => {
-            let what = format!("the deployment configuration `{name}` was made by somebody else and says something else");
+            let what =
+                format!("the deployment configuration `{name}` was made by somebody else and says something else");
             let fix = format!("aws deploy delete-deployment-config --region {region} --deployment-config-name {name}");
             Some(subject.refuse(what).fix(fix))
         }
@@ -63,7 +64,8 @@ pub(super) fn notes(subject: &Subject, group: &ScalingGroup) -> Vec<String> {
     if let Some(Ok(batches)) = batches_of(subject)
         && batches.at_once >= batches.hosts
     {
-        let hosts = if batches.hosts == 1 { "the only host".to_owned() } else { format!("all {} hosts", batches.hosts) };
+        let hosts =
+            if batches.hosts == 1 { "the only host".to_owned() } else { format!("all {} hosts", batches.hosts) };
         notes.push(format!("{hosts} may be taken out at once, so that nobody serves meanwhile"));
     }
     if !has_traffic {

@@ -75,20 +75,19 @@ fn the_documented_cases() {
 #[test]
 fn zones_go_one_after_the_other_and_keep_their_own_minimum() {
     let by_zone: BTreeMap<&str, usize> = [("a", 3), ("b", 2), ("c", 1)].into();
-    let zones = |kind: &str, value| Zones { monitor_seconds: 0, first_monitor_seconds: 0, min_healthy: rule(kind, value) };
+    let zones =
+        |kind: &str, value| Zones { monitor_seconds: 0, first_monitor_seconds: 0, min_healthy: rule(kind, value) };
     let told = |rule: MinHealthy, zones: &Zones| match batches(&rule, Some(zones), &by_zone) {
         Ok(it) => {
-            let each: Vec<String> = it.zones.iter().map(|it| format!("{} {}/{}", it.zone, it.at_once, it.hosts)).collect();
+            let each: Vec<String> =
+                it.zones.iter().map(|it| format!("{} {}/{}", it.zone, it.at_once, it.hosts)).collect();
             format!("{} in {} turns", each.join(" "), it.count())
         }
         Err(why) => why,
     };
     assert_eq!(told(rule("FLEET_PERCENT", 50), &zones("FLEET_PERCENT", 0)), "a 3/3 b 2/2 c 1/1 in 3 turns");
     assert_eq!(told(rule("HOST_COUNT", 4), &zones("FLEET_PERCENT", 0)), "a 2/3 b 2/2 c 1/1 in 4 turns");
-    assert_eq!(
-        told(rule("HOST_COUNT", 1), &zones("FLEET_PERCENT", 30)),
-        "30 % rounded up are 1 of 1 host in zone c"
-    );
+    assert_eq!(told(rule("HOST_COUNT", 1), &zones("FLEET_PERCENT", 30)), "30 % rounded up are 1 of 1 host in zone c");
     assert_eq!(told(rule("HOST_COUNT", 6), &zones("FLEET_PERCENT", 0)), "6 must stay healthy of 6 hosts");
 }
 
@@ -183,7 +182,8 @@ fn the_way_back_is_judged_by_its_targets() {
 
 #[test]
 fn what_cannot_roll_is_refused_with_the_numbers() {
-    let refused = |rolling: Rolling, change: fn(&mut Fleet)| built(rolling, |fleet, _| change(fleet)).unwrap_err().join("\n");
+    let refused =
+        |rolling: Rolling, change: fn(&mut Fleet)| built(rolling, |fleet, _| change(fleet)).unwrap_err().join("\n");
     let half = || named("CodeDeployDefault.HalfAtATime");
     assert_eq!(
         refused(half(), |fleet| {
@@ -202,7 +202,10 @@ fn what_cannot_roll_is_refused_with_the_numbers() {
          --current-deployment-group-name storefront-web --auto-scaling-groups storefront-asg \
          --deployment-style deploymentType=IN_PLACE,deploymentOption=WITH_TRAFFIC_CONTROL"
     );
-    assert!(refused(named("nope"), |fleet| fleet.min_healthy = None).starts_with("there is no deployment configuration `nope`"));
+    assert!(
+        refused(named("nope"), |fleet| fleet.min_healthy = None)
+            .starts_with("there is no deployment configuration `nope`")
+    );
     for change in [
         (|fleet| fleet.group.has_tag_filters = true) as fn(&mut Fleet),
         |fleet| fleet.scaling_groups[0].has_warm_pool = true,

@@ -50,7 +50,11 @@ fn next(step: &str, more: &[(i64, Record)], view: &LaneView, now: i64) -> String
     let state = state(&plan, &records);
     let place = lane.place(&StepId::from(step)).unwrap();
     let crate::plan::What::Act(action) = &lane.steps[place].what else { panic!("{step} is a hold") };
-    told(&settle(action, lane, Known { state: &state.lanes[0], step: &state.lanes[0].steps[place], view, now: at(now) }))
+    told(&settle(
+        action,
+        lane,
+        Known { state: &state.lanes[0], step: &state.lanes[0].steps[place], view, now: at(now) },
+    ))
 }
 
 fn back(records: &[(i64, Record)], view: &LaneView, now: i64) -> String {
@@ -60,7 +64,10 @@ fn back(records: &[(i64, Record)], view: &LaneView, now: i64) -> String {
     let mut records = records.to_vec();
     records.insert(records.iter().take_while(|(at, _)| *at <= 50).count(), (50, began));
     let state = state(&plan, &records);
-    told(&restore(lane, Known { state: &state.lanes[0], step: state.lanes[0].restore.as_ref().unwrap(), view, now: at(now) }))
+    told(&restore(
+        lane,
+        Known { state: &state.lanes[0], step: state.lanes[0].restore.as_ref().unwrap(), view, now: at(now) },
+    ))
 }
 
 fn code(letter: char, update: &str, revision: &str) -> Code {
