@@ -196,15 +196,8 @@ impl State {
                 self.ended = Some(at);
                 self.live.clone_from(live);
             }
-            Record::DeploymentSeen { target, step, deployment } => self.on_lane(target, |lane| {
-                if step.0 != "restore" {
-                    lane.deployment = Some(deployment.clone());
-                } else if lane.redeployment.as_ref() != Some(deployment) {
-                    lane.redeployment = Some(deployment.clone());
-                    lane.redeployments = lane.redeployments.saturating_add(1);
-                }
-            }),
-            Record::VersionSeen { target, .. }
+            Record::DeploymentSeen { target, .. }
+            | Record::VersionSeen { target, .. }
             | Record::AliasMoved { target, .. }
             | Record::PromotedFully { target, .. } => self.on_lane(target, |lane| lane.take_in(record)),
             Record::Judged { target, condition, verdict, why } => self.on_lane(target, |lane| {
@@ -275,9 +268,16 @@ impl State {
 }
 
 impl LaneState {
-    /// What only functions have, and what a person decided for all waits.
+    /// What was made by the run, and what a person decided for all waits.
     fn take_in(&mut self, record: &Record) {
-        if let Record::VersionSeen { version, .. } = record {
+        if let Record::DeploymentSeen { step, deployment, .. } = record {
+            if step.0 != "restore" {
+                self.deployment = Some(deployment.clone());
+            } else if self.redeployment.as_ref() != Some(deployment) {
+                self.redeployment = Some(deployment.clone());
+                self.redeployments = self.redeployments.saturating_add(1);
+            }
+        } else if let Record::VersionSeen { version, .. } = record {
             self.version = Some(version.clone());
         } else if let Record::AliasMoved { revision_id, .. } = record {
             self.revision_ids.push(revision_id.clone());

@@ -6,6 +6,7 @@ mod function;
 mod judging;
 mod pacing;
 mod restoring;
+mod rolling;
 mod settling;
 mod simulation;
 mod totality;
