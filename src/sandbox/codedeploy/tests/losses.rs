@@ -161,3 +161,29 @@ async fn a_deployment_ends_when_its_time_is_over() {
     play.pass(900).await;
     assert_eq!((play.status(&back).as_str(), play.traffic()), ("Succeeded", vec!["v1 healthy".to_owned(); 3]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_composite_alarm_stops_it_and_not_the_way_back() {
+    let play = baseline().await;
+    let alarm = doc! {
+        "AlarmName" => "errors", "Namespace" => "Shop", "MetricName" => "errors", "Statistic" => "Sum", "Period" => 60,
+        "EvaluationPeriods" => 1, "Threshold" => 1.0, "ComparisonOperator" => "GreaterThanThreshold",
+        "TreatMissingData" => "ignore",
+    };
+    play.ask("monitoring", "PutMetricAlarm", alarm);
+    let sick = doc! { "AlarmName" => "sick", "AlarmRule" => "ALARM(errors) AND TRUE" };
+    play.ask("monitoring", "PutCompositeAlarm", sick);
+    let alarms = doc! { "enabled" => true, "alarms" => vec![doc! { "name" => "sick" }] };
+    play.update(doc! { "alarmConfiguration" => alarms });
+    let id = play.deploy("v2", Play::guarded());
+    play.pass(150).await;
+    assert_eq!(targets(&play, &id)[0], "Succeeded");
+    let red = doc! { "AlarmName" => "errors", "StateValue" => "ALARM", "StateReason" => "by hand" };
+    play.ask("monitoring", "SetAlarmState", red);
+    play.pass(80).await;
+    assert_eq!((play.status(&id).as_str(), play.why(&id).0.as_str()), ("Stopped", "ALARM_ACTIVE"));
+    assert!(play.why(&id).1.ends_with("Activated alarms: <sick>"), "{}", play.why(&id).1);
+    let back = play.rollback_of(&id);
+    play.pass(900).await;
+    assert_eq!((play.status(&back).as_str(), play.traffic()), ("Succeeded", vec!["v1 healthy".to_owned(); 3]));
+}
