@@ -67,3 +67,14 @@ async fn a_failing_stop_keeps_nothing_alive() {
     assert_eq!(creators(&play)[0], ("autoscalingTermination".to_owned(), "Failed".to_owned()));
     assert_eq!(play.instances("web").len(), 2, "it goes all the same");
 }
+
+#[tokio::test(start_paused = true)]
+async fn both_hooks_move_to_the_copy() {
+    let play = Play::blue_green(0, 5).await;
+    play.update(doc! { "terminationHookEnabled" => true });
+    assert_eq!(play.hooks("web").len(), 2);
+    let id = play.deploy("v2", doc! {});
+    play.pass(1800).await;
+    assert_eq!(play.status(&id), "Succeeded");
+    assert_eq!((play.fleet_names().len(), play.hooks(&play.fleet_names()[0]).len()), (1, 2));
+}
