@@ -17,6 +17,8 @@ mod functions;
 mod refusals;
 #[path = "scenario/releases.rs"]
 mod releases;
+#[path = "scenario/shifting.rs"]
+mod shifting;
 #[path = "scenario/signals.rs"]
 mod signals;
 #[path = "scenario/stage.rs"]

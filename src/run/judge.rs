@@ -23,12 +23,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The word of a verdict that cannot be told.
+    pub const UNDECIDED: &'static str = "undecided";
+
     /// The word in records.
     pub fn word(&self) -> &'static str {
         match self {
             Verdict::Pass(_) => "pass",
             Verdict::Fail(_) => "fail",
-            Verdict::Undecided(_) => "undecided",
+            Verdict::Undecided(_) => Verdict::UNDECIDED,
         }
     }
 
