@@ -179,7 +179,8 @@ fn timeline(plan: &Plan, lane: &Lane, begins: Begins) -> Table {
     let first = lane.steps.iter().position(|step| moves_traffic(&step.what));
     for (place, step) in lane.steps.iter().enumerate() {
         if first == Some(place) {
-            table.rows.push(Row::Remark(format!("from here on users meet {}", plan.release.label)));
+            let who = if lane.function().is_some() { "callers" } else { "users" };
+            table.rows.push(Row::Remark(format!("from here on {who} meet {}", plan.release.label)));
         }
         let before = place.checked_sub(1).and_then(|place| lane.steps.get(place)).map(|step| step.way_back);
         if is_slow(step.way_back) && before.is_some_and(|before| !is_slow(before)) {
@@ -323,9 +324,10 @@ fn totals(story: &mut Vec<Block>, plan: &Plan) {
             "the way back fails, too: stuck, a person must act, exit 21".to_owned(),
         ],
     );
-    let has_acts = plan.lanes().flat_map(|lane| &lane.steps).any(|step| matches!(step.what, What::Act(_)));
-    if has_acts {
-        let most = "an act has three times its usual time, and the hour that CodeDeploy itself gives one event";
+    let has_acts = |lane: &Lane| lane.steps.iter().any(|step| matches!(step.what, What::Act(_)));
+    if plan.lanes().any(|lane| lane.fleet().is_some() && has_acts(lane)) {
+        let most = "an act has three times its usual time and the hour that CodeDeploy itself gives one event, or as \
+                    long as its AppSpec allows every host";
         story.push(Block::field("at most", most.to_owned()));
     }
     story.push(Block::field("calls", format!("at most {} to AWS per minute while it watches", plan.calls_per_minute)));
