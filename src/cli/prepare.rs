@@ -16,7 +16,7 @@ use crate::model::function::{BeforeTraffic, FunctionRef};
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Probe};
 use crate::model::pipeline::Target;
-use crate::model::revision::BundleRef;
+use crate::model::revision::{BundleRef, HookTimes};
 use crate::model::{Name, Pipeline, Release, Revision};
 use crate::plan::Intent;
 use crate::plan::build::{Built, Input, Observed, build};
@@ -33,6 +33,8 @@ pub struct Wanted {
     pub intent: Intent,
     /// By target.
     pub revisions: BTreeMap<Name, Revision>,
+    /// How long the bundles' scripts may take on a host, by target, as far as that is known.
+    pub hooks: BTreeMap<Name, HookTimes>,
 }
 
 /// Bundles all artifacts that a target names; warnings are said.
@@ -137,7 +139,9 @@ pub fn wanted(project: &Project, cloud: &Cloud, args: &ReleaseArgs, bundles: &BT
         Revision { bucket: project.pipeline.store.bucket.clone(), key, version: None, etag: None }
     };
     let revisions = project.pipeline.targets.iter().map(|(name, target)| (name.clone(), revision(target))).collect();
-    Wanted { release: Release { label, bundles: refs }, intent: Intent::Deploy, revisions }
+    let hooks = |(name, target): (&Name, &Target)| Some((name.clone(), bundles.get(&target.artifact)?.hooks));
+    let hooks = project.pipeline.targets.iter().filter_map(hooks).collect();
+    Wanted { release: Release { label, bundles: refs }, intent: Intent::Deploy, revisions, hooks }
 }
 
 /// Who calls; it must be the environment's account.
@@ -184,6 +188,7 @@ pub async fn plan(project: &Project, cloud: &Cloud, around: &Around, wanted: &Wa
             BTreeMap::new()
         },
         past: head.past(),
+        hooks: wanted.hooks.clone(),
         caller,
         region: project.place.region.clone(),
     };

@@ -62,7 +62,7 @@ pub(super) fn healthy(fleet: &Fleet, group: &ScalingGroup) -> Vec<String> {
 fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
     let compare = || Length { expected: COMPARE, basis: String::new() };
     let mut steps = vec![
-        act("create", Action::Create, pace.create(), WayBack::Drop),
+        at_least(pace.installs(subject.hooks), act("create", Action::Create, pace.create(), WayBack::Drop)),
         Step { limit: COMPARE_LIMIT, ..act("compare", Action::Compare, compare(), WayBack::Drop) },
     ];
     if let Some(within) = subject.approval() {
@@ -71,7 +71,8 @@ fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
         steps.push(hold("approval", Hold::Approval { within }, open, within, WayBack::Drop));
         steps.push(Step { limit: COMPARE_LIMIT, ..act("compare-again", Action::Compare, compare(), WayBack::Drop) });
     }
-    steps.push(act("reroute", Action::Reroute, pace.reroute(), WayBack::Route));
+    let reroute = act("reroute", Action::Reroute, pace.reroute(), WayBack::Route);
+    steps.push(at_least(pace.moves(subject.hooks), reroute));
     // Both holds end before CodeDeploy terminates blue by itself.
     let (bake, keep) = (subject.target.health.bake, subject.keep_blue());
     let end = subject.termination_wait();
@@ -94,6 +95,11 @@ fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
 fn act(id: &str, action: Action, length: Length, way_back: WayBack) -> Step {
     let Length { expected, basis } = length;
     Step { id: StepId::from(id), what: What::Act(action), expected, basis, limit: limit(expected), way_back }
+}
+
+/// A step that may take so long: the AppSpec allows it, and CodeDeploy waits for it.
+fn at_least(allowed: Period, step: Step) -> Step {
+    Step { limit: step.limit.max(allowed), ..step }
 }
 
 fn hold(id: &str, hold: Hold, length: Length, limit: Period, way_back: WayBack) -> Step {

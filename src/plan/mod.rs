@@ -216,6 +216,13 @@ pub enum What {
     Hold(Hold),
 }
 
+impl What {
+    /// Whether its failure sends the run back; what comes after the watched part of a lane only tidies up.
+    pub fn sends_back(&self) -> bool {
+        !matches!(self, What::Hold(Hold::Later) | What::Act(Action::Finish | Action::PruneVersions { .. }))
+    }
+}
+
 /// A change; each converges, so doing it twice is doing it once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

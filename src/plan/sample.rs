@@ -169,6 +169,7 @@ pub(crate) fn input<'a>(pipeline: &'a Pipeline, environment: &'a Name, fleet: Fl
         observed: BTreeMap::from([(name("web"), Observed::Fleet(Box::new(fleet)))]),
         payloads: BTreeMap::new(),
         past: BTreeMap::new(),
+        hooks: BTreeMap::new(),
         caller: Caller { account: "111122223333".into(), arn: "arn:aws:iam::111122223333:user/ann".into() },
         region: "ap-northeast-2".into(),
     }
