@@ -131,7 +131,7 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
                     let pace = if view.lows.is_some() { 15 } else { (age / 4).clamp(30, 300) };
                     reads.extend(lane.fleet().into_iter().flat_map(|fleet| health_reads(fleet, pace)));
                 }
-                Condition::Alarm { name } => reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 150))),
+                Condition::Alarm { name } => reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 180))),
                 // A datapoint a minute; twice, so that a verdict is not long in coming.
                 Condition::Metric { .. } => reads.push(Wanted(Read::Metrics, 30)),
                 Condition::Http { request, .. } => {
