@@ -7,6 +7,8 @@ mod approvals;
 mod appspecs;
 #[path = "scenario/ci.rs"]
 mod ci;
+#[path = "scenario/claims.rs"]
+mod claims;
 #[path = "scenario/conditions.rs"]
 mod conditions;
 #[path = "scenario/cuts.rs"]

@@ -25,10 +25,10 @@ pub async fn run(args: &ResumeArgs, around: &mut Around) -> Ended {
     };
     match take(&cloud, around, &run, LAPSE + Duration::from_secs(10)).await? {
         Taken::Ours(lease) => {
-            let loaded = super::deploy::first_entry(&cloud, around, &lease, load(&cloud, &run).await?).await?;
+            let (lease, loaded) = super::deploy::first_entry(&cloud, around, lease, load(&cloud, &run).await?).await?;
             // For a watchdog, a run that waits for a person is not abandoned.
             let asked = if args.if_abandoned { Asked::UntilApproval } else { Asked::Forward };
-            Box::pin(drive(&project, &cloud, around, &args.drive, *lease, loaded, ("resume", asked))).await
+            Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("resume", asked))).await
         }
         Taken::Over => Ok(0),
         Taken::Driven(who) if args.if_abandoned => {

@@ -57,8 +57,8 @@ fn with_short_forms(schema: &mut Value) {
         is_form(schema["items"].clone(), schema);
     } else if let Some(key) = schema["x-short"].as_str() {
         let variants = schema["oneOf"].as_array().into_iter().flatten();
-        let all = std::iter::once(&*schema).chain(variants).map(|one| &one["properties"][key]);
-        let shorter = all.filter(|shorter| !shorter.is_null()).cloned().next().unwrap_or_default();
+        let mut all = std::iter::once(&*schema).chain(variants).map(|one| &one["properties"][key]);
+        let shorter = all.find(|shorter| !shorter.is_null()).cloned().unwrap_or_default();
         is_form(shorter, schema);
     }
 }

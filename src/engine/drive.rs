@@ -25,7 +25,7 @@ use crate::run::view::View;
 use crate::run::{RunStatus, State, reads};
 use crate::store::journal::Append;
 use crate::store::lease::Guard;
-use crate::store::{Bucket, Journal, Keys, Lease, StoreError, decisions, head};
+use crate::store::{Bucket, Journal, Keys, Lease, StoreError, claims, decisions, head};
 use crate::time::Clock;
 
 /// How long an interrupted driver waits for the call in flight (wire time).
@@ -157,6 +157,10 @@ impl Driver {
             let added = head::add(&driving.bucket, &driving.keys, &summary, &live);
             // A cache: it is made again from the journals.
             let _ = tokio::time::timeout(10 * LAST_WRITE, added).await;
+            let things = claims::of_ended(&driving.plan, &live);
+            let given = claims::give_back(&driving.bucket, &driving.keys, &driving.state.run, &things);
+            // What stays is an orphan, which stands in nobody's way.
+            let _ = tokio::time::timeout(10 * LAST_WRITE, given).await;
         }
         keeper.release(is_over).await;
         if let Err(error) = driving.reporters.finish() {

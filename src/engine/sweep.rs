@@ -220,9 +220,10 @@ fn take_in(lane: &Lane, view: &mut View, place: usize, read: Read, answer: Resul
         return;
     }
     if let Answer::Unreachable(why) = answer {
-        match read {
-            Read::Probe(condition) => view.saw_unreachable(lane, condition, why, at),
-            other => view.missed(other, why, at),
+        if let Read::Probe(condition) = read {
+            view.saw_unreachable(lane, condition, why, at);
+        } else {
+            view.missed(read, why, at);
         }
         return;
     }

@@ -75,7 +75,7 @@ impl Judged<'_> {
     pub fn word(&self) -> &'static str {
         match &self.verdict {
             Verdict::Fail(_) if self.is_report_only => "would fail",
-            verdict => verdict.word(),
+            Verdict::Pass(_) | Verdict::Fail(_) | Verdict::Undecided(_) => self.verdict.word(),
         }
     }
 }

@@ -201,9 +201,9 @@ fn a_report_decides_nothing() {
     let said: Vec<String> = turn
         .records
         .iter()
-        .map(|record| match record {
-            Record::Judged { condition, verdict, .. } => format!("{condition}: {verdict}"),
-            other => format!("{other:?}"),
+        .map(|record| {
+            let Record::Judged { condition, verdict, .. } = record else { return format!("{record:?}") };
+            format!("{condition}: {verdict}")
         })
         .collect();
     let expected = ["targets ≥ 90%: pass", "alarm storefront-5xx (report only): would fail", "http /healthz: pass"];
