@@ -17,6 +17,8 @@ mod cuts;
 mod deaths;
 #[path = "scenario/functions.rs"]
 mod functions;
+#[path = "scenario/many.rs"]
+mod many;
 #[path = "scenario/refusals.rs"]
 mod refusals;
 #[path = "scenario/releases.rs"]
