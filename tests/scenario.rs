@@ -9,16 +9,22 @@ mod appspecs;
 mod ci;
 #[path = "scenario/claims.rs"]
 mod claims;
+#[path = "scenario/conditions.rs"]
+mod conditions;
 #[path = "scenario/cuts.rs"]
 mod cuts;
 #[path = "scenario/deaths.rs"]
 mod deaths;
 #[path = "scenario/functions.rs"]
 mod functions;
+#[path = "scenario/many.rs"]
+mod many;
 #[path = "scenario/refusals.rs"]
 mod refusals;
 #[path = "scenario/releases.rs"]
 mod releases;
+#[path = "scenario/shifting.rs"]
+mod shifting;
 #[path = "scenario/signals.rs"]
 mod signals;
 #[path = "scenario/stage.rs"]
