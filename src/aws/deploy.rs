@@ -1,7 +1,7 @@
 //! The calls that start, move on and stop a deployment.
 
 use aws_sdk_codedeploy::types::{
-    AlarmConfiguration, AutoRollbackConfiguration, AutoRollbackEvent, AutoScalingGroupProcess, BundleType,
+    Alarm, AlarmConfiguration, AutoRollbackConfiguration, AutoRollbackEvent, AutoScalingGroupProcess, BundleType,
     DeploymentWaitType, Ec2DeploymentOptions, RevisionLocation, RevisionLocationType, S3Location,
 };
 
@@ -32,8 +32,9 @@ pub struct CreateDeployment<'a> {
     pub suspend: &'a [Process],
     /// Goes on where scripts of the release before fail to stop it.
     pub ignore_stop_failures: bool,
-    /// Ignores the group's alarms: a deployment back would be stopped by them within a second.
-    pub override_alarms: bool,
+    /// Alarms that CodeDeploy watches instead of the group's: none for a deployment back, which they would stop within a
+    /// second.
+    pub alarms: Option<&'a [String]>,
     /// Whether CodeDeploy goes back by itself after a failure, an alarm or a stop, whatever the group says. One way or
     /// the other: a deployment never inherits this.
     pub auto_rollback: bool,
@@ -73,8 +74,11 @@ impl Clients {
                 Ec2DeploymentOptions::builder().set_auto_scaling_group_processes_to_suspend(Some(processes.collect()));
             call = call.ec2_deployment_options(options.build());
         }
-        if wanted.override_alarms {
-            call = call.override_alarm_configuration(AlarmConfiguration::builder().enabled(false).build());
+        if let Some(names) = wanted.alarms {
+            let alarms: Vec<Alarm> = names.iter().map(|name| Alarm::builder().name(name).build()).collect();
+            let instead = AlarmConfiguration::builder().enabled(!alarms.is_empty());
+            let alarms = (!alarms.is_empty()).then_some(alarms);
+            call = call.override_alarm_configuration(instead.set_alarms(alarms).build());
         }
         let answer = call.send().await.map_err(failed(CREATE))?;
         answer.deployment_id.ok_or_else(|| AwsError::new(CREATE, Class::Unknown, "the answer was empty"))

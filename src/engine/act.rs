@@ -231,7 +231,7 @@ impl Act {
             config: rolling.map(|rolling| rolling.config.as_str()),
             suspend: rolling.map_or(&[], |rolling| &rolling.suspend),
             ignore_stop_failures: rolling.is_some_and(|rolling| is_back || rolling.ignore_stop_failures),
-            override_alarms: is_back,
+            alarms: if is_back { Some(&[]) } else { self.fleet()?.alarms.as_deref() },
             auto_rollback: !is_back,
         };
         let error = match clients.create(order).await {

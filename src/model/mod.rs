@@ -4,6 +4,7 @@ pub mod condition;
 pub mod facts;
 pub mod function;
 pub mod harmless;
+pub mod header;
 pub mod ids;
 pub mod lambda;
 pub mod metric;
@@ -11,6 +12,7 @@ pub mod observed;
 pub mod pipeline;
 pub mod revision;
 pub mod rolling;
+pub mod status;
 pub mod strategy;
 pub mod units;
 

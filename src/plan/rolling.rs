@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::fleet::{act, baseline, hold, probes_and_alarms, targets_stay};
+use super::fleet::{act, alarms_instead, at_least, baseline, hold, probes_and_alarms, targets_stay};
 use super::preflight::Subject;
 use super::timing::{Length, Pace, Past, floor};
 use super::{Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Step, StepId, Watch, WayBack};
@@ -13,7 +13,7 @@ use crate::model::condition::Condition;
 use crate::model::observed::{Fleet, HostsConfig, MinHealthy, ScalingGroup, Zones};
 use crate::model::pipeline::TargetsHealth;
 use crate::model::rolling::Process;
-use crate::model::{Percent, Period, Revision};
+use crate::model::{Period, Revision};
 
 /// A configuration is made by one call; it is repeated when AWS throttles.
 const ENSURE: Period = Period::seconds(5);
@@ -167,7 +167,8 @@ pub(super) fn lane(
     let mut baseline = baseline(subject.fleet, group, rolls.expected);
     baseline.min_healthy = made.as_ref().map(|made| made.min_healthy.clone()).or(baseline.min_healthy);
     let make = made.filter(|_| subject.fleet.min_healthy.is_none());
-    let steps = if is_live { Vec::new() } else { steps(subject, make.is_some(), rolls) };
+    let allowed = pace.rolls(subject.hooks, monitored);
+    let steps = if is_live { Vec::new() } else { steps(subject, make.is_some(), (rolls, allowed)) };
     let watches = if is_live { Vec::new() } else { watches(subject, &baseline, &batches) };
     let rolling = OnRolling {
         config: rolling.config(),
@@ -182,7 +183,12 @@ pub(super) fn lane(
         revision: revision.clone(),
         steps,
         watches,
-        on: On::Fleet(OnFleet { group: subject.group.clone(), baseline, rolling: Some(rolling) }),
+        on: On::Fleet(OnFleet {
+            group: subject.group.clone(),
+            baseline,
+            alarms: alarms_instead(subject),
+            rolling: Some(rolling),
+        }),
     })
 }
 
@@ -193,14 +199,14 @@ fn monitored(batches: &Batches, zones: Option<&Zones>) -> Period {
     Period::seconds(zones.first_monitor_seconds) + Period::seconds(zones.monitor_seconds) * later
 }
 
-fn steps(subject: &Subject, is_made: bool, rolls: Length) -> Vec<Step> {
+fn steps(subject: &Subject, is_made: bool, (rolls, allowed): (Length, Period)) -> Vec<Step> {
     let way_back = if subject.fleet.baseline.is_some() { WayBack::Redeploy } else { WayBack::None };
     let mut steps = Vec::new();
     if is_made {
         let length = Length { expected: ENSURE, basis: String::new() };
         steps.push(Step { limit: ENSURE_LIMIT, ..act("config", Action::EnsureConfig, length, WayBack::Drop) });
     }
-    steps.push(act("create", Action::Roll, rolls, way_back));
+    steps.push(at_least(allowed, act("create", Action::Roll, rolls, way_back)));
     let bake = subject.target.health.bake;
     let length = Length { expected: bake, basis: "your `bake`".to_owned() };
     steps.push(hold("bake", Hold::Bake { watched: bake }, length, bake * 3 + Period::minutes(30), way_back));
@@ -212,11 +218,14 @@ fn steps(subject: &Subject, is_made: bool, rolls: Length) -> Vec<Step> {
 fn watches(subject: &Subject, baseline: &FleetBaseline, batches: &Batches) -> Vec<Watch> {
     let watch = |id: &str, from: &str, to: &str, conditions: Vec<Condition>| {
         let (from, to) = (StepId::from(from), StepId::from(to));
-        Watch { id: id.to_owned(), from, to, conditions, on_undecided: None }
+        Watch { id: id.to_owned(), from, to, conditions, on_undecided: subject.on_undecided() }
     };
     let targets = match subject.intent {
         Intent::Deploy => subject.target.health.targets.clone(),
-        Intent::Rollback => Some(subject.target.health.targets.clone().unwrap_or_default()),
+        Intent::Rollback => {
+            let targets = subject.target.health.targets.clone().unwrap_or_default();
+            Some(TargetsHealth { report_only: false, ..targets })
+        }
     };
     let targets = targets.filter(|_| !baseline.target_groups.is_empty());
     let rolling = targets.as_ref().and_then(|targets| while_it_rolls(targets, baseline, batches));
@@ -233,13 +242,10 @@ fn watches(subject: &Subject, baseline: &FleetBaseline, batches: &Batches) -> Ve
 fn while_it_rolls(targets: &TargetsHealth, baseline: &FleetBaseline, batches: &Batches) -> Option<Condition> {
     let before = baseline.healthy.len();
     let sick = batches.hosts.saturating_sub(before);
-    let least = batches.least.saturating_sub(sick).min(targets.healthy.of_rounded_up(before));
-    if least == 0 || before == 0 {
-        return None;
-    }
-    // The share of which as many are left, rounded up.
-    let hundredths = u32::try_from(least * 10_000 / before).unwrap_or(10_000);
-    Some(targets_stay(TargetsHealth { healthy: Percent::of(hundredths) }, baseline))
+    let wanted = targets_stay(targets.clone(), baseline).least_healthy().unwrap_or(before);
+    let least = batches.least.saturating_sub(sick).min(wanted);
+    let at_least = u32::try_from(least).ok().filter(|least| *least > 0);
+    at_least.map(|_| targets_stay(TargetsHealth { at_least, ..targets.clone() }, baseline))
 }
 
 #[cfg(test)]

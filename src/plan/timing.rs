@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::StepId;
 use crate::model::Period;
 use crate::model::observed::{Fleet, MinHealthy};
+use crate::model::revision::HookTimes;
 
 /// From the call until the new instances are in service and their agents ask for work.
 const BOOT: Period = Period::minutes(4);
@@ -94,6 +95,23 @@ impl<'a> Pace<'a> {
             let zones = if monitored.is_zero() { String::new() } else { format!(", {monitored} between zones") };
             format!("({parts}, {times} health checks × {every} s) × {}{zones}", self.in_batches())
         })
+    }
+
+    /// Until green is ready if every host takes as long as the AppSpec allows its scripts.
+    pub fn installs(&self, hooks: HookTimes) -> Period {
+        BOOT * 3 + (INSTALL * 3 + hooks.install) * self.batches
+    }
+
+    /// Until all hosts have the release, if every host takes as long as the AppSpec allows its scripts.
+    pub fn rolls(&self, hooks: HookTimes, monitored: Period) -> Period {
+        (INSTALL * 3 + hooks.install) * self.batches + self.moves(hooks) + monitored
+    }
+
+    /// Until the traffic has moved if every host takes that long.
+    pub fn moves(&self, hooks: HookTimes) -> Period {
+        let (every, times) = self.health_check;
+        let healthy = Period::seconds(every.saturating_mul(times));
+        (healthy * 3 + self.drain + hooks.traffic) * self.batches
     }
 
     /// Until the old fleet is gone.

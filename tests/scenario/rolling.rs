@@ -147,9 +147,8 @@ async fn a_red_alarm_stops_the_roll_and_brings_the_hosts_back() {
                 shipit deploy shop.yml -e production
                   # again, once the cause is gone
 
-      targets ≥ 50% passes: 2 healthy, at least 2 needed
+      targets ≥ 75% passes: 3 healthy, at least 3 needed
       http /healthz passes: answers
-      targets ≥ 90% is undecided: 2 healthy, 4 needed; for 0 s
     ");
     let picture = stage.picture().await;
     assert_eq!(

@@ -88,7 +88,7 @@ async fn the_guard_stands_before_every_attempt_that_changes_something() {
         config: None,
         suspend: &[],
         ignore_stop_failures: false,
-        override_alarms: true,
+        alarms: Some(&[]),
         auto_rollback: false,
     };
     let error = guarded.create(wanted).await.unwrap_err();

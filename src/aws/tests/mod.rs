@@ -204,7 +204,7 @@ impl Stage {
             config: None,
             suspend: &[],
             ignore_stop_failures: false,
-            override_alarms: false,
+            alarms: None,
             auto_rollback: true,
         };
         self.clients.create(wanted).await

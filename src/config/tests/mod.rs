@@ -153,6 +153,7 @@ fn every_schema_pattern_and_reference_is_understood() {
             "minProperties",
             "minItems",
             "maxItems",
+            "maxProperties",
         ];
         let words = [
             "title",
@@ -164,6 +165,8 @@ fn every_schema_pattern_and_reference_is_understood() {
             "examples",
             "x-variables",
             "x-instead-of",
+            "x-short",
+            "x-one",
             "x-is-missed",
         ];
         let is_schema = value.get("description").is_some() || value.get("type").is_some_and(|kind| kind.is_string());

@@ -124,7 +124,7 @@ fn a_named_configuration_rolls() {
         "\
 create 18m ≤ 1h54m Redeploy
 bake 5m ≤ 45m Redeploy
-create to create: targets ≥ 50%
+create to create: targets ≥ 2
 create to bake: alarm storefront-5xx, http /healthz
 bake to bake: targets ≥ 90%"
     );
