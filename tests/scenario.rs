@@ -13,6 +13,8 @@ mod cuts;
 mod deaths;
 #[path = "scenario/functions.rs"]
 mod functions;
+#[path = "scenario/holds.rs"]
+mod holds;
 #[path = "scenario/refusals.rs"]
 mod refusals;
 #[path = "scenario/releases.rs"]
@@ -21,6 +23,8 @@ mod releases;
 mod signals;
 #[path = "scenario/stage.rs"]
 mod stage;
+#[path = "scenario/tasks.rs"]
+mod tasks;
 #[path = "scenario/telling.rs"]
 mod telling;
 #[path = "scenario/weather.rs"]

@@ -156,7 +156,19 @@ pub async fn is_free(project: &Project, cloud: &Cloud) -> Result<()> {
         lock::write(&cloud.bucket, &cloud.keys, &seen, &free).await?;
         return Ok(());
     }
-    Err(busy(project, &claim, seen.lock.lease.as_ref()))
+    let busy = busy(project, &claim, seen.lock.lease.as_ref());
+    let command = |verb: &str| project.invocation.command(verb);
+    Err(match run.as_ref().and_then(|run| run.state.held.as_ref()) {
+        Some(held) => busy.help(format!(
+            "it is held at {} of {} until a person decides\n{}\n{}\n{}",
+            held.step,
+            held.target,
+            command("status"),
+            command("promote"),
+            command("abort")
+        )),
+        None => busy,
+    })
 }
 
 fn busy(project: &Project, claim: &Claim, held: Option<&Held>) -> Failure {

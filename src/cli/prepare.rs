@@ -12,16 +12,17 @@ use super::project::{Cloud, Project};
 use crate::artifact::appspec::Os;
 use crate::artifact::{self, Bundle, Report};
 use crate::error::{Failure, Kind, Result};
-use crate::model::function::{BeforeTraffic, FunctionRef};
+use crate::model::function::FunctionRef;
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Probe};
 use crate::model::pipeline::Target;
 use crate::model::revision::BundleRef;
+use crate::model::task::Task;
 use crate::model::{Name, Pipeline, Release, Revision};
 use crate::plan::Intent;
 use crate::plan::build::{Built, Input, Observed, build};
 use crate::plan::function::hex_of;
-use crate::probe::Prober;
+use crate::probe::{Prober, command};
 use crate::report::refused;
 use crate::store::head::{self, Head};
 
@@ -71,13 +72,15 @@ fn for_windows(artifact: &Name) -> Failure {
 /// Most bytes of a file that a version is called with: it is stored in the plan.
 const PAYLOAD_MAX: u64 = 64 * 1024;
 
-/// The files that `before_traffic` names.
+/// The files that tasks name.
 ///
 /// # Errors
 /// Says which cannot be sent, and why.
 pub fn payloads(pipeline: &Pipeline, directory: &Path) -> Result<BTreeMap<String, String>> {
     let mut payloads = BTreeMap::new();
-    for BeforeTraffic::Invoke(invoke) in pipeline.targets.values().flat_map(|target| &target.before_traffic) {
+    let tasks = pipeline.targets.values().flat_map(|target| target.before_traffic.iter().chain(&target.after));
+    for task in tasks {
+        let Task::Invoke(invoke) = task else { continue };
         let cannot = |why: String| {
             Failure::new(Kind::Usage, format!("the payload {} {why}", invoke.payload))
                 .help("`payload` is a file with JSON, relative to where shipit is started, at most 64 KiB")
@@ -97,6 +100,32 @@ pub fn payloads(pipeline: &Pipeline, directory: &Path) -> Result<BTreeMap<String
         payloads.insert(invoke.payload.clone(), text);
     }
     Ok(payloads)
+}
+
+/// Every program that a run would start is here and can be started.
+///
+/// # Errors
+/// Those that cannot, by target.
+pub fn programs(pipeline: &Pipeline, around: &Around) -> Result<()> {
+    let path = around.env.get("PATH").map(String::as_str);
+    let mut missing: Vec<String> = Vec::new();
+    for (name, target) in &pipeline.targets {
+        let tasks = target.before_traffic.iter().chain(&target.after);
+        let run = tasks.filter_map(|task| match task {
+            Task::Command(command) => command.run.first(),
+            Task::Invoke(_) | Task::Http(_) => None,
+        });
+        let troubles = run.filter_map(|program| command::find(program, &around.directory, path).err());
+        missing.extend(troubles.map(|why| format!("{name}: {why}")));
+    }
+    missing.dedup();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what = format!("programs that a run would start here, but cannot: {}", missing.join("; "));
+    let help =
+        format!("paths are relative to where shipit is started, {}; nothing was changed", around.directory.display());
+    Err(Failure::new(Kind::Preflight, what).help(help))
 }
 
 /// Files that are added, each with the artifact that it is for, if it is for one.
@@ -166,6 +195,9 @@ pub async fn caller(project: &Project, cloud: &Cloud) -> Result<Caller> {
 /// Everything that stands in the way, and nothing was changed.
 pub async fn plan(project: &Project, cloud: &Cloud, around: &Around, wanted: &Wanted, caller: Caller) -> Result<Built> {
     let head = head::read(&cloud.bucket, &cloud.keys).await?.0;
+    if wanted.intent == Intent::Deploy {
+        programs(&project.pipeline, around)?;
+    }
     let prober = Prober::new(around.http.clone());
     let targets = &project.pipeline.targets;
     let found =

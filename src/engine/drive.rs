@@ -1,6 +1,7 @@
 //! The loop.
 
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::act::task::{Hands, facts};
 use super::act::{Act, Acted, Marks};
 use super::keeper::Keeper;
 use super::summary::summarize;
@@ -21,6 +23,7 @@ use crate::plan::{Lane, Plan};
 use crate::probe::Prober;
 use crate::run::next::{Stop, next};
 use crate::run::reporter::{Reporter, Reporters};
+use crate::run::settle::Call;
 use crate::run::view::View;
 use crate::run::{RunStatus, State, reads};
 use crate::store::journal::Append;
@@ -64,6 +67,8 @@ pub enum Driven {
     Ended(Outcome),
     /// It waits for a person.
     Paused,
+    /// Something failed, and a person decides what becomes of it.
+    Held,
     /// The driver let go: why.
     Detached(String),
     /// Another driver has taken over.
@@ -80,6 +85,8 @@ pub struct Driver {
     pub sites: Vec<Site>,
     /// Asks for pages.
     pub prober: Prober,
+    /// Where programs are run.
+    pub directory: PathBuf,
     /// Where the run is kept.
     pub bucket: Bucket,
     /// Where in it.
@@ -111,6 +118,7 @@ impl Driver {
             state,
             sites,
             prober,
+            directory,
             bucket,
             keys,
             journal,
@@ -131,6 +139,7 @@ impl Driver {
             view,
             sites,
             prober,
+            directory,
             bucket,
             keys,
             journal,
@@ -173,6 +182,7 @@ struct Driving {
     view: View,
     sites: Vec<Site>,
     prober: Prober,
+    directory: PathBuf,
     bucket: Bucket,
     keys: Keys,
     journal: Journal,
@@ -269,6 +279,7 @@ impl Driving {
         Ok(turn.stop.map(|stop| match stop {
             Stop::Ended(outcome) => Driven::Ended(outcome),
             Stop::Paused => Driven::Paused,
+            Stop::Held => Driven::Held,
         }))
     }
 
@@ -288,6 +299,7 @@ impl Driving {
             RunStatus::Planned
             | RunStatus::Running
             | RunStatus::Paused
+            | RunStatus::Held
             | RunStatus::Detached
             | RunStatus::RollingBack => None,
         })
@@ -315,14 +327,20 @@ impl Driving {
         self.view.lanes[planned.lane].is_calling = true;
         let clients = self.sites[lane.site].clients.clone();
         let place = planned.lane;
-        let lost = Record::CallEnded {
-            target: lane.target.clone(),
-            step: planned.step.clone(),
-            attempt: planned.attempt,
-            trouble: Some("the call broke off by a defect of shipit".to_owned()),
+        let (target, step, attempt) = (lane.target.clone(), planned.step.clone(), planned.attempt);
+        let why = "the call broke off by a defect of shipit".to_owned();
+        let lost = match planned.call {
+            Call::Task { .. } => Record::CallLost { target, step, attempt, why },
+            _ => Record::CallEnded { target, step, attempt, trouble: Some(why) },
         };
         let version = lane_state.version.clone();
-        let act = Act { planned, lane, intent: self.plan.intent, revision, known, version, marks };
+        let hands = Hands {
+            directory: self.directory.clone(),
+            facts: facts(&self.plan, &self.state, &lane, lane_state),
+            prober: self.prober.clone(),
+            interrupt: self.interrupt.clone(),
+        };
+        let act = Act { planned, lane, intent: self.plan.intent, revision, known, version, marks, hands };
         self.acts.spawn(async move {
             let acted = AssertUnwindSafe(act.run(clients)).catch_unwind().await;
             acted.unwrap_or_else(|_| Acted { lane: place, records: vec![lost], expired: None })

@@ -12,6 +12,8 @@ use serde_json::Value;
 
 use super::ids::Name;
 use super::metric::{MetricCondition, OnUndecided};
+use super::pipeline::OnFailure;
+use super::task::Task;
 use super::units::{Percent, Period};
 
 /// A Lambda function, and the alias that its callers use.
@@ -46,7 +48,9 @@ pub struct FunctionTarget {
     /// How the new version takes over.
     pub shifting: Shifting,
     /// What is tried before.
-    pub before_traffic: Vec<BeforeTraffic>,
+    pub before_traffic: Vec<Task>,
+    /// What is done after the bake.
+    pub after: Vec<Task>,
     /// Alarms that must not be red.
     pub alarms: Vec<String>,
     /// Conditions on the new version's own calls.
@@ -61,6 +65,8 @@ pub struct FunctionTarget {
     pub restore_latest: bool,
     /// Whether callers of the unqualified function are accepted.
     pub allow_unqualified: bool,
+    /// What follows when it fails.
+    pub on_failure: OnFailure,
 }
 
 /// Rising weights, with a person's approval where one is wanted.
@@ -266,14 +272,6 @@ fn is_some_time(every: Period) -> Result<(), (Option<usize>, String)> {
     if every.is_zero() { Err((None, "`every` is no time at all".to_owned())) } else { Ok(()) }
 }
 
-/// What is tried on the new version before anyone else meets it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BeforeTraffic {
-    /// The version is called, and its answer compared.
-    Invoke(Invoke),
-}
-
 /// A call and what it must answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -288,6 +286,18 @@ pub struct Invoke {
     #[serde(default = "Invoke::default_times")]
     #[schemars(range(min = 1, max = 20))]
     pub times: u32,
+    /// The function that is called, with its alias or version; without it the new version of a function target is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        regex(pattern = r"^[a-zA-Z0-9_-]{1,64}(:([a-zA-Z0-9_-]{1,128}|\$LATEST))?$"),
+        extend("examples" = ["migrations:live"])
+    )]
+    pub function: Option<String>,
+    /// Whether a named function may be called again when nobody knows how the call ended. Otherwise the run is held, and
+    /// a person decides. The new version is always called again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("examples" = [false]))]
+    pub repeatable: bool,
 }
 
 impl Invoke {

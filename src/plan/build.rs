@@ -131,7 +131,8 @@ fn lane(
     let (Some(group), Some(blue_green)) = (&target.fleet, target.blue_green()) else {
         return Err(missing("is no fleet"));
     };
-    let subject = Subject { name, target, group, blue_green, fleet, environment, intent: input.intent };
+    let (intent, payloads) = (input.intent, &input.payloads);
+    let subject = Subject { name, target, group, blue_green, fleet, environment, intent, payloads };
     let refused = if subject.is_live(revision) { unchanged(&subject) } else { refusals(&subject) };
     match fleet.scaling_groups.as_slice() {
         [group] if refused.is_empty() => {

@@ -1,11 +1,13 @@
 //! The lane of a fleet: blue/green by copy of its Auto Scaling group.
 
 use super::preflight::Subject;
+use super::task::{self, Around};
 use super::timing::{Length, Pace, Past, limit};
 use super::{Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Step, StepId, Watch, WayBack, What};
 use crate::model::condition::Condition;
 use crate::model::observed::{Fleet, ScalingGroup};
 use crate::model::pipeline::{Promote, TargetsHealth};
+use crate::model::task::Task;
 use crate::model::{Period, Revision};
 
 /// A look at both fleets; it is repeated when AWS throttles.
@@ -19,13 +21,15 @@ pub(super) fn lane(subject: &Subject, group: &ScalingGroup, revision: &Revision,
     let pace = Pace::of(subject.fleet, past);
     let baseline = baseline(subject.fleet, group, pace.redeploy());
     let is_live = subject.is_live(revision);
+    let steps = if is_live { Vec::new() } else { steps(subject, &pace) };
     Lane {
         target: subject.name.clone(),
         site: 0,
         revision: revision.clone(),
-        steps: if is_live { Vec::new() } else { steps(subject, &pace) },
-        watches: if is_live { Vec::new() } else { watches(subject, &baseline) },
+        watches: if is_live { Vec::new() } else { watches(subject, &baseline, &steps) },
+        steps,
         on: On::Fleet(OnFleet { group: subject.group.clone(), baseline }),
+        on_failure: subject.intent.on_failure(subject.target.on_failure),
     }
 }
 
@@ -71,6 +75,13 @@ fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
         steps.push(hold("approval", Hold::Approval { within }, open, within, WayBack::Drop));
         steps.push(Step { limit: COMPARE_LIMIT, ..act("compare-again", Action::Compare, compare(), WayBack::Drop) });
     }
+    let origin = subject.origin();
+    let around = Around { origin: origin.as_ref(), payloads: subject.payloads };
+    let is_forward = subject.intent == Intent::Deploy;
+    let tasks = |list: &[Task], when, way_back| {
+        if is_forward { around.steps(list, when, way_back) } else { Vec::new() }
+    };
+    steps.extend(tasks(&subject.target.before_traffic, "before", WayBack::Drop));
     steps.push(act("reroute", Action::Reroute, pace.reroute(), WayBack::Route));
     // Both holds end before CodeDeploy terminates blue by itself.
     let (bake, keep) = (subject.target.health.bake, subject.keep_blue());
@@ -80,10 +91,12 @@ fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
         (own * 3 + Period::minutes(30)).min(Period::seconds(rest)).max(own)
     };
     let yours = |expected, key: &str| Length { expected, basis: format!("your `{key}`") };
-    let limit = room(bake, keep);
+    let after = task::longest(&subject.target.after);
+    let limit = room(bake, keep + after);
     steps.push(hold("bake", Hold::Bake { watched: bake }, yours(bake, "bake"), limit, WayBack::Route));
+    steps.extend(tasks(&subject.target.after, "after", WayBack::Route));
     if !keep.is_zero() {
-        let limit = room(keep, bake);
+        let limit = room(keep, bake + after);
         steps.push(hold("keep", Hold::Bake { watched: keep }, yours(keep, "keep_blue"), limit, WayBack::Route));
     }
     let way_back = if subject.fleet.baseline.is_some() { WayBack::Redeploy } else { WayBack::None };
@@ -114,7 +127,7 @@ pub(crate) fn keep_for_later(lane: &mut Lane, termination_wait: Period, later: P
 
 /// What must stay true from the first rerouted host to the end of the bake. The way back is judged by its targets only:
 /// alarms and probes may still be red from what is being undone.
-fn watches(subject: &Subject, baseline: &FleetBaseline) -> Vec<Watch> {
+fn watches(subject: &Subject, baseline: &FleetBaseline, steps: &[Step]) -> Vec<Watch> {
     let health = &subject.target.health;
     let targets = match subject.intent {
         Intent::Deploy => health.targets.clone(),
@@ -130,7 +143,7 @@ fn watches(subject: &Subject, baseline: &FleetBaseline) -> Vec<Watch> {
     if conditions.is_empty() {
         return Vec::new();
     }
-    let (from, to) = (StepId::from("reroute"), StepId::from("bake"));
+    let (from, to) = (StepId::from("reroute"), task::last_watched(steps));
     vec![Watch { id: "health".to_owned(), from, to, conditions, on_undecided: None }]
 }
 

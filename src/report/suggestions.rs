@@ -3,6 +3,7 @@
 use super::commands::{Invocation, Suggestion, quoted};
 use crate::event::record::{Outcome, Side};
 use crate::plan::{Intent, Plan};
+use crate::run::held::{acceptance, does};
 use crate::run::{RunStatus, State, StepStatus};
 
 /// Looks into AWS that are suggested at most.
@@ -35,6 +36,11 @@ pub fn suggestions(plan: &Plan, state: &State, invocation: &Invocation, is_drive
             invocation.suggest("promote", format!("moves traffic to {new}")),
             invocation.suggest("abort", format!("drops {new}, {keeps} stays")),
         ],
+        RunStatus::Held => {
+            let accept = state.held.as_ref().and_then(|held| Some((acceptance(plan, state, held).ok()?, held)));
+            let accept = accept.map(|(acceptance, held)| invocation.suggest("promote", does(acceptance, held)));
+            accept.into_iter().chain([abort, show]).collect()
+        }
         RunStatus::Planned | RunStatus::Running | RunStatus::Detached | RunStatus::RollingBack => {
             match (is_driven, is_going_back) {
                 (true, true) => vec![show, status],

@@ -85,7 +85,7 @@ fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, no
         };
     }
     let Some(place) = state.cursor() else { return Vec::new() };
-    if status == RunStatus::RollingBack || state.steps[place].status != StepStatus::Started {
+    if matches!(status, RunStatus::RollingBack | RunStatus::Held) || state.steps[place].status != StepStatus::Started {
         return Vec::new();
     }
     let (step, step_state) = (&lane.steps[place], &state.steps[place]);
@@ -209,6 +209,7 @@ fn deployment_pace(step: &Step, state: &StepState, age: u64, now: Timestamp) -> 
             | Action::UpdateCode
             | Action::PublishVersion
             | Action::Test { .. }
+            | Action::Task { .. }
             | Action::ShiftAlias { .. }
             | Action::PruneVersions { .. },
         ) => 30,

@@ -23,6 +23,16 @@ fn about_conditions(subject: &Subject) -> Vec<String> {
     if health.targets.is_none() && health.alarms.is_empty() && health.http.is_empty() {
         notes.push("no condition is watched while the new release bakes".to_owned());
     }
+    let group = &subject.fleet.group;
+    let own = group.alarms.iter().filter(|name| group.alarms_enabled && !health.alarms.contains(name));
+    let unheeded: Vec<&str> = own.map(String::as_str).collect();
+    if !subject.target.on_failure.is_rollback() && !unheeded.is_empty() {
+        let names = unheeded.join(", ");
+        notes.push(format!(
+            "with `on_failure: hold` CodeDeploy does not heed its group's alarms; nobody watches {names} unless \
+             `health.alarms` names them"
+        ));
+    }
     for alarm in subject.alarms() {
         if alarm.state == "INSUFFICIENT_DATA" {
             notes.push(format!("alarm {} has no data now, which counts as not red", alarm.name));

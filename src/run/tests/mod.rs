@@ -3,9 +3,11 @@
 mod deciding;
 pub(super) mod fixture;
 mod function;
+mod holding;
 mod judging;
 mod pacing;
 mod restoring;
 mod settling;
 mod simulation;
+mod tasks;
 mod totality;

@@ -3,21 +3,21 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use super::super::fixture::{plan, plan_of_two, plan_with_holds};
+use super::super::fixture::{plan, plan_of_two, plan_with_holds, plan_with_tasks};
 use super::aws::Luck;
 use super::driver::Simulation;
-use crate::event::record::{Outcome, Record};
+use crate::event::record::{Outcome, Record, Side};
 use crate::model::function::{FunctionTarget, Shifting};
 use crate::model::{Name, Period};
 use crate::plan::sample::{function, function_plan, function_target};
-use crate::plan::{Plan, RollbackScope, Wave};
-use crate::run::RunStatus;
+use crate::plan::{Lane, OnFailure, Plan, RollbackScope, Wave};
+use crate::run::{LaneState, RunStatus};
 
 /// Turns within which every run is over, and the world time that they may take.
 const TURNS: usize = 6000;
 
 /// The plans: one lane, with and without waits for people; two lanes side by side and one after the other.
-fn plans() -> [Plan; 10] {
+fn plans() -> [Plan; 15] {
     let mut in_turn = plan_of_two(plan_with_holds());
     let second = in_turn.waves[0].lanes.split_off(1);
     in_turn.waves.push(Wave { name: "second".into(), lanes: second });
@@ -35,7 +35,25 @@ fn plans() -> [Plan; 10] {
         staged(RollbackScope::Run, true),
         staged(RollbackScope::Stage, true),
         staged(RollbackScope::Run, false),
+        plan_of_two(plan_with_tasks()),
+        held(plan_with_tasks(), &["web"]),
+        held(plan_of_two(plan_with_holds()), &["api"]),
+        held(staged(RollbackScope::Stage, true), &["web", "thumbs"]),
+        held(function_plan(&function_target(), &function()), &["thumbs"]),
     ]
+}
+
+/// With these targets held when something fails.
+fn held(mut plan: Plan, targets: &[&str]) -> Plan {
+    let mut count = 0;
+    for lane in plan.waves.iter_mut().flat_map(|wave| &mut wave.lanes) {
+        if targets.contains(&lane.target.as_str()) {
+            lane.on_failure = OnFailure::Hold;
+            count += 1;
+        }
+    }
+    assert_eq!(count, targets.len(), "{targets:?}");
+    plan
 }
 
 /// A function and a fleet, one after the other; a fleet that is first keeps blue for the function.
@@ -87,8 +105,15 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
                 }
                 calling.push(target.as_str());
             }
-            Record::CallEnded { target, .. } => calling.retain(|other| *other != target.as_str()),
-            Record::RollBackBegan { targets, .. } => {
+            Record::CallEnded { target, .. } | Record::CallLost { target, .. } => {
+                calling.retain(|other| *other != target.as_str())
+            }
+            Record::RollBackBegan { targets, cause } => {
+                let is_held = |target| simulation.plan.lane(target).is_some_and(Lane::is_held_on_failure);
+                let is_refused = matches!(cause.side, Side::Busy | Side::Refused);
+                if targets.iter().any(is_held) && !cause.what.starts_with("aborted by ann") && !is_refused {
+                    flaws.push(format!("nobody took {targets:?} back, but {}", cause.what));
+                }
                 backs += 1;
                 touched.clone_from(targets);
                 let foreign = |target: &Name| {
@@ -118,6 +143,8 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
             | Record::Judged { .. }
             | Record::Watched { .. }
             | Record::Paused { .. }
+            | Record::Held { .. }
+            | Record::FailureAccepted { .. }
             | Record::DecisionAccepted { .. }
             | Record::DecisionIgnored { .. }
             | Record::Detached { .. }
@@ -130,8 +157,10 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
         flaws.push(format!("{backs} ways back, of {touched:?} restored {restored:?}"));
     }
     flaws.extend(flaws_of_worlds(simulation, outcome));
-    let failed = |(word, _): &(String, String)| word == "fail";
-    if outcome == Outcome::Succeeded && simulation.state.lanes.iter().any(|lane| lane.verdicts.values().any(failed)) {
+    let failed = |lane: &LaneState| {
+        lane.verdicts.iter().any(|(label, (word, _))| word == "fail" && !lane.waived.contains_key(label))
+    };
+    if outcome == Outcome::Succeeded && simulation.state.lanes.iter().any(failed) {
         flaws.push("succeeded though a condition says no".to_owned());
     }
     flaws
@@ -187,8 +216,9 @@ fn flaws_of(site: &super::aws::Site, outcome: Outcome) -> Vec<String> {
 }
 
 fn some_luck() -> impl Strategy<Value = Luck> {
-    let odds = (0u8..=30, 0u8..=30, 0u8..=40, 0u8..=40, 0u8..=5, 0u8..=2, 0u8..=2, any::<bool>());
-    odds.prop_map(|(deployments, backs, calls, reads, deaths, aborts, console, is_bad)| Luck {
+    let odds = (0u8..=30, 0u8..=30, 0u8..=40, 0u8..=40, 0u8..=5, 0u8..=2, 0u8..=2, any::<bool>(), 0u8..=20);
+    odds.prop_map(|(deployments, backs, calls, reads, deaths, aborts, console, is_bad, tasks)| Luck {
+        tasks,
         deployments,
         backs,
         calls,

@@ -1,0 +1,91 @@
+//! What is done around the traffic: a migration before users meet a release, a smoke test after.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::function::Invoke;
+use super::units::Period;
+
+/// One thing that is done before users meet the new release, or after the bake. If it fails, so does the run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// A function is called, and its answer compared: the new version of a function target, or one that is named.
+    Invoke(Invoke),
+    /// A program is run here, with the run's facts in its environment.
+    Command(CommandTask),
+    /// A page is asked for until it is answered well.
+    Http(HttpTask),
+}
+
+/// A program that must end with 0.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandTask {
+    /// The program and its arguments, without a shell; a path is relative to where shipit is started. Anything but 0 is a
+    /// failure.
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 4096)), extend("examples" = [["./migrate.sh"]]))]
+    pub run: Vec<String>,
+    /// How long it may take (wire time); at most 12h. What takes longer is stopped and has failed.
+    #[serde(default = "CommandTask::default_within")]
+    pub within: Period,
+    /// Whether it may be run again when nobody knows how it ended, because its driver died meanwhile. Otherwise the run is
+    /// held, and a person decides.
+    #[serde(default)]
+    pub repeatable: bool,
+}
+
+impl CommandTask {
+    fn default_within() -> Period {
+        Period::minutes(10)
+    }
+}
+
+/// A page that must answer with a status from 200 to 299.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HttpTask {
+    /// The path and query, asked of the live listener of a fleet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = r"^/[!$-~]*$"), length(max = 2000), extend("examples" = ["/healthz"]))]
+    pub path: Option<String>,
+    /// The whole address, instead of a path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        regex(pattern = r"^https?://[a-zA-Z0-9.:\[\]-]+(/[!$-~]*)?$"),
+        length(max = 2000),
+        extend("x-instead-of" = "path", "examples" = ["https://shop.example.com/healthz"])
+    )]
+    pub url: Option<String>,
+    /// How long an answer may take (wire time); at most 40s.
+    #[serde(default = "HttpTask::default_within")]
+    pub within: Period,
+    /// How long after a bad answer it is asked again.
+    #[serde(default = "HttpTask::default_every")]
+    pub every: Period,
+    /// How many bad answers in a row are a failure.
+    #[serde(default = "HttpTask::default_failures")]
+    #[schemars(range(min = 1, max = 100))]
+    pub failures: u32,
+}
+
+impl HttpTask {
+    fn default_within() -> Period {
+        Period::seconds(5)
+    }
+    fn default_every() -> Period {
+        Period::seconds(10)
+    }
+    fn default_failures() -> u32 {
+        3
+    }
+
+    /// Where it is asked, and what: `https://shop.example.com` and `/healthz`; without an address of its own only what.
+    pub fn address(&self) -> (Option<String>, String) {
+        let Some(url) = &self.url else { return (None, self.path.clone().unwrap_or_else(|| "/".to_owned())) };
+        let host = url.find("://").map_or(0, |scheme| scheme + 3);
+        let end = url[host..].find('/').map_or(url.len(), |slash| host + slash);
+        let path = if end == url.len() { "/".to_owned() } else { url[end..].to_owned() };
+        (Some(url[..end].to_owned()), path)
+    }
+}
