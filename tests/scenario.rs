@@ -7,6 +7,8 @@ mod approvals;
 mod appspecs;
 #[path = "scenario/ci.rs"]
 mod ci;
+#[path = "scenario/claims.rs"]
+mod claims;
 #[path = "scenario/cuts.rs"]
 mod cuts;
 #[path = "scenario/deaths.rs"]
@@ -15,6 +17,8 @@ mod deaths;
 mod functions;
 #[path = "scenario/holds.rs"]
 mod holds;
+#[path = "scenario/many.rs"]
+mod many;
 #[path = "scenario/refusals.rs"]
 mod refusals;
 #[path = "scenario/releases.rs"]

@@ -9,7 +9,7 @@ use super::around::Around;
 use super::drive::{Asked, drive, no_change};
 use super::prepare;
 use super::project::{Cloud, Project};
-use super::{Ended, runs};
+use super::{Ended, claims, runs};
 use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Record;
@@ -18,7 +18,7 @@ use crate::plan::Plan;
 use crate::report::plan_text;
 use crate::store::journal::{Append, hex};
 use crate::store::lease::{Taking, claim};
-use crate::store::lock::{self, Claim, Held};
+use crate::store::lock::{self, Claim};
 use crate::store::{Journal, Lease, upload};
 
 pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
@@ -26,10 +26,11 @@ pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
     let bundles = prepare::bundles(&project, &args.release, around)?;
     let cloud = project.cloud(around, "shipit-deploy").await;
     let caller = prepare::caller(&project, &cloud).await?;
-    is_free(&project, &cloud).await?;
+    let claims = claims::read(&project, &cloud).await?;
+    claims::are_free(&project, &cloud, &claims).await?;
     let mut wanted = prepare::wanted(&project, &cloud, &args.release, &bundles);
     let by = caller.arn.clone();
-    let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, caller)).await?;
+    let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, &claims, caller)).await?;
     if let Some(path) = &args.plan {
         is_still_true(&built.plan, &around.directory.join(path))?;
     }
@@ -64,10 +65,10 @@ pub struct Order {
     pub revisions: BTreeMap<Name, Revision>,
 }
 
-/// Stores the plan, claims the environment, writes the first entry: harmless at every point where it may break off.
+/// Stores the plan, claims the environment and the targets, writes the first entry: harmless at every point where it may break off.
 ///
 /// # Errors
-/// The environment belongs to another run; the store cannot be used.
+/// The environment or a target belongs to another run; the store cannot be used.
 pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Order) -> Result<(Lease, runs::Loaded)> {
     let now = around.clock.now();
     let run = RunId::new(now, fastrand::u32(..));
@@ -82,12 +83,16 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
         why: order.why.to_owned(),
         build: around.ci.build.clone(),
     };
-    let lease = match claim(&cloud.bucket, &cloud.keys, &wish, &around.holder).await? {
+    let mut lease = match claim(&cloud.bucket, &cloud.keys, &wish, &around.holder).await? {
         Taking::Taken(lease) => *lease,
-        Taking::Claimed(other, held) => return Err(busy(project, &other, held.as_ref())),
-        Taking::Driven(held) => return Err(busy(project, &wish, Some(&held))),
+        Taking::Claimed(other, held) => return Err(claims::busy(project, &other, held.as_ref())),
+        Taking::Driven(held) => return Err(claims::busy(project, &wish, Some(&held))),
         Taking::Unclaimed => return Err(Failure::new(Kind::Unexpected, "the claim vanished while it was made")),
     };
+    if let Err(failure) = claims::take(cloud, &order.plan, &wish, &order.revisions, &mut lease).await {
+        lease.release(true).await?;
+        return Err(failure);
+    }
     let (mut journal, _) = Journal::open(&cloud.bucket, &cloud.keys, &run).await?;
     let first = Record::RunPlanned {
         by: order.by,
@@ -106,13 +111,19 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
     Ok((lease, loaded))
 }
 
-/// Writes the first entry of a run whose driver was killed between the claim and that. Its bundles were up before.
+/// Takes the targets and writes the first entry of a run whose driver was killed between the claim and that. Its bundles
+/// were up before.
 ///
 /// # Errors
-/// A bundle is gone; the store cannot be used.
-pub async fn first_entry(cloud: &Cloud, around: &Around, lease: &Lease, run: runs::Loaded) -> Result<runs::Loaded> {
+/// A bundle is gone, or a target belongs to another run by now; the store cannot be used.
+pub async fn first_entry(
+    cloud: &Cloud,
+    around: &Around,
+    mut lease: Box<Lease>,
+    run: runs::Loaded,
+) -> Result<(Lease, runs::Loaded)> {
     if !run.envelopes.is_empty() {
-        return Ok(run);
+        return Ok((*lease, run));
     }
     let id = run.state.run.clone();
     let mut revisions = BTreeMap::new();
@@ -128,61 +139,23 @@ pub async fn first_entry(cloud: &Cloud, around: &Around, lease: &Lease, run: run
         revisions.insert(lane.target.clone(), found);
     }
     let claim = lock::read(&cloud.bucket, &cloud.keys).await?.lock.claim;
-    let (by, why, build) = claim.map_or_else(Default::default, |claim| (claim.by, claim.why, claim.build));
+    let Some(claim) = claim.filter(|claim| claim.run == id) else {
+        return Err(Failure::new(Kind::NotFinished, format!("another driver has taken over {id}")));
+    };
+    if let Err(failure) = claims::take(cloud, &run.plan, &claim, &revisions, &mut lease).await {
+        // Nothing was changed: the run never comes to be.
+        lease.release(true).await?;
+        return Err(failure);
+    }
+    let Claim { by, why, build, .. } = claim;
     let json = super::plan::to_json(&run.plan)?;
     let plan = hex(&<sha2::Sha256 as sha2::Digest>::digest(json.as_bytes()));
     let first = Record::RunPlanned { by, why, parent: None, revisions, plan, build };
     let mut journal = run.journal;
     match journal.append(around.clock.now(), lease.token(), std::slice::from_ref(&first)).await? {
-        Append::Done(_) => super::resume::load(cloud, &id).await,
+        Append::Done(_) => Ok((*lease, super::resume::load(cloud, &id).await?)),
         Append::Fenced => Err(Failure::new(Kind::NotFinished, format!("another driver has taken over {id}"))),
     }
-}
-
-/// Nobody else's unfinished run owns the environment. A claim whose run has ended is given back: its driver was killed
-/// between the last entry and that.
-///
-/// # Errors
-/// Busy, with that run's state and the commands.
-pub async fn is_free(project: &Project, cloud: &Cloud) -> Result<()> {
-    let seen = lock::read(&cloud.bucket, &cloud.keys).await?;
-    let Some(claim) = seen.lock.claim.clone() else { return Ok(()) };
-    let run = runs::load(&cloud.bucket, &cloud.keys, &claim.run).await?;
-    let is_over = run.as_ref().is_none_or(|run| run.state.has_ended() || run.envelopes.is_empty());
-    let is_driven = seen.lock.lease.as_ref().is_some_and(|held| !held.holder.is_surely_gone());
-    let ended = run.as_ref().is_some_and(|run| run.state.has_ended());
-    if ended || (is_over && !is_driven) {
-        let free = lock::Lock { claim: None, lease: None, ..seen.lock.clone() };
-        lock::write(&cloud.bucket, &cloud.keys, &seen, &free).await?;
-        return Ok(());
-    }
-    let busy = busy(project, &claim, seen.lock.lease.as_ref());
-    let command = |verb: &str| project.invocation.command(verb);
-    Err(match run.as_ref().and_then(|run| run.state.held.as_ref()) {
-        Some(held) => busy.help(format!(
-            "it is held at {} of {} until a person decides\n{}\n{}\n{}",
-            held.step,
-            held.target,
-            command("status"),
-            command("promote"),
-            command("abort")
-        )),
-        None => busy,
-    })
-}
-
-fn busy(project: &Project, claim: &Claim, held: Option<&Held>) -> Failure {
-    let driver = held.map_or_else(|| "nobody drives it".to_owned(), |held| format!("{} drives it", held.holder.who));
-    let since = claim.since.strftime("%Y-%m-%d %H:%M:%SZ");
-    let command = |verb: &str| project.invocation.command(verb);
-    Failure::new(
-        Kind::Busy,
-        format!(
-            "{} belongs to run {} ({} by {}, since {since}); {driver}",
-            project.environment, claim.run, claim.why, claim.by
-        ),
-    )
-    .help(format!("{}\n{}\n{}", command("status"), command("resume"), command("abort")))
 }
 
 fn is_still_true(plan: &Plan, path: &std::path::Path) -> Result<()> {

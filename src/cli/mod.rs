@@ -7,6 +7,8 @@ mod abort;
 mod args;
 mod around;
 mod ci;
+mod claims;
+mod clock;
 mod deploy;
 mod drive;
 mod ended;

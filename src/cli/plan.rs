@@ -4,7 +4,7 @@ use super::args::{PlanArgs, PlanOutput};
 use super::around::Around;
 use super::ended::CHANGES;
 use super::project::Project;
-use super::{Ended, prepare};
+use super::{Ended, claims, prepare};
 use crate::config::Need;
 use crate::error::{Failure, Kind};
 use crate::report::{ResultDocument, plan_markdown, plan_text};
@@ -15,7 +15,9 @@ pub async fn run(args: &PlanArgs, around: &mut Around) -> Ended {
     let cloud = project.cloud(around, "shipit-plan").await;
     let caller = prepare::caller(&project, &cloud).await?;
     let wanted = prepare::wanted(&project, &cloud, &args.release, &bundles);
-    let built = prepare::plan(&project, &cloud, around, &wanted, caller).await?;
+    let claims = claims::read(&project, &cloud).await?;
+    let mut built = prepare::plan(&project, &cloud, around, &wanted, &claims, caller).await?;
+    built.notes.extend(claims::notes(&claims));
     let json = to_json(&built.plan)?;
     if let Some(path) = &args.out {
         std::fs::write(around.directory.join(path), &json)

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::args::ReleaseArgs;
 use super::around::Around;
+use super::claims::Claims;
 use super::project::{Cloud, Project};
 use crate::artifact::appspec::Os;
 use crate::artifact::{self, Bundle, Report};
@@ -15,7 +16,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::model::function::FunctionRef;
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Probe};
-use crate::model::pipeline::Target;
+use crate::model::pipeline::{Environment, Target};
 use crate::model::revision::BundleRef;
 use crate::model::task::Task;
 use crate::model::{Name, Pipeline, Release, Revision};
@@ -24,7 +25,8 @@ use crate::plan::build::{Built, Input, Observed, build};
 use crate::plan::function::hex_of;
 use crate::probe::{Prober, command};
 use crate::report::refused;
-use crate::store::head::{self, Head};
+use crate::store::claims::{Thing, part_of_target};
+use crate::store::head::{self, Head, Live};
 
 /// What will be live: the release, and the bundle of every target.
 pub struct Wanted {
@@ -69,6 +71,8 @@ fn for_windows(artifact: &Name) -> Failure {
         .help("deploy fleets of Windows hosts with CodeDeploy alone; nothing was changed")
 }
 
+/// Targets that are looked at side by side: AWS throttles who asks about hundreds at once.
+const AT_ONCE: usize = 8;
 /// Most bytes of a file that a version is called with: it is stored in the plan.
 const PAYLOAD_MAX: u64 = 64 * 1024;
 
@@ -115,7 +119,8 @@ pub fn programs(pipeline: &Pipeline, around: &Around) -> Result<()> {
             Task::Command(command) => command.run.first(),
             Task::Invoke(_) | Task::Http(_) => None,
         });
-        let troubles = run.filter_map(|program| command::find(program, &around.directory, path).err());
+        let judges = target.health.commands.iter().filter_map(|command| command.run.first());
+        let troubles = run.chain(judges).filter_map(|program| command::find(program, &around.directory, path).err());
         missing.extend(troubles.map(|why| format!("{name}: {why}")));
     }
     missing.dedup();
@@ -193,16 +198,25 @@ pub async fn caller(project: &Project, cloud: &Cloud) -> Result<Caller> {
 ///
 /// # Errors
 /// Everything that stands in the way, and nothing was changed.
-pub async fn plan(project: &Project, cloud: &Cloud, around: &Around, wanted: &Wanted, caller: Caller) -> Result<Built> {
+pub async fn plan(
+    project: &Project,
+    cloud: &Cloud,
+    around: &Around,
+    wanted: &Wanted,
+    claims: &Claims,
+    caller: Caller,
+) -> Result<Built> {
     let head = head::read(&cloud.bucket, &cloud.keys).await?.0;
     if wanted.intent == Intent::Deploy {
         programs(&project.pipeline, around)?;
     }
     let prober = Prober::new(around.http.clone());
-    let targets = &project.pipeline.targets;
-    let found =
-        try_join_all(targets.iter().map(|(name, target)| observe(cloud, &prober, &head, name, target, wanted.intent)))
-            .await?;
+    let look = |(name, target)| {
+        let known = Known::of(&project.place, &head, claims, name, target);
+        observe(cloud, &prober, known, name, target, wanted.intent)
+    };
+    let looks: Vec<_> = project.pipeline.targets.iter().map(look).collect();
+    let found: Vec<(Name, Observed)> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
     let input = Input {
         pipeline: &project.pipeline,
         environment: &project.environment,
@@ -222,16 +236,32 @@ pub async fn plan(project: &Project, cloud: &Cloud, around: &Around, wanted: &Wa
     build(&input).map_err(|refusals| refused(&refusals))
 }
 
+/// What shipit shipped to a target before: the last of all pipelines, and the last of this environment.
+struct Known<'a>([Option<&'a Live>; 2]);
+
+impl<'a> Known<'a> {
+    fn of(place: &Environment, head: &'a Head, claims: &'a Claims, name: &Name, target: &Target) -> Known<'a> {
+        let claim = Thing::of_target(place, target).and_then(|thing| claims.get(&thing));
+        let shared = claim.and_then(|known| known.live.get(part_of_target(target)));
+        Known([shared, head.live.get(name)])
+    }
+
+    /// The one that is this, if it is any of them.
+    fn that(&self, is_it: impl Fn(&Revision) -> bool) -> Option<&'a Live> {
+        self.0.into_iter().flatten().find(|live| is_it(&live.revision))
+    }
+}
+
 async fn observe(
     cloud: &Cloud,
     prober: &Prober,
-    head: &Head,
+    known: Known<'_>,
     name: &Name,
     target: &Target,
     intent: Intent,
 ) -> Result<(Name, Observed)> {
     if let Some(function) = &target.function {
-        let found = observe_function(cloud, head.live.get(name), function, &target.health.alarms).await?;
+        let found = observe_function(cloud, known, function, &target.health.alarms).await?;
         return Ok((name.clone(), Observed::Function(Box::new(found))));
     }
     let Some(group) = &target.fleet else {
@@ -239,8 +269,8 @@ async fn observe(
     };
     let mut fleet = cloud.clients.observe_fleet(group, &target.health.alarms).await?;
     let is_same = |one: &Revision, other: &Revision| one.key == other.key && one.bucket == other.bucket;
-    if let (Some(baseline), Some(live)) = (&mut fleet.baseline, head.live.get(name))
-        && is_same(&live.revision, &baseline.revision)
+    if let Some(baseline) = &mut fleet.baseline
+        && let Some(live) = known.that(|revision| is_same(revision, &baseline.revision))
     {
         baseline.release = Some(live.release.clone());
     }
@@ -258,13 +288,13 @@ async fn observe(
 /// A function as AWS has it, and what shipit knows of the release that is live.
 async fn observe_function(
     cloud: &Cloud,
-    known: Option<&head::Live>,
+    known: Known<'_>,
     function: &FunctionRef,
     alarms: &[String],
 ) -> Result<Function> {
     let mut found = cloud.clients.observe_function(function, alarms).await?;
     let Some(sha256) = found.live.as_ref().and_then(|live| hex_of(&live.code_sha256)) else { return Ok(found) };
-    let known = known.filter(|live| live.revision.sha256() == Some(&sha256));
+    let known = known.that(|revision| revision.sha256() == Some(&sha256));
     found.release = known.map(|live| live.release.clone());
     let bucket = cloud.bucket.name().to_owned();
     let bundle = known.map(|live| live.revision.clone());

@@ -14,7 +14,7 @@ use super::around::{Around, Sink};
 use super::ci::{Ci, System};
 use super::outlets::Outlets;
 use crate::engine::Pace;
-use crate::error::{Failure, Kind};
+use crate::error::Kind;
 use crate::report::{Guard, Style, Surroundings, Workflow};
 use crate::store::holder::Holder;
 use crate::time::Clock;
@@ -46,10 +46,7 @@ async fn command(words: &[String]) -> u8 {
     let (stop, interrupt) = watch::channel(false);
     // Before anything takes time: from here on no signal ends the process without a result.
     let mut signals = Signals::new();
-    let clock = match std::env::var("SHIPIT_CLOCK") {
-        Err(_) => Ok(Clock::wall()),
-        Ok(text) => Clock::from_text(&text).map_err(|why| Failure::new(Kind::Usage, format!("SHIPIT_CLOCK: {why}"))),
-    };
+    let clock = super::clock::of(std::env::var("SHIPIT_CLOCK").ok());
     let ci = Ci::of(|name| std::env::var(name).ok());
     let streams = streams(&ci);
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();

@@ -107,8 +107,8 @@ pub async fn decide(
     }
     match take(cloud, around, run, PATIENCE).await? {
         Taken::Ours(lease) => {
-            let loaded = super::deploy::first_entry(cloud, around, &lease, load(cloud, run).await?).await?;
-            Box::pin(drive(project, cloud, around, &args.drive, *lease, loaded, asked)).await
+            let (lease, loaded) = super::deploy::first_entry(cloud, around, lease, load(cloud, run).await?).await?;
+            Box::pin(drive(project, cloud, around, &args.drive, lease, loaded, asked)).await
         }
         Taken::Over => Ok(0),
         Taken::Driven(who) => {

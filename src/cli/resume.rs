@@ -25,9 +25,9 @@ pub async fn run(args: &ResumeArgs, around: &mut Around) -> Ended {
     };
     match take(&cloud, around, &run, LAPSE + Duration::from_secs(10)).await? {
         Taken::Ours(lease) => {
-            let loaded = super::deploy::first_entry(&cloud, around, &lease, load(&cloud, &run).await?).await?;
+            let (lease, loaded) = super::deploy::first_entry(&cloud, around, lease, load(&cloud, &run).await?).await?;
             let asked = if args.if_abandoned { Asked::Watchdog } else { Asked::Forward };
-            Box::pin(drive(&project, &cloud, around, &args.drive, *lease, loaded, ("resume", asked))).await
+            Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("resume", asked))).await
         }
         Taken::Over => Ok(0),
         Taken::Driven(who) if args.if_abandoned => {

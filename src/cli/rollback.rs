@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::args::{RollbackArgs, RunArgs};
 use super::around::Around;
-use super::deploy::{Order, begin, is_free};
+use super::deploy::{Order, begin};
 use super::drive::{Asked, drive, no_change};
 use super::prepare::{self, Wanted};
 use super::project::{Cloud, Project};
 use super::resume::claimed;
-use super::{Ended, abort, runs};
+use super::{Ended, abort, claims, runs};
 use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
@@ -34,10 +34,11 @@ pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
         }
     }
     let caller = prepare::caller(&project, &cloud).await?;
-    is_free(&project, &cloud).await?;
+    let claims = claims::read(&project, &cloud).await?;
+    claims::are_free(&project, &cloud, &claims).await?;
     let (wanted, parent) = goal(&project, &cloud, args.to.as_deref()).await?;
     let by = caller.arn.clone();
-    let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, caller)).await?;
+    let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, &claims, caller)).await?;
     if built.plan.is_empty() {
         return Ok(no_change(around, "rollback", &built));
     }

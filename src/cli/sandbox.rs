@@ -17,7 +17,8 @@ pub async fn serve(args: &ServeArgs, around: &mut Around) -> Ended {
     let program = std::env::current_exe()
         .map_err(|error| Failure::new(Kind::Unexpected, "shipit does not find itself").because(error))?;
     let directory = args.dir.as_ref().map(|path| around.directory.join(path));
-    let served = Served::start(Place { program, directory, port: args.port, speed: args.speed }).await?;
+    let served =
+        Served::start(Place { program, directory, port: args.port, speed: args.speed, keeps_pace: false }).await?;
     let user = served.sandbox.add_user(ACCOUNT, "you");
     let exports: String =
         served.environment(&user, REGION).iter().map(|(name, value)| format!("export {name}={value}\n")).collect();

@@ -33,6 +33,7 @@ pub fn problems(pipeline: &Pipeline, node: &Node) -> Vec<Problem> {
         bake(&target.health, &health, &mut found);
         alarms(&target.health, &health, &mut found);
         http(&target.health, &health, &mut found);
+        super::tasks::commands(&target.health, &health, &mut found);
     }
     groups(&pipeline.targets, &mut found);
     stages(pipeline, &mut found);

@@ -3,10 +3,12 @@
 use super::check::{Found, In};
 use crate::model::Period;
 use crate::model::function::{Invoke, json_pointer};
-use crate::model::pipeline::Target;
+use crate::model::pipeline::{Health, Target};
 use crate::model::task::{CommandTask, HttpTask, Task};
 use crate::yaml::Step::{Item, Key};
 
+/// A verdict that takes longer comes too late.
+const LONGEST_VERDICT: Period = Period::minutes(5);
 /// An answer that takes longer is none.
 const LONGEST_ANSWER: Period = Period::seconds(40);
 const LONGEST_COMMAND: Period = Period::hours(12);
@@ -21,6 +23,24 @@ pub fn tasks(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
                 Task::Command(it) => command(it, &here.then(&[Key("command")]), found),
                 Task::Http(it) => http(target, it, key, &here.then(&[Key("http")]), found),
             }
+        }
+    }
+}
+
+/// Programs that judge.
+pub fn commands(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
+    for (index, command) in health.commands.iter().enumerate() {
+        let here = here.then(&[Key("commands"), Item(index)]);
+        is_program(&command.run, &here, found);
+        let (every, within) = (command.every, command.within);
+        if health.commands[..index].iter().any(|earlier| earlier.run == command.run) {
+            found.say(&here.then(&[Key("run")]), "this program stands here twice".to_owned(), "once is enough");
+        }
+        if within.is_zero() || within > LONGEST_VERDICT {
+            found.say(&here.then(&[Key("within")]), format!("`within` is {within}"), "write 1s to 5m");
+        } else if within >= every {
+            let message = format!("it may take {within} but is run every {every}");
+            found.say(&here.then(&[Key("within")]), message, "`within` must be shorter than `every`");
         }
     }
 }
@@ -88,7 +108,7 @@ fn is_answer(within: Period, here: &In<'_>, found: &mut Found<'_>) {
 }
 
 /// The first word is a program.
-pub fn is_program(run: &[String], here: &In<'_>, found: &mut Found<'_>) {
+fn is_program(run: &[String], here: &In<'_>, found: &mut Found<'_>) {
     let Some(program) = run.first() else { return };
     let message = if program.trim() != program || program.contains('\0') {
         format!("`{program}` cannot be a program's name")

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::act::task::{Hands, facts};
 use super::act::{Act, Acted, Marks};
 use super::keeper::Keeper;
+use super::programs::Programs;
 use super::summary::summarize;
 use super::sweep::sweep;
 use crate::aws::Clients;
@@ -28,11 +29,14 @@ use crate::run::view::View;
 use crate::run::{RunStatus, State, reads};
 use crate::store::journal::Append;
 use crate::store::lease::Guard;
-use crate::store::{Bucket, Journal, Keys, Lease, StoreError, decisions, head};
+use crate::store::{Bucket, Journal, Keys, Lease, StoreError, claims, decisions, head};
 use crate::time::Clock;
 
 /// How long an interrupted driver waits for the call in flight (wire time).
 const FAREWELL: Duration = Duration::from_millis(2500);
+
+/// Calls that change something and are under way side by side: hundreds at once would only be throttled.
+const AT_ONCE: usize = 8;
 
 /// How long each of its last writes may take (wire time); all together stay under five seconds.
 pub(super) const LAST_WRITE: Duration = Duration::from_secs(1);
@@ -151,6 +155,8 @@ impl Driver {
             pending: vec![Record::DriverStarted { token, holder }],
             heard: Vec::new(),
             acts: JoinSet::new(),
+            programs: Programs::default(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
             began: Instant::now(),
             next_decisions: now,
             wake: None,
@@ -166,6 +172,10 @@ impl Driver {
             let added = head::add(&driving.bucket, &driving.keys, &summary, &live);
             // A cache: it is made again from the journals.
             let _ = tokio::time::timeout(10 * LAST_WRITE, added).await;
+            let things = claims::of_ended(&driving.plan, &live);
+            let given = claims::give_back(&driving.bucket, &driving.keys, &driving.state.run, &things);
+            // What stays is an orphan, which stands in nobody's way.
+            let _ = tokio::time::timeout(10 * LAST_WRITE, given).await;
         }
         keeper.release(is_over).await;
         if let Err(error) = driving.reporters.finish() {
@@ -195,6 +205,9 @@ struct Driving {
     pending: Vec<Record>,
     heard: Vec<Decision>,
     acts: JoinSet<Acted>,
+    programs: Programs,
+    /// A call that changes something waits for one of these.
+    turns: Arc<Semaphore>,
     began: Instant,
     next_decisions: Timestamp,
     /// When time alone changes something.
@@ -237,6 +250,7 @@ impl Driving {
                 biased;
                 _ = interrupt.changed() => {}
                 Some(acted) = self.acts.join_next() => self.take_in(acted),
+                ended = self.programs.ended() => self.programs.take_in(ended, &mut self.view, self.clock.now()),
                 () = tokio::time::sleep(nap) => {}
             }
             while let Some(acted) = self.acts.try_join_next() {
@@ -253,6 +267,8 @@ impl Driving {
         self.hear().await;
         let now = self.clock.now();
         let (due, _) = reads::due(&self.plan, &self.state, &self.view, now);
+        let here = (self.directory.as_path(), &self.interrupt);
+        let due = self.programs.begin((&self.plan, &self.state), due, &mut self.view, here, now);
         if !due.is_empty() {
             sweep(&self.plan, &self.state, &self.sites, &self.prober, due, &mut self.view, now).await;
         }
@@ -328,10 +344,10 @@ impl Driving {
         let clients = self.sites[lane.site].clients.clone();
         let place = planned.lane;
         let (target, step, attempt) = (lane.target.clone(), planned.step.clone(), planned.attempt);
-        let why = "the call broke off by a defect of shipit".to_owned();
-        let lost = match planned.call {
-            Call::Task { .. } => Record::CallLost { target, step, attempt, why },
-            _ => Record::CallEnded { target, step, attempt, trouble: Some(why) },
+        let is_task = matches!(planned.call, Call::Task { .. });
+        let ended = move |why: &str| match is_task {
+            true => Record::CallLost { target, step, attempt, why: why.to_owned() },
+            false => Record::CallEnded { target, step, attempt, trouble: Some(why.to_owned()) },
         };
         let version = lane_state.version.clone();
         let hands = Hands {
@@ -341,9 +357,23 @@ impl Driving {
             interrupt: self.interrupt.clone(),
         };
         let act = Act { planned, lane, intent: self.plan.intent, revision, known, version, marks, hands };
+        let turns = Arc::clone(&self.turns);
         self.acts.spawn(async move {
+            // A task may take hours, and others must not wait for that.
+            let turn = if is_task { Ok(None) } else { turns.acquire().await.map(Some) };
+            let Ok(_turn) = turn else {
+                return Acted {
+                    lane: place,
+                    records: vec![ended("the driver let go before the call was made")],
+                    expired: None,
+                };
+            };
             let acted = AssertUnwindSafe(act.run(clients)).catch_unwind().await;
-            acted.unwrap_or_else(|_| Acted { lane: place, records: vec![lost], expired: None })
+            acted.unwrap_or_else(|_| Acted {
+                lane: place,
+                records: vec![ended("the call broke off by a defect of shipit")],
+                expired: None,
+            })
         });
     }
 
@@ -402,6 +432,7 @@ impl Driving {
 
     /// Lets go: the call in flight has a moment, then the records of what is known, whatever AWS does.
     async fn detach(&mut self, why: &str) -> Result<Driven, StoreError> {
+        self.turns.close();
         let deadline = Instant::now() + FAREWELL;
         while let Ok(Some(acted)) = tokio::time::timeout_at(deadline, self.acts.join_next()).await {
             self.take_in(acted);

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::stream;
 use jiff::Timestamp;
 
 use super::drive::Site;
@@ -36,6 +38,9 @@ enum Answer {
     Metrics(Metrics),
 }
 
+/// Calls that are under way side by side: AWS throttles who asks about hundreds of lanes at once.
+const AT_ONCE: usize = 16;
+
 type Answers = Vec<(usize, Read, Result<Answer, AwsError>)>;
 
 /// Carries out reads and takes the answers into the view.
@@ -64,6 +69,7 @@ pub async fn sweep(
             | Read::Scaling(_)
             | Read::Group
             | Read::Probe(_)
+            | Read::Command(_)
             | Read::Code(_)
             | Read::Alias => {
                 single.push((place, read));
@@ -74,13 +80,7 @@ pub async fn sweep(
         join_all(deployments.into_iter().map(|(site, wanted)| read_deployments(&sites[site], wanted))),
         join_all(alarms.into_iter().map(|(site, wanted)| read_alarms(&sites[site], wanted))),
         join_all(metrics.into_iter().map(|(site, wanted)| read_metrics(&sites[site], &lanes, state, wanted, now))),
-        join_all(single.into_iter().map(|(place, read)| read_one(
-            lanes[place],
-            &sites[lanes[place].site],
-            prober,
-            place,
-            read
-        ))),
+        read_all(&lanes, sites, prober, single),
     );
     for (place, read, answer) in batches
         .into_iter()
@@ -91,6 +91,15 @@ pub async fn sweep(
     {
         take_in(lanes[place], view, place, read, answer, now);
     }
+}
+
+/// What cannot be asked for in batches.
+async fn read_all(lanes: &[&Lane], sites: &[Site], prober: &Prober, wanted: Vec<(usize, Read)>) -> Answers {
+    let reads: Vec<_> = wanted
+        .into_iter()
+        .map(|(place, read)| read_one(lanes[place], &sites[lanes[place].site], prober, place, read))
+        .collect();
+    stream::iter(reads).buffer_unordered(AT_ONCE).collect().await
 }
 
 async fn read_deployments(site: &Site, wanted: Vec<(usize, String)>) -> Answers {
@@ -186,6 +195,8 @@ async fn read_one(
             Some(on) => clients.alias(&on.function).await.map(Answer::Alias),
             None => Ok(Answer::Unreachable(format!("{} is no function", lane.target))),
         },
+        // Run beside the loop.
+        Read::Command(_) => Ok(Answer::Unreachable("programs are not read here".to_owned())),
         // Batched above.
         Read::Metrics => Ok(Answer::Metrics(Metrics::default())),
         Read::Deployment(_) => Ok(Answer::Deployment(None)),
@@ -197,7 +208,10 @@ async fn read_one(
 async fn probe(lane: &Lane, condition: usize, prober: &Prober) -> Result<(), Trouble> {
     match conditions(lane).nth(condition) {
         Some(Condition::Http { origin, request }) => prober.ask(origin, &request.path, request.within.duration()).await,
-        Some(Condition::Targets { .. } | Condition::Alarm { .. } | Condition::Metric { .. }) | None => Ok(()),
+        Some(
+            Condition::Targets { .. } | Condition::Alarm { .. } | Condition::Command { .. } | Condition::Metric { .. },
+        )
+        | None => Ok(()),
     }
 }
 

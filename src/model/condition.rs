@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::command::{CommandCondition, label};
 use super::function::FunctionRef;
 use super::metric::MetricCondition;
 use super::units::{Percent, Period};
@@ -63,6 +64,11 @@ pub enum Condition {
         /// What is asked and how it is counted.
         request: HttpCondition,
     },
+    /// A program that is run here.
+    Command {
+        /// What is run, and how its ends are counted.
+        command: CommandCondition,
+    },
     /// A metric of the new version's own calls through the alias.
     Metric {
         /// The alias.
@@ -79,6 +85,7 @@ impl Condition {
             Condition::Targets { share, .. } => format!("targets ≥ {share}"),
             Condition::Alarm { name } => format!("alarm {name}"),
             Condition::Http { request, .. } => format!("http {}", request.path),
+            Condition::Command { command } => label(&command.run),
             Condition::Metric { metric, .. } => metric.label(),
         }
     }
@@ -87,7 +94,9 @@ impl Condition {
     pub fn least_healthy(&self) -> Option<usize> {
         match self {
             Condition::Targets { baseline, share, .. } => Some(share.of_rounded_up(*baseline)),
-            Condition::Alarm { .. } | Condition::Http { .. } | Condition::Metric { .. } => None,
+            Condition::Alarm { .. } | Condition::Http { .. } | Condition::Command { .. } | Condition::Metric { .. } => {
+                None
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::command::CommandCondition;
 use super::ids::Name;
 use super::metric::{MetricCondition, OnUndecided};
 use super::pipeline::OnFailure;
@@ -53,6 +54,8 @@ pub struct FunctionTarget {
     pub after: Vec<Task>,
     /// Alarms that must not be red.
     pub alarms: Vec<String>,
+    /// Programs that must not say no.
+    pub commands: Vec<CommandCondition>,
     /// Conditions on the new version's own calls.
     pub metrics: Vec<MetricCondition>,
     /// What becomes of a wait in which they cannot be told.

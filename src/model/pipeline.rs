@@ -8,6 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::command::CommandCondition;
 use super::condition::HttpCondition;
 use super::function::{AllAtOnce, Canary, FunctionRef, FunctionTarget, Linear, Shifting};
 use super::ids::{Name, VarName};
@@ -270,6 +271,7 @@ impl Target {
             after: self.after.clone(),
             alarms: self.health.alarms.clone(),
             metrics: self.health.metrics.clone(),
+            commands: self.health.commands.clone(),
             on_undecided: self.health.on_undecided.unwrap_or_default(),
             bake: self.health.bake,
             keep_versions: self.keep_versions,
@@ -379,6 +381,10 @@ pub struct Health {
     #[serde(default)]
     #[schemars(length(max = 20))]
     pub http: Vec<HttpCondition>,
+    /// Programs that are run here, with the run's facts in their environment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub commands: Vec<CommandCondition>,
     /// What a function's new version must do with its own share of the alias's calls.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), extend("x-instead-of" = "http"))]
@@ -404,6 +410,7 @@ impl Default for Health {
             targets: Some(TargetsHealth::default()),
             alarms: Vec::new(),
             http: Vec::new(),
+            commands: Vec::new(),
             metrics: Vec::new(),
             on_undecided: None,
             bake: Health::default_bake(),

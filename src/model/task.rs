@@ -89,3 +89,13 @@ impl HttpTask {
         (Some(url[..end].to_owned()), path)
     }
 }
+
+/// The most that the tasks of a list take, once each.
+pub fn longest(tasks: &[Task]) -> Period {
+    let of = |task: &Task| match task {
+        Task::Command(command) => command.within,
+        Task::Invoke(invoke) => invoke.expect.within * u64::from(invoke.times),
+        Task::Http(http) => (http.within + http.every) * u64::from(http.failures),
+    };
+    tasks.iter().map(of).fold(Period::default(), |sum, it| sum + it)
+}

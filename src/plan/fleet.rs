@@ -7,7 +7,7 @@ use super::{Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Step, StepId
 use crate::model::condition::Condition;
 use crate::model::observed::{Fleet, ScalingGroup};
 use crate::model::pipeline::{Promote, TargetsHealth};
-use crate::model::task::Task;
+use crate::model::task::{Task, longest};
 use crate::model::{Period, Revision};
 
 /// A look at both fleets; it is repeated when AWS throttles.
@@ -91,7 +91,7 @@ fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
         (own * 3 + Period::minutes(30)).min(Period::seconds(rest)).max(own)
     };
     let yours = |expected, key: &str| Length { expected, basis: format!("your `{key}`") };
-    let after = task::longest(&subject.target.after);
+    let after = longest(&subject.target.after);
     let limit = room(bake, keep + after);
     steps.push(hold("bake", Hold::Bake { watched: bake }, yours(bake, "bake"), limit, WayBack::Route));
     steps.extend(tasks(&subject.target.after, "after", WayBack::Route));
@@ -136,6 +136,7 @@ fn watches(subject: &Subject, baseline: &FleetBaseline, steps: &[Step]) -> Vec<W
     let mut conditions: Vec<Condition> = targets.into_iter().map(|targets| targets_stay(targets, baseline)).collect();
     if subject.intent == Intent::Deploy {
         conditions.extend(health.alarms.iter().map(|name| Condition::Alarm { name: name.clone() }));
+        conditions.extend(health.commands.iter().map(|it| Condition::Command { command: it.clone() }));
         let origin = subject.origin();
         let http = health.http.iter().zip(origin.iter().cycle());
         conditions.extend(http.map(|(it, origin)| Condition::Http { origin: origin.clone(), request: it.clone() }));

@@ -197,7 +197,8 @@ fn watches(subject: &FunctionSubject, steps: &[Step]) -> Vec<Watch> {
     let has_baseline = subject.function.alias.is_some();
     let metrics = target.metrics.iter().filter(|it| has_baseline || it.errors != Some(ErrorsLimit::NotWorse));
     let metrics = metrics.map(|metric| Condition::Metric { of: target.function.clone(), metric: metric.clone() });
-    let conditions: Vec<Condition> = alarms.chain(metrics).collect();
+    let commands = target.commands.iter().map(|it| Condition::Command { command: it.clone() });
+    let conditions: Vec<Condition> = alarms.chain(commands).chain(metrics).collect();
     let shift = steps.iter().find(|step| matches!(step.what, What::Act(Action::ShiftAlias { .. })));
     match shift {
         Some(shift) if !conditions.is_empty() && subject.intent == Intent::Deploy => {

@@ -76,6 +76,7 @@ fn target() -> Target {
             targets: Some(TargetsHealth::default()),
             alarms: vec!["storefront-5xx".into()],
             http: vec![http],
+            commands: Vec::new(),
             metrics: Vec::new(),
             on_undecided: None,
             bake: Period::minutes(5),
@@ -194,6 +195,7 @@ pub(crate) fn function_target() -> FunctionTarget {
             repeatable: false,
         })],
         alarms: vec!["storefront-5xx".into()],
+        commands: Vec::new(),
         metrics: vec![MetricCondition {
             errors: Some(ErrorsLimit::Below(Percent::whole(1))),
             p99: None,

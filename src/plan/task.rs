@@ -155,16 +155,6 @@ impl Around<'_> {
     }
 }
 
-/// The most that the tasks of a list take, once each.
-pub(super) fn longest(tasks: &[Task]) -> Period {
-    let of = |task: &Task| match task {
-        Task::Command(command) => command.within,
-        Task::Invoke(invoke) => invoke.expect.within * u64::from(invoke.times),
-        Task::Http(http) => (http.within + http.every) * u64::from(http.failures),
-    };
-    tasks.iter().map(of).fold(Period::default(), |sum, it| sum + it)
-}
-
 fn step(id: StepId, action: Action, expected: Period, limit: Period, way_back: WayBack) -> Step {
     Step { id, what: What::Act(action), expected, basis: String::new(), limit, way_back }
 }

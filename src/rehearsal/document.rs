@@ -16,6 +16,7 @@ use crate::report::layout::Page;
 use crate::report::style::Tint;
 use crate::run::state::StepState;
 use crate::run::{RunStatus, StepStatus};
+use crate::time::Clock;
 
 /// How a rehearsal went. Times ending in `_s` are seconds; those within the run count from the first request, in world
 /// time.
@@ -136,8 +137,8 @@ pub struct Parts<'a> {
     pub route_back: BTreeMap<String, Vec<Part>>,
     /// What users met.
     pub tally: &'a Tally,
-    /// How fast the world lived.
-    pub speed: f64,
+    /// The world's.
+    pub clock: Clock,
     /// How often a fault struck.
     pub faults_hit: u64,
     /// The driver's calls.
@@ -157,7 +158,7 @@ impl Document {
             outcome: outcome(parts.run, parts.said, parts.exit_code),
             exit_code: parts.exit_code,
             world_s,
-            wall_s: tenths(world_s / parts.speed),
+            wall_s: tenths(parts.clock.wire_between(began, ended).as_secs_f64()),
             live: parts.live,
             routes: parts.routes,
             traffic: traffic(parts.tally, began),

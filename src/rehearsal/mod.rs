@@ -2,7 +2,7 @@
 //!
 //! - [`served`]: a sandbox with real hosts on this machine
 //! - [`provision`]: the world: load balancer, instances, deployment group, baseline
-//! - [`pace`]: how fast it lives
+//! - [`pace`], [`metronome`]: how fast it lives
 //! - [`traffic`]: what users do meanwhile
 //! - [`driver`], [`ship`]: shipit as a process of its own, and how it is led to the end
 //! - [`fault`], [`loss`]: what goes wrong on request
@@ -15,6 +15,7 @@ pub mod driver;
 pub mod fault;
 pub mod inproc;
 pub mod loss;
+pub mod metronome;
 pub mod outside;
 pub mod pace;
 pub mod provision;

@@ -78,11 +78,16 @@ pub async fn rehearse(
         say(&format!("this machine is busy: the world lives {speed} times as fast as the wall clock, not faster"));
     }
     let program = rehearsal.program.clone();
-    let served = Served::start(Place { program, directory: None, port: 0, speed }).await?;
+    let served =
+        Served::start(Place { program, directory: None, port: 0, speed, keeps_pace: rehearsal.speed.is_none() })
+            .await?;
     let done = tokio::select! {
-        document = in_world(rehearsal, &served, &baseline, &candidate, say) => document.map(Some),
+        document = in_world(rehearsal, &served, (&baseline, &candidate), slowdown, say) => document.map(Some),
         _ = interrupt.changed() => Ok(None),
     };
+    if served.slowest() < speed {
+        say(&format!("this machine could not always follow: the world slowed to {:.0} times", served.slowest()));
+    }
     served.stop().await;
     done
 }
@@ -90,8 +95,8 @@ pub async fn rehearse(
 async fn in_world(
     rehearsal: &Rehearsal,
     served: &Served,
-    baseline: &Release,
-    candidate: &Release,
+    (baseline, candidate): (&Release, &Release),
+    slowdown: f64,
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Document> {
     let place = &rehearsal.pipeline.environments[&rehearsal.environment];
@@ -100,7 +105,8 @@ async fn in_world(
     let config = served.config(&owner);
     let doors = rehearsal.make_world(served, &config, baseline, say).await?;
     let observer = Observer::new(&config, &rehearsal.pipeline, &rehearsal.environment).await?;
-    let rate = rehearsal.rate.unwrap_or_else(|| pace::rate(&rehearsal.pipeline));
+    let slowdown = if rehearsal.speed.is_some() { 1.0 } else { slowdown };
+    let rate = rehearsal.rate.unwrap_or_else(|| pace::rate(&rehearsal.pipeline, slowdown));
     say(&format!("{rate} requests per second"));
     let site = Site { account: place.account.clone(), region: place.region.clone() };
     let functions = rehearsal.pipeline.targets.iter();
@@ -133,7 +139,7 @@ async fn in_world(
         routes,
         route_back,
         tally: &tally,
-        speed: served.clock.speed(),
+        clock: served.clock,
         faults_hit: served.sandbox.faults_hit() + shipped.kills + losses,
         aws_calls: served.sandbox.calls(&user.access_key_id),
     }))

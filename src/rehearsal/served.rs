@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::inproc::{InProcess, Open};
+use super::metronome::Metronome;
 use crate::error::{Failure, Kind, Result};
 use crate::sandbox::hosts::real::RealHosts;
 use crate::sandbox::{Sandbox, Settings, sts};
@@ -30,6 +31,8 @@ pub struct Place {
     pub port: u16,
     /// How many times faster than the wall clock the world's runs.
     pub speed: f64,
+    /// Whether the world slows down while the machine cannot follow.
+    pub keeps_pace: bool,
 }
 
 /// A sandbox that is served until this is stopped or dropped.
@@ -42,9 +45,13 @@ pub struct Served {
     pub directory: Directory,
     /// Where the API listens.
     pub address: SocketAddr,
+    metronome: Option<Metronome>,
     hosts: Arc<RealHosts>,
     task: JoinHandle<()>,
 }
+
+/// The file with the changes of a world's speed, in its directory.
+const CHANGES: &str = "clock";
 
 impl Served {
     /// Starts a sandbox and serves it.
@@ -61,6 +68,7 @@ impl Served {
         let hosts = RealHosts::start(place.program, directory.path().join("hosts"));
         let hosts = Arc::new(hosts.map_err(|error| cannot("the sandbox's hosts have no place", error))?);
         let clock = Clock::starting_at(wall_now(), place.speed);
+        let clock = if place.keeps_pace { clock.changeable() } else { clock };
         // Hosts get random loopback addresses: two sandboxes on one machine must not draw the same ones.
         let seed = fastrand::u64(..);
         let sandbox = Sandbox::new(Settings { clock, wire: Clock::wall(), hosts: hosts.clone(), seed, sockets: true });
@@ -71,7 +79,14 @@ impl Served {
         })?;
         let address = listener.local_addr().map_err(|error| cannot("the sandbox has no address", error))?;
         let task = tokio::spawn(sandbox.clone().serve(listener));
-        Ok(Served { sandbox, clock, directory, address, hosts, task })
+        let metronome = place.keeps_pace.then(|| Metronome::start(clock, &directory.path().join(CHANGES))).transpose();
+        let metronome = metronome.map_err(|error| cannot("the world's clock cannot be kept", error))?;
+        Ok(Served { sandbox, clock, directory, address, metronome, hosts, task })
+    }
+
+    /// The lowest speed at which the world has lived.
+    pub fn slowest(&self) -> f64 {
+        self.metronome.as_ref().map_or(self.clock.speed(), Metronome::slowest)
     }
 
     /// What a client needs to know to call the API as a user.
@@ -85,7 +100,9 @@ impl Served {
             ("AWS_DEFAULT_REGION", region.to_owned()),
         ];
         if (self.clock.speed() - 1.0).abs() > f64::EPSILON {
-            environment.push(("SHIPIT_CLOCK", self.clock.to_text()));
+            let changes =
+                self.metronome.as_ref().map(|_| format!(",{}", self.directory.path().join(CHANGES).display()));
+            environment.push(("SHIPIT_CLOCK", self.clock.to_text() + &changes.unwrap_or_default()));
         }
         environment
     }

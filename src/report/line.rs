@@ -56,6 +56,9 @@ pub fn lines(plan: &Plan, before: &State, envelope: &Envelope) -> Vec<Line> {
     said.map(line).into_iter().collect()
 }
 
+/// What is said of a failure that waits for a person.
+const HELD: &str = "held: nothing goes on and nothing goes back until a person decides";
+
 type Said = Option<(Mark, String, String)>;
 
 fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
@@ -103,12 +106,7 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
             let until = words::date(*until);
             here(Mark::Paused, target, step, format!("waits for a person to promote; after {until} it rolls back"))
         }
-        Record::Held { target, step, .. } => here(
-            Mark::Paused,
-            target,
-            step,
-            "held: nothing goes on and nothing goes back until a person decides".to_owned(),
-        ),
+        Record::Held { target, step, .. } => here(Mark::Paused, target, step, HELD.to_owned()),
         Record::FailureAccepted { target, step, by } => {
             here(Mark::Fact, target, step, format!("{by} accepts the failure"))
         }

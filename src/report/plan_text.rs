@@ -8,6 +8,7 @@ use super::style::Style;
 use super::suggestions::verb;
 use super::words::{self, counted, short};
 use crate::model::Period;
+use crate::model::command::CommandCondition;
 use crate::model::condition::{Condition, HttpCondition};
 use crate::plan::{Action, Hold, Intent, Lane, On, OnFleet, OnFunction, Plan, Step, Watch, WayBack, What};
 
@@ -288,6 +289,10 @@ fn condition_text(condition: &Condition) -> String {
         Condition::Alarm { .. } => format!("{label}: not red"),
         Condition::Metric { of, metric } => {
             format!("{label}: of the new version's calls through {of}, at least {} of them", metric.min_requests)
+        }
+        Condition::Command { command } => {
+            let CommandCondition { within, every, failures, .. } = command;
+            format!("{label}: here, every {every}, within {within}; exit 1 is a no, {failures} in a row fail")
         }
         Condition::Http { origin, request } => {
             let HttpCondition { within, every, failures, .. } = request;

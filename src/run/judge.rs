@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 
+use super::command::judge_command;
 use super::metrics::judge_metric;
 use super::state::{LaneState, StepStatus};
 use super::view::{LaneView, active_watches};
@@ -154,6 +155,12 @@ pub fn judge(condition: &Condition, lane: &Lane, view: &LaneView, now: Timestamp
             Some(fact) if is_fresh(fact.at, now) => judge_metric(metric, &fact.value, now),
             Some(_) | None => Verdict::Undecided("the metrics are not known".to_owned()),
         },
+        Condition::Command { command } => {
+            let place = conditions(lane).position(|other| other == condition);
+            let ran = place.and_then(|place| view.commands.get(&place));
+            let patience = STALE_SECONDS.max(seconds(command.every) * 2);
+            judge_command(command, ran, |at| is_younger(at, patience, now))
+        }
         Condition::Http { request, .. } => {
             let place = conditions(lane).position(|other| other == condition);
             let Some(probes) = place.and_then(|place| view.probes.get(&place)) else {

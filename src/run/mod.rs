@@ -5,6 +5,7 @@
 //! - [`view`]: what the driver has seen of the world, and when
 //! - [`reads`]: what to look at next, and when
 //! - [`judge`](mod@judge): verdicts
+//! - [`command`]: verdicts of programs
 //! - [`metrics`](mod@metrics): verdicts on a function's own metrics
 //! - [`held`]: what a person can do about a failure at which the run is held
 //! - [`function`](mod@function): what a function's steps and its way back still need
@@ -19,6 +20,7 @@
 
 pub mod answer;
 pub mod codes;
+pub mod command;
 pub mod compare;
 pub mod explain;
 pub mod function;

@@ -30,6 +30,8 @@ pub enum Read {
     Alarm(String),
     /// A probe, by its place among the lane's conditions.
     Probe(usize),
+    /// A program, by its place among the lane's conditions.
+    Command(usize),
     /// Code of a function: `$LATEST` or a version.
     Code(String),
     /// An alias.
@@ -134,6 +136,11 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
                 Condition::Alarm { name } => reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 150))),
                 // A datapoint a minute; twice, so that a verdict is not long in coming.
                 Condition::Metric { .. } => reads.push(Wanted(Read::Metrics, 30)),
+                Condition::Command { command } => {
+                    if let Some(place) = conditions(lane).position(|other| other == condition) {
+                        reads.push(Wanted(Read::Command(place), command.every.as_seconds()));
+                    }
+                }
                 Condition::Http { request, .. } => {
                     if let Some(place) = conditions(lane).position(|other| other == condition) {
                         reads.push(Wanted(Read::Probe(place), request.every.as_seconds()));

@@ -215,20 +215,10 @@ impl State {
             }
             Record::Held { target, step, condition, cause } => {
                 let (target, step, condition) = (target.clone(), step.clone(), condition.clone());
-                self.held = Some(HeldFailure { target, step, condition, cause: cause.clone(), since: at });
-                self.status = RunStatus::Held;
-                self.holds = self.holds.saturating_add(1);
+                self.hold(HeldFailure { target, step, condition, cause: cause.clone(), since: at });
             }
             Record::FailureAccepted { by, .. } => self.accept(at, by),
-            Record::RollBackBegan { cause, targets } => {
-                self.status = RunStatus::RollingBack;
-                self.held = None;
-                self.cause.get_or_insert_with(|| cause.clone());
-                for lane in self.lanes.iter_mut().filter(|lane| targets.contains(&lane.target)) {
-                    let restore = StepState { status: StepStatus::Started, started: Some(at), ..StepState::default() };
-                    lane.restore.get_or_insert(restore);
-                }
-            }
+            Record::RollBackBegan { cause, targets } => self.go_back(at, cause, targets),
             Record::RunEnded { outcome, live } => {
                 self.status = RunStatus::Ended(*outcome);
                 self.held = None;
@@ -255,9 +245,7 @@ impl State {
             Record::StepFailed { target, step, cause } => {
                 self.on_step(plan, target, Some(step), |step| step.end(at, Err(cause)));
             }
-            Record::StepStarted { target, step } => self.on_step(plan, target, Some(step), |step| {
-                step.begin(at);
-            }),
+            Record::StepStarted { target, step } => self.on_step(plan, target, Some(step), |step| step.begin(at)),
             Record::CallBegan { target, step, attempt, call } => {
                 self.on_step(plan, target, Some(step), |step| step.call_began(at, *attempt, call));
             }
@@ -271,6 +259,22 @@ impl State {
                 self.on_step(plan, target, Some(step), |step| step.watched = *seconds);
             }
         }
+    }
+
+    fn go_back(&mut self, at: Timestamp, cause: &Cause, targets: &[Name]) {
+        self.status = RunStatus::RollingBack;
+        self.held = None;
+        self.cause.get_or_insert_with(|| cause.clone());
+        for lane in self.lanes.iter_mut().filter(|lane| targets.contains(&lane.target)) {
+            let restore = StepState { status: StepStatus::Started, started: Some(at), ..StepState::default() };
+            lane.restore.get_or_insert(restore);
+        }
+    }
+
+    fn hold(&mut self, failure: HeldFailure) {
+        self.held = Some(failure);
+        self.status = RunStatus::Held;
+        self.holds = self.holds.saturating_add(1);
     }
 
     /// A person accepts the failure at which the run is held.

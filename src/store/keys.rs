@@ -1,5 +1,9 @@
 //! Where things lie in the bucket.
 
+use sha2::{Digest, Sha256};
+
+use super::claims::{Thing, What};
+use super::journal::hex;
 use crate::model::pipeline::Store;
 use crate::model::{Name, RunId};
 
@@ -24,6 +28,21 @@ impl Keys {
     /// A bundle, by its content.
     pub fn artifact(&self, sha256: &str) -> String {
         format!("{}artifacts/{sha256}.zip", self.prefix)
+    }
+
+    /// The keys of another pipeline or environment in the same store.
+    #[must_use]
+    pub fn beside(&self, pipeline: &Name, environment: &Name) -> Keys {
+        Keys { prefix: self.prefix.clone(), home: format!("{}{pipeline}/{environment}", self.prefix) }
+    }
+
+    /// Who works on a thing, whichever pipeline names it.
+    pub fn target(&self, thing: &Thing) -> String {
+        let name = match &thing.what {
+            What::Fleet { application, group } => format!("fleet/{}/{}", plain(application), plain(group)),
+            What::Function { name } => format!("function/{}", plain(name)),
+        };
+        format!("{}targets/{}/{}/{name}/claim.json", self.prefix, plain(&thing.account), plain(&thing.region))
     }
 
     /// Who owns and who drives.
@@ -67,6 +86,17 @@ impl Keys {
     }
 }
 
+/// Longest part of a key that a name makes; AWS lets names of deployment groups hold what keys should not.
+const PART_MAX: usize = 200;
+
+/// A name as one part of a key, unlike that of any other name.
+fn plain(name: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    let part = |byte: u8| if is_plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let text: String = name.bytes().map(part).collect();
+    if text.len() <= PART_MAX { text } else { format!("%{}", hex(&Sha256::digest(name))) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,5 +116,27 @@ mod tests {
         let keys = Keys::new(&Store { prefix: String::new(), ..store }, &pipeline, &environment);
         assert_eq!(keys.head(), "storefront/production/head.json");
         assert_eq!(keys.artifact("ab"), "artifacts/ab.zip");
+    }
+
+    #[test]
+    fn a_thing_has_one_key_whoever_names_it() {
+        let store = Store { bucket: "b".into(), prefix: "team".into() };
+        let name = |text: &str| Name::new(text).unwrap();
+        let keys = Keys::new(&store, &name("storefront"), &name("production"));
+        let fleet = |application: &str, group: &str| Thing {
+            account: "111122223333".into(),
+            region: "eu-west-1".into(),
+            what: What::Fleet { application: application.into(), group: group.into() },
+        };
+        let key = keys.target(&fleet("shop", "web"));
+        assert_eq!(key, "team/targets/111122223333/eu-west-1/fleet/shop/web/claim.json");
+        let other = keys.beside(&name("back"), &name("staging"));
+        assert_eq!(other, Keys::new(&store, &name("back"), &name("staging")));
+        assert_eq!(other.target(&fleet("shop", "web")), key);
+        for (hostile, part) in [("a/b", "a%2Fb"), ("..", "%2E%2E"), ("ä b", "%C3%A4%20b"), ("a%2Fb", "a%252Fb")] {
+            assert!(keys.target(&fleet("shop", hostile)).ends_with(&format!("/fleet/shop/{part}/claim.json")));
+        }
+        let long = keys.target(&fleet(&"ß".repeat(100), &"ü".repeat(100)));
+        assert!(long.len() < 300 && long != keys.target(&fleet(&"ß".repeat(100), &"ö".repeat(100))), "{long}");
     }
 }

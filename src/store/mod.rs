@@ -3,6 +3,8 @@
 //!
 //! ```text
 //! <prefix>/artifacts/<sha256>.zip
+//! <prefix>/targets/<account>/<region>/fleet/<application>/<group>/claim.json
+//! <prefix>/targets/<account>/<region>/function/<name>/claim.json
 //! <prefix>/<pipeline>/<environment>/lock.json
 //! <prefix>/<pipeline>/<environment>/head.json
 //! <prefix>/<pipeline>/<environment>/runs/<run>/plan.json
@@ -10,6 +12,7 @@
 //! <prefix>/<pipeline>/<environment>/runs/<run>/decisions/<name>.json
 //! ```
 
+pub mod claims;
 pub mod decisions;
 pub mod head;
 pub mod holder;

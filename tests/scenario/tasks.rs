@@ -8,7 +8,7 @@ use super::stage::{PIPELINE, Stage};
 /// A migration before traffic moves, a smoke test after the bake.
 fn with_tasks(migration: &str) -> String {
     let tasks = format!(
-        "    before_traffic: [{{ command: {{ run: [./migrate.sh, up]{migration} }} }}]\n    \
+        "    before_traffic: [{{ command: {{ run: [./migrate.sh, up], within: 10m{migration} }} }}]\n    \
          after: [{{ http: {{ path: /healthz }} }}, {{ command: {{ run: [./smoke.sh], repeatable: true }} }}]\n"
     );
     PIPELINE.replace("    health:", &format!("{tasks}    health:"))
@@ -160,4 +160,38 @@ async fn a_driver_that_lets_go_leaves_no_program_behind() {
     let back = stage.shipit("abort shop.yml").await;
     assert_eq!(back.code, 0, "{}\n{}", back.err, back.out);
     assert!(stage.picture().await.starts_with("live baseline on 4"));
+}
+
+/// A program judges the release while it bakes.
+fn judged() -> String {
+    PIPELINE.replace("bake: 5m", "commands: [{ run: [./check.sh, web], every: 30s }], bake: 5m")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_program_says_yes_no_or_nothing() {
+    for (script, code, expected) in [
+        ("test \"$1 $SHIPIT_TARGET $SHIPIT_RELEASE\" = 'web web two'", 0, "passes: exit 0"),
+        (
+            "echo 3 of 40 orders failed; exit 1",
+            20,
+            "command ./check.sh web: exit 1: 3 of 40 orders failed, 2 times in a row",
+        ),
+        // What tells nothing watches nothing: the bake never ends well, and its limit decides.
+        ("exit 2", 20, "bake took longer than"),
+        ("exit 77", 20, "bake took longer than"),
+    ] {
+        let stage = stage(&judged()).await;
+        stage.program("check.sh", script);
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        assert_eq!(said.code, code, "{script}\n{}\n{}", said.err, said.out);
+        let text = format!("{}\n{}", said.err, said.out).replace("\n  ", " ");
+        assert!(text.contains(expected), "{script}\n{text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_judge_that_is_not_here_refuses_the_plan() {
+    let stage = stage(&judged()).await;
+    let refused = stage.shipit("deploy shop.yml --release two").await;
+    assert!(refused.code == 10 && refused.err.contains("web: ./check.sh is not there"), "{}", refused.err);
 }

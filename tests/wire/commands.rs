@@ -40,7 +40,7 @@ async fn programs_end_in_many_ways() {
 /// Only the end is kept, however much there is.
 #[tokio::test]
 async fn what_is_written_is_bounded() {
-    let said = ended(order("yes 0123456789012345678901234567890123456789 | head -c 3000000; echo the end")).await;
+    let said = ended(order("yes 0123456789012345678901234567890123456789 | head -c 3000000; echo; echo the end")).await;
     assert_eq!(said.exit, Exit::Code(0));
     assert!(said.tail.len() <= 21, "{}", said.tail.len());
     assert_eq!(said.tail.last().map(String::as_str), Some("the end"));

@@ -46,26 +46,30 @@ fn tasks_that_cannot_be_done_are_said_with_their_place() {
         (
             FLEET,
             "    before_traffic: [{ command: { run: [./migrate.sh up] } }]\n",
-            vec!["12:40: `./migrate.sh up` is one word: there is no shell that would part it"],
+            vec!["12:41: `./migrate.sh up` is one word: there is no shell that would part it"],
         ),
-        (FLEET, "    after: [{ command: { run: [\"true\"], within: 13h } }]\n", vec!["12:47: `within` is 13h"]),
+        (FLEET, "    after: [{ command: { run: [\"true\"], within: 13h } }]\n", vec!["12:49: `within` is 13h"]),
         (
             FLEET,
             "    before_traffic: [{ http: { path: /x } }]\n",
             vec!["12:38: before traffic moves the live listener leads to the old release"],
         ),
-        (FLEET, "    after: [{ http: {} }]\n", vec!["12:21: which page is asked for?"]),
+        (FLEET, "    after: [{ http: {} }]\n", vec!["12:15: which page is asked for?"]),
         (
             FLEET,
             "    after: [{ http: { path: /x, url: \"http://a/x\" } }]\n",
             vec!["12:29: a page has a `path` or a `url`, not both"],
         ),
         (FUNCTION, "    after: [{ http: { path: /x } }]\n", vec!["12:29: a function has no listener of its own"]),
-        (FUNCTION, "    after: [{ http: { url: \"ftp://x\" } }]\n", vec!["12:28: `url` cannot be `ftp://x`"]),
+        (
+            FUNCTION,
+            "    after: [{ http: { url: \"ftp://x\" } }]\n",
+            vec!["12:15: which page is asked for?", "12:28: `url` cannot be `ftp://x`"],
+        ),
         (
             FLEET,
             "    after: [{ invoke: { payload: e.json } }]\n",
-            vec!["12:23: a fleet has no version that could be called"],
+            vec!["12:15: a fleet has no version that could be called"],
         ),
         (FLEET, "    after: [{ invoke: { payload: e.json, function: \"a:b\" } }]\n", vec![]),
         (

@@ -1,5 +1,6 @@
 //! The decisions of a run as tables, and as properties over simulated worlds.
 
+mod commands;
 mod deciding;
 pub(super) mod fixture;
 mod function;

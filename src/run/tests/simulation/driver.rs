@@ -8,6 +8,7 @@ use super::function::FunctionSite;
 use crate::event::decision::{Decision, Wish};
 use crate::event::record::{Cause, Record, Side};
 use crate::model::RunId;
+use crate::model::command::{Ended, Exit};
 use crate::plan::{Action, Hold, Plan, StepId, What};
 use crate::run::State;
 use crate::run::held::acceptance;
@@ -197,24 +198,7 @@ impl Simulation {
                     }
                 }
             }
-            Call::Task { .. } => {
-                let place = site.lane().place(&step).unwrap();
-                let What::Act(Action::Task { task }) = &site.lane().steps[place].what else {
-                    panic!("no task: {step}")
-                };
-                let done = self.done.entry((planned.lane, step.0.clone())).or_default();
-                *done += 1;
-                if *done > 1 && !task.repeatable {
-                    self.wrong.push(format!("{step} was done twice"));
-                }
-                match rng.u8(..100) < self.luck.tasks {
-                    true => {
-                        let cause = Cause::new(Side::Condition, "exit 1");
-                        vec![ended(planned, &target), Record::StepFailed { target, step, cause }]
-                    }
-                    false => vec![ended(planned, &target), Record::StepDone { target, step, note: "exit 0".into() }],
-                }
-            }
+            Call::Task { .. } => self.do_task(planned),
             Call::Find => site.find("shipit:create", now).map_or_else(Vec::new, |id| seen("create", id)),
             Call::Compare => vec![Record::StepDone { target, step, note: "the same".into() }],
             Call::MoveTraffic(id) => {
@@ -253,6 +237,25 @@ impl Simulation {
             | Call::Prune
             | Call::RestoreCode { .. }) => panic!("no call of a fleet: {call:?}"),
         }
+    }
+
+    fn do_task(&mut self, planned: &PlannedCall) -> Vec<Record> {
+        let (lane, step) = (self.sites[planned.lane].lane(), planned.step.clone());
+        let Some(What::Act(Action::Task { task })) = lane.step(&step).map(|step| &step.what) else {
+            panic!("no task: {step}");
+        };
+        let target = lane.target.clone();
+        let done = self.done.entry((planned.lane, step.0.clone())).or_default();
+        *done += 1;
+        if *done > 1 && !task.repeatable {
+            self.wrong.push(format!("{step} was done twice"));
+        }
+        let end = if self.rng.u8(..100) < self.luck.tasks {
+            Record::StepFailed { target: target.clone(), step, cause: Cause::new(Side::Condition, "exit 1") }
+        } else {
+            Record::StepDone { target: target.clone(), step, note: "exit 0".into() }
+        };
+        vec![ended(planned, &target), end]
     }
 
     /// Answers that have come go to the next turn.
@@ -317,6 +320,7 @@ impl Simulation {
                 view.alarms.insert(name, Fact { value: Some(alarm), at: at(now) });
             }
             Read::Probe(condition) => view.saw_probe(condition, None, at(now)),
+            Read::Command(condition) => view.saw_command(condition, Ended::silent(Exit::Code(0)), at(now)),
             Read::Code(_) | Read::Alias | Read::Metrics => {
                 let Some(function) = &self.functions[place] else { panic!("no read of a fleet: {read:?}") };
                 if let Read::Code(version) = read {

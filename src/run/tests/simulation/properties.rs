@@ -6,7 +6,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use super::super::fixture::{plan, plan_of_two, plan_with_holds, plan_with_tasks};
 use super::aws::Luck;
 use super::driver::Simulation;
-use crate::event::record::{Outcome, Record, Side};
+use crate::event::record::{Cause, Outcome, Record, Side};
 use crate::model::function::{FunctionTarget, Shifting};
 use crate::model::{Name, Period};
 use crate::plan::sample::{function, function_plan, function_target};
@@ -109,11 +109,7 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
                 calling.retain(|other| *other != target.as_str())
             }
             Record::RollBackBegan { targets, cause } => {
-                let is_held = |target| simulation.plan.lane(target).is_some_and(Lane::is_held_on_failure);
-                let is_refused = matches!(cause.side, Side::Busy | Side::Refused);
-                if targets.iter().any(is_held) && !cause.what.starts_with("aborted by ann") && !is_refused {
-                    flaws.push(format!("nobody took {targets:?} back, but {}", cause.what));
-                }
+                flaws.extend(unasked(&simulation.plan, cause, targets));
                 backs += 1;
                 touched.clone_from(targets);
                 let foreign = |target: &Name| {
@@ -157,13 +153,23 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
         flaws.push(format!("{backs} ways back, of {touched:?} restored {restored:?}"));
     }
     flaws.extend(flaws_of_worlds(simulation, outcome));
-    let failed = |lane: &LaneState| {
-        lane.verdicts.iter().any(|(label, (word, _))| word == "fail" && !lane.waived.contains_key(label))
-    };
-    if outcome == Outcome::Succeeded && simulation.state.lanes.iter().any(failed) {
+    if outcome == Outcome::Succeeded && simulation.state.lanes.iter().any(has_failed) {
         flaws.push("succeeded though a condition says no".to_owned());
     }
     flaws
+}
+
+/// Whether a condition says no that nobody accepted.
+fn has_failed(lane: &LaneState) -> bool {
+    lane.verdicts.iter().any(|(label, (word, _))| word == "fail" && !lane.waived.contains_key(label))
+}
+
+/// What goes back by itself and must not.
+fn unasked(plan: &Plan, cause: &Cause, targets: &[Name]) -> Option<String> {
+    let is_held = |target| plan.lane(target).is_some_and(Lane::is_held_on_failure);
+    let is_refused = matches!(cause.side, Side::Busy | Side::Refused);
+    let is_unasked = targets.iter().any(is_held) && !cause.what.starts_with("aborted by ann") && !is_refused;
+    is_unasked.then(|| format!("nobody took {targets:?} back, but {}", cause.what))
 }
 
 /// Every world that the run touched must be what the outcome says.
