@@ -9,6 +9,8 @@ mod appspecs;
 mod ci;
 #[path = "scenario/claims.rs"]
 mod claims;
+#[path = "scenario/conditions.rs"]
+mod conditions;
 #[path = "scenario/cuts.rs"]
 mod cuts;
 #[path = "scenario/deaths.rs"]
@@ -23,6 +25,8 @@ mod many;
 mod refusals;
 #[path = "scenario/releases.rs"]
 mod releases;
+#[path = "scenario/shifting.rs"]
+mod shifting;
 #[path = "scenario/signals.rs"]
 mod signals;
 #[path = "scenario/stage.rs"]

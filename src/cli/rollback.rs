@@ -65,7 +65,7 @@ async fn goal(project: &Project, cloud: &Cloud, to: Option<&str>) -> Result<(Wan
         };
         is_complete(project, &revisions)?;
         let release = Release { label, bundles: Vec::new() };
-        return Ok((Wanted { release, intent: Intent::Rollback, revisions }, id));
+        return Ok((Wanted { release, intent: Intent::Rollback, revisions, hooks: BTreeMap::new() }, id));
     }
     let what = match to {
         Some(to) => format!("no run ever made release {to} live here"),

@@ -249,7 +249,7 @@ impl Act {
             description: &description,
             config: None,
             // Where a person decides about failures CodeDeploy must not: neither go back, nor stop half-way for an alarm.
-            override_alarms: is_back || self.lane.is_held_on_failure(),
+            alarms: if is_back || self.lane.is_held_on_failure() { Some(&[]) } else { self.fleet()?.alarms.as_deref() },
             auto_rollback: !is_back && !self.lane.is_held_on_failure(),
         };
         let error = match clients.create(order).await {

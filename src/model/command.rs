@@ -25,6 +25,10 @@ pub struct CommandCondition {
     #[serde(default = "CommandCondition::default_failures")]
     #[schemars(range(min = 1, max = 100))]
     pub failures: u32,
+    /// Judged and shown, but never enforced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("examples" = [false]))]
+    pub report_only: bool,
 }
 
 impl CommandCondition {
@@ -55,6 +59,17 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// Whether it is the program's own end, and neither this machine's nor anybody else's doing. A no is counted until it is
+    /// a failure.
+    pub fn is_own(&self) -> bool {
+        match self {
+            Exit::Code(code) => *code != 1,
+            Exit::TimedOut => true,
+            Exit::Signal(_) => !self.is_from_outside(),
+            Exit::Interrupted | Exit::Missing(_) => false,
+        }
+    }
+
     /// Whether somebody stopped it, so that nobody knows what it would have said or how far it came.
     pub fn is_from_outside(&self) -> bool {
         match self {

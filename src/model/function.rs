@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::command::CommandCondition;
+use super::condition::AlarmCondition;
 use super::ids::Name;
 use super::metric::{MetricCondition, OnUndecided};
 use super::pipeline::OnFailure;
@@ -53,7 +54,7 @@ pub struct FunctionTarget {
     /// What is done after the bake.
     pub after: Vec<Task>,
     /// Alarms that must not be red.
-    pub alarms: Vec<String>,
+    pub alarms: Vec<AlarmCondition>,
     /// Programs that must not say no.
     pub commands: Vec<CommandCondition>,
     /// Conditions on the new version's own calls.

@@ -1,9 +1,14 @@
 //! What is done around the traffic: a migration before users meet a release, a smoke test after.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::condition::HttpCondition;
 use super::function::Invoke;
+use super::header::{HeaderName, HeaderSource};
+use super::status::Statuses;
 use super::units::Period;
 
 /// One thing that is done before users meet the new release, or after the bake. If it fails, so does the run.
@@ -41,7 +46,7 @@ impl CommandTask {
     }
 }
 
-/// A page that must answer with a status from 200 to 299.
+/// A page that must answer well.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HttpTask {
@@ -57,6 +62,17 @@ pub struct HttpTask {
         extend("x-instead-of" = "path", "examples" = ["https://shop.example.com/healthz"])
     )]
     pub url: Option<String>,
+    /// The good statuses: a code such as 200, a class such as 2xx, or a list of them. Redirects are not followed.
+    #[serde(default)]
+    pub status: Statuses,
+    /// Text that must stand in the first 256 KiB of the answer's body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1000), extend("examples" = ["ok"]))]
+    pub body: Option<String>,
+    /// Headers of the request, as those of the condition `http`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 20, "examples" = [{ "X-Probe": "shipit" }]))]
+    pub headers: BTreeMap<HeaderName, HeaderSource>,
     /// How long an answer may take (wire time); at most 40s.
     #[serde(default = "HttpTask::default_within")]
     pub within: Period,
@@ -78,6 +94,21 @@ impl HttpTask {
     }
     fn default_failures() -> u32 {
         3
+    }
+
+    /// The request, once its path is known.
+    pub fn request(&self, path: String) -> HttpCondition {
+        HttpCondition {
+            path,
+            within: self.within,
+            every: self.every,
+            failures: self.failures,
+            total_failures: None,
+            status: self.status.clone(),
+            body: self.body.clone(),
+            headers: self.headers.clone(),
+            report_only: false,
+        }
     }
 
     /// Where it is asked, and what: `https://shop.example.com` and `/healthz`; without an address of its own only what.

@@ -1,10 +1,12 @@
 //! The lane of a fleet: blue/green by copy of its Auto Scaling group.
 
+use super::conditions;
 use super::preflight::Subject;
 use super::task::{self, Around};
 use super::timing::{Length, Pace, Past, limit};
 use super::{Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Step, StepId, Watch, WayBack, What};
 use crate::model::condition::Condition;
+use crate::model::metric::OnUndecided;
 use crate::model::observed::{Fleet, ScalingGroup};
 use crate::model::pipeline::{Promote, TargetsHealth};
 use crate::model::task::{Task, longest};
@@ -28,9 +30,17 @@ pub(super) fn lane(subject: &Subject, group: &ScalingGroup, revision: &Revision,
         revision: revision.clone(),
         watches: if is_live { Vec::new() } else { watches(subject, &baseline, &steps) },
         steps,
-        on: On::Fleet(OnFleet { group: subject.group.clone(), baseline }),
+        on: On::Fleet(OnFleet { group: subject.group.clone(), baseline, alarms: alarms_instead(subject) }),
         on_failure: subject.intent.on_failure(subject.target.on_failure),
     }
+}
+
+/// The way back ignores all alarms.
+fn alarms_instead(subject: &Subject) -> Option<Vec<String>> {
+    let group = &subject.fleet.group;
+    let own = group.alarms.as_slice();
+    let is_forward = subject.intent == Intent::Deploy && group.alarms_enabled;
+    conditions::instead_of(own, &subject.target.health.alarms, &subject.fleet.alarms).filter(|_| is_forward)
 }
 
 /// Lists are sorted, because AWS gives them in any order and equal worlds give equal plans.
@@ -66,7 +76,7 @@ pub(super) fn healthy(fleet: &Fleet, group: &ScalingGroup) -> Vec<String> {
 fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
     let compare = || Length { expected: COMPARE, basis: String::new() };
     let mut steps = vec![
-        act("create", Action::Create, pace.create(), WayBack::Drop),
+        at_least(pace.installs(subject.hooks), act("create", Action::Create, pace.create(), WayBack::Drop)),
         Step { limit: COMPARE_LIMIT, ..act("compare", Action::Compare, compare(), WayBack::Drop) },
     ];
     if let Some(within) = subject.approval() {
@@ -82,13 +92,16 @@ fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
         if is_forward { around.steps(list, when, way_back) } else { Vec::new() }
     };
     steps.extend(tasks(&subject.target.before_traffic, "before", WayBack::Drop));
-    steps.push(act("reroute", Action::Reroute, pace.reroute(), WayBack::Route));
+    let reroute = act("reroute", Action::Reroute, pace.reroute(), WayBack::Route);
+    steps.push(at_least(pace.moves(subject.hooks), reroute));
     // Both holds end before CodeDeploy terminates blue by itself.
     let (bake, keep) = (subject.target.health.bake, subject.keep_blue());
     let end = subject.termination_wait();
     let room = |own: Period, other: Period| {
         let rest = end.as_seconds().saturating_sub((other + SPARE).as_seconds());
-        (own * 3 + Period::minutes(30)).min(Period::seconds(rest)).max(own)
+        // Time that cannot be judged does not count, so there is room for it, and for a person where one is asked.
+        let undecided = subject.on_undecided().map_or(Period::default(), OnUndecided::longest);
+        (own * 3 + Period::minutes(30) + undecided).min(Period::seconds(rest)).max(own)
     };
     let yours = |expected, key: &str| Length { expected, basis: format!("your `{key}`") };
     let after = longest(&subject.target.after);
@@ -107,6 +120,11 @@ fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
 fn act(id: &str, action: Action, length: Length, way_back: WayBack) -> Step {
     let Length { expected, basis } = length;
     Step { id: StepId::from(id), what: What::Act(action), expected, basis, limit: limit(expected), way_back }
+}
+
+/// A step that may take so long: the AppSpec allows it, and CodeDeploy waits for it.
+fn at_least(allowed: Period, step: Step) -> Step {
+    Step { limit: step.limit.max(allowed), ..step }
 }
 
 fn hold(id: &str, hold: Hold, length: Length, limit: Period, way_back: WayBack) -> Step {
@@ -131,21 +149,23 @@ fn watches(subject: &Subject, baseline: &FleetBaseline, steps: &[Step]) -> Vec<W
     let health = &subject.target.health;
     let targets = match subject.intent {
         Intent::Deploy => health.targets.clone(),
-        Intent::Rollback => Some(health.targets.clone().unwrap_or_default()),
+        // Whatever the pipeline only wants reported, on the way back nothing else is judged.
+        Intent::Rollback => Some(TargetsHealth { report_only: false, ..health.targets.clone().unwrap_or_default() }),
     };
-    let mut conditions: Vec<Condition> = targets.into_iter().map(|targets| targets_stay(targets, baseline)).collect();
+    let mut wanted: Vec<Condition> = targets.into_iter().map(|targets| targets_stay(targets, baseline)).collect();
     if subject.intent == Intent::Deploy {
-        conditions.extend(health.alarms.iter().map(|name| Condition::Alarm { name: name.clone() }));
-        conditions.extend(health.commands.iter().map(|it| Condition::Command { command: it.clone() }));
+        wanted.extend(conditions::alarms(&health.alarms, &subject.fleet.alarms));
+        wanted.extend(health.commands.iter().map(|it| Condition::Command { command: it.clone() }));
         let origin = subject.origin();
         let http = health.http.iter().zip(origin.iter().cycle());
-        conditions.extend(http.map(|(it, origin)| Condition::Http { origin: origin.clone(), request: it.clone() }));
+        wanted.extend(http.map(|(it, origin)| Condition::Http { origin: origin.clone(), request: it.clone() }));
     }
-    if conditions.is_empty() {
+    if wanted.is_empty() {
         return Vec::new();
     }
     let (from, to) = (StepId::from("reroute"), task::last_watched(steps));
-    vec![Watch { id: "health".to_owned(), from, to, conditions, on_undecided: None }]
+    let on_undecided = subject.on_undecided();
+    vec![Watch { id: "health".to_owned(), from, to, conditions: wanted, on_undecided }]
 }
 
 fn targets_stay(targets: TargetsHealth, baseline: &FleetBaseline) -> Condition {
@@ -153,6 +173,9 @@ fn targets_stay(targets: TargetsHealth, baseline: &FleetBaseline) -> Condition {
         target_groups: baseline.target_groups.clone(),
         baseline: baseline.healthy.len(),
         share: targets.healthy,
+        at_least: targets.at_least,
+        lasting: targets.lasting,
+        report_only: targets.report_only,
     }
 }
 
@@ -160,6 +183,15 @@ impl Subject<'_> {
     /// How long an approval is waited for, if one is. A person who goes back has approved it already.
     pub(super) fn approval(&self) -> Option<Period> {
         (self.blue_green.promote == Promote::Manual && self.intent == Intent::Deploy).then_some(self.blue_green.within)
+    }
+
+    /// What becomes of a wait in which something cannot be told. The way back is judged by its targets, which always can be.
+    fn on_undecided(&self) -> Option<OnUndecided> {
+        let health = &self.target.health;
+        let no_data = health.alarms.iter().any(|alarm| !alarm.insufficient_data.is_pass());
+        let may_be = no_data || !health.commands.is_empty();
+        let undecided = health.on_undecided.or_else(|| may_be.then(OnUndecided::default));
+        undecided.filter(|_| self.intent == Intent::Deploy)
     }
 
     /// How long blue is kept after the bake; what is undone is not kept.

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{Action, Step, StepId, TestCall, WayBack, What};
 use crate::model::Period;
 use crate::model::command::label;
+use crate::model::condition::HttpCondition;
 use crate::model::function::Invoke;
-use crate::model::task::{HttpTask, Task};
+use crate::model::task::Task;
 
 /// How long a task may wait for somebody who can do it, beside what it takes.
 const PATIENCE: Period = Period::minutes(15);
@@ -50,12 +51,8 @@ pub enum TaskKind {
     Http {
         /// Scheme, host and port.
         origin: String,
-        /// Path and query.
-        path: String,
-        /// How long after a bad answer it is asked again.
-        every: Period,
-        /// How many bad answers in a row are a failure.
-        failures: u32,
+        /// What is asked, and how bad answers are counted.
+        request: Box<HttpCondition>,
     },
 }
 
@@ -73,7 +70,7 @@ impl PlannedTask {
         match &self.what {
             TaskKind::Command { .. } => self.within,
             TaskKind::Invoke { call, .. } => self.within * u64::from(call.times),
-            TaskKind::Http { every, failures, .. } => (self.within + *every) * u64::from(*failures),
+            TaskKind::Http { request, .. } => (self.within + request.every) * u64::from(request.failures),
         }
     }
 }
@@ -146,10 +143,9 @@ impl Around<'_> {
             Task::Http(http) => {
                 let (own, path) = http.address();
                 let origin = own.or_else(|| self.origin.cloned()).unwrap_or_default();
-                let HttpTask { within, every, failures, .. } = http;
                 let name = format!("http {}", http.url.as_ref().unwrap_or(&path));
-                let what = TaskKind::Http { origin, path, every: *every, failures: *failures };
-                PlannedTask { name, what, within: *within, repeatable: true }
+                let what = TaskKind::Http { origin, request: Box::new(http.request(path)) };
+                PlannedTask { name, what, within: http.within, repeatable: true }
             }
         })
     }

@@ -27,8 +27,8 @@ pub fn settle(task: &PlannedTask, step: &StepState, is_calling: bool, now: Times
             None => Advance::Call(call),
         };
     }
-    if let (TaskKind::Http { every, .. }, Some((what, times, _))) = (&task.what, &step.trouble)
-        && since < i64::try_from(every.as_seconds()).unwrap_or(i64::MAX)
+    if let (TaskKind::Http { request, .. }, Some((what, times, _))) = (&task.what, &step.trouble)
+        && since < i64::try_from(request.every.as_seconds()).unwrap_or(i64::MAX)
     {
         return Advance::Wait(format!("{what}, {times} times in a row; it is asked again"), None);
     }

@@ -164,7 +164,10 @@ async fn a_driver_that_lets_go_leaves_no_program_behind() {
 
 /// A program judges the release while it bakes.
 fn judged() -> String {
-    PIPELINE.replace("bake: 5m", "commands: [{ run: [./check.sh, web], every: 30s }], bake: 5m")
+    PIPELINE.replace(
+        "bake: 5m",
+        "commands: [{ run: [./check.sh, web], every: 30s }], on_undecided: { after: 2m, then: fail }, bake: 5m",
+    )
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,9 +179,8 @@ async fn a_program_says_yes_no_or_nothing() {
             20,
             "command ./check.sh web: exit 1: 3 of 40 orders failed, 2 times in a row",
         ),
-        // What tells nothing watches nothing: the bake never ends well, and its limit decides.
-        ("exit 2", 20, "bake took longer than"),
-        ("exit 77", 20, "bake took longer than"),
+        ("exit 2", 20, "it cannot tell: exit 2, for 2m"),
+        ("exit 77", 20, "neither yes (0) nor no (1): exit 77, for 2m"),
     ] {
         let stage = stage(&judged()).await;
         stage.program("check.sh", script);

@@ -84,12 +84,17 @@ impl Act {
                     Err(error) => Err(error.into()),
                 }
             }
-            TaskKind::Http { origin, path, failures, .. } => {
-                match self.hands.prober.ask(origin, path, task.within.duration()).await {
+            TaskKind::Http { origin, request } => {
+                let headers = clients.headers(&request.headers).await?;
+                match self.hands.prober.ask(origin, request, &headers).await {
                     Ok(()) => Ok(Seen::Done(format!("{}: answers", task.name))),
-                    Err(trouble) if self.planned.failures + 1 < *failures => Err(Trouble::Later(trouble.to_string())),
+                    Err(trouble) if self.planned.failures + 1 < request.failures => {
+                        // Perhaps a secret was rotated meanwhile.
+                        clients.forget_headers(&request.headers);
+                        Err(Trouble::Later(trouble.to_string()))
+                    }
                     Err(trouble) => {
-                        let what = format!("{}: {trouble}, {failures} times in a row", task.name);
+                        let what = format!("{}: {trouble}, {} times in a row", task.name, request.failures);
                         Ok(Seen::Broken(Cause::new(Side::Condition, what)))
                     }
                 }

@@ -14,7 +14,9 @@ use std::collections::BTreeMap;
 use crate::model::Name;
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{BlueGreen, Environment, FleetRef, Target};
+use crate::model::revision::HookTimes;
 
+pub(super) use group::keeps_blue_for_later;
 pub(super) use note::notes;
 
 /// Something that stands in the way.
@@ -59,6 +61,7 @@ pub(super) struct Subject<'a> {
     pub intent: Intent,
     /// The files that tasks name.
     pub payloads: &'a BTreeMap<String, String>,
+    pub hooks: HookTimes,
 }
 
 impl Subject<'_> {

@@ -47,7 +47,7 @@ impl<'a> Deciding<'a> {
         if self.state.held.is_some() {
             return;
         }
-        let judged = self.judging(lane, place, &self.state.lanes[place]).all();
+        let judged = self.judging(lane, place, &self.state.lanes[place]).enforced();
         if judged.iter().any(|it| matches!(it.verdict, Verdict::Undecided(_)) && !it.is_for_a_person) {
             return;
         }

@@ -100,3 +100,23 @@ async fn a_role_without_the_right_fails_it_before_or_after() {
     let said = play.deployment(&id).texts("deploymentStatusMessages");
     assert_eq!(said, ["The processes AZRebalance of the Auto Scaling group web could not be resumed."]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_leaves_while_terminations_rest() {
+    let play = Play::new().await;
+    let id = play.deploy("v1", options(&["Terminate", "ScheduledActions"]));
+    play.pass(30).await;
+    play.asg("SetDesiredCapacity", doc! { "AutoScalingGroupName" => "web", "DesiredCapacity" => 2 });
+    let at = play.world.now() + jiff::SignedDuration::from_secs(60);
+    let grow = doc! {
+        "AutoScalingGroupName" => "web", "ScheduledActionName" => "evening", "StartTime" => at, "DesiredCapacity" => 6,
+    };
+    play.asg("PutScheduledUpdateGroupAction", grow);
+    while play.status(&id) == "InProgress" {
+        assert_eq!(play.instances("web").len(), 3);
+        play.pass(10).await;
+    }
+    assert_eq!(play.status(&id), "Succeeded");
+    play.pass(200).await;
+    assert_eq!(play.instances("web").len(), 2, "what was due meanwhile: the termination, not the scheduled action");
+}
