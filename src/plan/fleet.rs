@@ -85,13 +85,7 @@ fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
         steps.push(hold("approval", Hold::Approval { within }, open, within, WayBack::Drop));
         steps.push(Step { limit: COMPARE_LIMIT, ..act("compare-again", Action::Compare, compare(), WayBack::Drop) });
     }
-    let origin = subject.origin();
-    let around = Around { origin: origin.as_ref(), payloads: subject.payloads };
-    let is_forward = subject.intent == Intent::Deploy;
-    let tasks = |list: &[Task], when, way_back| {
-        if is_forward { around.steps(list, when, way_back) } else { Vec::new() }
-    };
-    steps.extend(tasks(&subject.target.before_traffic, "before", WayBack::Drop));
+    steps.extend(subject.tasks(&subject.target.before_traffic, "before", WayBack::Drop));
     let reroute = act("reroute", Action::Reroute, pace.reroute(), WayBack::Route);
     steps.push(at_least(pace.moves(subject.hooks), reroute));
     // Both holds end before CodeDeploy terminates blue by itself.
@@ -107,7 +101,7 @@ fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
     let after = longest(&subject.target.after);
     let limit = room(bake, keep + after);
     steps.push(hold("bake", Hold::Bake { watched: bake }, yours(bake, "bake"), limit, WayBack::Route));
-    steps.extend(tasks(&subject.target.after, "after", WayBack::Route));
+    steps.extend(subject.tasks(&subject.target.after, "after", WayBack::Route));
     if !keep.is_zero() {
         let limit = room(keep, bake + after);
         steps.push(hold("keep", Hold::Bake { watched: keep }, yours(keep, "keep_blue"), limit, WayBack::Route));
@@ -192,6 +186,13 @@ impl Subject<'_> {
         let may_be = no_data || !health.commands.is_empty();
         let undecided = health.on_undecided.or_else(|| may_be.then(OnUndecided::default));
         undecided.filter(|_| self.intent == Intent::Deploy)
+    }
+
+    /// The steps of a list of tasks, named after `when`; on the way back nothing is done around the traffic.
+    pub(super) fn tasks(&self, list: &[Task], when: &str, way_back: WayBack) -> Vec<Step> {
+        let origin = self.origin();
+        let around = Around { origin: origin.as_ref(), payloads: self.payloads };
+        if self.intent == Intent::Deploy { around.steps(list, when, way_back) } else { Vec::new() }
     }
 
     /// How long blue is kept after the bake; what is undone is not kept.
