@@ -120,3 +120,29 @@ async fn nothing_leaves_while_terminations_rest() {
     play.pass(200).await;
     assert_eq!(play.instances("web").len(), 2, "what was due meanwhile: the termination, not the scheduled action");
 }
+
+#[tokio::test(start_paused = true)]
+async fn balancing_takes_hosts_away_unless_it_rests() {
+    for (rests, lost) in [(false, 1), (true, 0)] {
+        let play = Play::new().await;
+        play.deploy("v1", doc! {});
+        play.pass(900).await;
+        let all = doc! { "deploymentConfigName" => "CodeDeployDefault.AllAtOnce" };
+        let mut members = if rests {
+            options(&["AZRebalance"])
+        } else {
+            doc! {}
+        };
+        members.set("deploymentConfigName", all.get("deploymentConfigName").clone());
+        play.bundle("v2", "takes: 120s");
+        let id = play.deploy("v2", members);
+        play.pass(70).await;
+        let zones = doc! { "AutoScalingGroupName" => "web", "VPCZoneIdentifier" => "subnet-a,subnet-b" };
+        play.asg("UpdateAutoScalingGroup", zones);
+        play.pass(4500).await;
+        let overview = play.deployment(&id).get("deploymentOverview").clone();
+        assert_eq!((play.status(&id).as_str(), overview.int("Failed")), ("Succeeded", Some(lost)), "{rests}");
+        play.pass(900).await;
+        assert_eq!(play.traffic(), ["v2 healthy"; 3], "whoever came meanwhile is brought up to date: {rests}");
+    }
+}
