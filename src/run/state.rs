@@ -221,10 +221,8 @@ impl State {
             Record::FailureAccepted { by, .. } => self.accept(at, by),
             Record::RollBackBegan { cause, targets } => self.go_back(at, cause, targets),
             Record::RunEnded { outcome, live } => {
-                self.status = RunStatus::Ended(*outcome);
-                self.held = None;
-                self.ended = Some(at);
-                self.live.clone_from(live);
+                (self.status, self.held) = (RunStatus::Ended(*outcome), None);
+                (self.ended, self.live) = (Some(at), live.clone());
             }
             Record::DeploymentSeen { target, step, deployment } => self.on_lane(target, |lane| {
                 let known = if step.0 == "restore" { &mut lane.redeployment } else { &mut lane.deployment };

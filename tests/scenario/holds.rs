@@ -48,7 +48,7 @@ async fn a_person_accepts_each_failure_by_itself() {
 
 #[tokio::test(start_paused = true)]
 async fn a_person_goes_back_a_day_later() {
-    for seconds in [60, 86_400, 4 * 86_400] {
+    for seconds in [60, 4 * 86_400] {
         let stage = held().await;
         stage.advance(seconds).await;
         let said = stage.shipit("abort shop.yml").await;

@@ -112,13 +112,7 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
                 flaws.extend(unasked(&simulation.plan, cause, targets));
                 backs += 1;
                 touched.clone_from(targets);
-                let foreign = |target: &Name| {
-                    let lane = simulation.state.lane(target);
-                    lane.is_some_and(|lane| lane.restore.is_none() && lane.is_foreign())
-                };
-                let began: Vec<_> = simulation.plan.lanes().map(|lane| &lane.target).collect();
-                let began = began.into_iter().filter(|target| started.iter().any(|(it, _)| it == target));
-                let began: Vec<_> = began.filter(|target| !foreign(target)).cloned().collect();
+                let began = began(simulation, |target| started.iter().any(|(it, _)| *it == target));
                 // Stages that were done stay.
                 let is_kept = simulation.plan.rollback == RollbackScope::Stage && began.ends_with(targets);
                 if *targets != began && !is_kept {
@@ -157,6 +151,16 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
         flaws.push("succeeded though a condition says no".to_owned());
     }
     flaws
+}
+
+/// The targets that have started and are nobody else's.
+fn began(simulation: &Simulation, has_started: impl Fn(&Name) -> bool) -> Vec<Name> {
+    let foreign = |target: &Name| {
+        let lane = simulation.state.lane(target);
+        lane.is_some_and(|lane| lane.restore.is_none() && lane.is_foreign())
+    };
+    let targets = simulation.plan.lanes().map(|lane| &lane.target);
+    targets.filter(|target| has_started(target) && !foreign(target)).cloned().collect()
 }
 
 /// Whether a condition says no that nobody accepted.
