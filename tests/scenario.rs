@@ -15,6 +15,10 @@ mod cuts;
 mod deaths;
 #[path = "scenario/functions.rs"]
 mod functions;
+#[path = "scenario/order.rs"]
+mod order;
+#[path = "scenario/promotion.rs"]
+mod promotion;
 #[path = "scenario/refusals.rs"]
 mod refusals;
 #[path = "scenario/releases.rs"]

@@ -18,15 +18,11 @@ pub async fn run(args: &RehearseArgs, around: &mut Around) -> Ended {
     let project = Project::open_release(&args.at, around, Need::All, Some(CANDIDATE))?;
     let program = std::env::current_exe()
         .map_err(|error| Failure::new(Kind::Unexpected, "shipit does not find itself").because(error))?;
-    let (path, typed) = super::project::find(args.at.pipeline.as_deref(), &around.directory)?;
-    let file = super::project::read(&path, &around.directory)?;
-    let variables = file.env_names().into_iter();
-    let variables = variables.filter_map(|name| Some((name.to_owned(), around.env.get(name)?.clone())));
     let rehearsal = Rehearsal {
         pipeline: project.pipeline,
         environment: project.environment,
-        typed,
-        variables: variables.collect(),
+        typed: project.typed,
+        variables: project.variables,
         directory: around.directory.clone(),
         program,
         instances: args.instances,

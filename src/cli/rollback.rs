@@ -44,7 +44,7 @@ pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
     }
     let text = plan_text(&built.plan, &built.notes, None, around.err_style);
     around.say_folded("the plan", &text);
-    let order = Order { plan: built.plan, by, why: "rollback", parent: Some(parent), revisions: wanted.revisions };
+    let order = Order { plan: built.plan, by, why: "rollback", parent: Some(parent), wanted };
     let (lease, loaded) = begin(&project, &cloud, around, order).await?;
     Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("rollback", Asked::Forward))).await
 }
@@ -64,8 +64,8 @@ async fn goal(project: &Project, cloud: &Cloud, to: Option<&str>) -> Result<(Wan
             None => before_run(&run)?,
         };
         is_complete(project, &revisions)?;
-        let release = Release { label, bundles: Vec::new() };
-        return Ok((Wanted { release, intent: Intent::Rollback, revisions }, id));
+        let release = Release { label, bundles: Vec::new(), from: None };
+        return Ok((Wanted { release, intent: Intent::Rollback, revisions, ..Wanted::default() }, id));
     }
     let what = match to {
         Some(to) => format!("no run ever made release {to} live here"),

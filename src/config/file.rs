@@ -157,7 +157,9 @@ impl File {
                 // What stands in for something wrong or not known is not judged.
                 let is_new =
                     |problem: &Problem| !problem.span.is_some_and(|span| known.iter().any(|it| meet(*it, span)));
-                problems.extend(check::problems(&pipeline, &node).into_iter().filter(is_new));
+                let mut found = check::problems(&pipeline, &node);
+                found.extend(check::after(&pipeline, &node, &self.node));
+                problems.extend(found.into_iter().filter(is_new));
                 Some(pipeline)
             }
             Err(problem) if problems.is_empty() && self.problems.is_empty() => {

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::drive::Site;
-use crate::aws::{AwsError, VersionCalls};
+use crate::aws::{AwsError, Class, VersionCalls};
 use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, DeploymentTarget};
 use crate::model::lambda::{Alias, Code, Metrics};
@@ -38,7 +38,8 @@ enum Answer {
 
 type Answers = Vec<(usize, Read, Result<Answer, AwsError>)>;
 
-/// Carries out reads and takes the answers into the view.
+/// Carries out reads and takes the answers into the view. Gives what AWS says if it takes the credentials for nothing: no
+/// read was answered, and some because of them.
 pub async fn sweep(
     plan: &Plan,
     state: &State,
@@ -47,7 +48,7 @@ pub async fn sweep(
     reads: Vec<(usize, Read)>,
     view: &mut View,
     now: Timestamp,
-) {
+) -> Option<String> {
     let lanes: Vec<&Lane> = plan.lanes().collect();
     let mut deployments: BTreeMap<usize, Vec<(usize, String)>> = BTreeMap::new();
     let mut alarms: BTreeMap<usize, Vec<(usize, String)>> = BTreeMap::new();
@@ -82,6 +83,7 @@ pub async fn sweep(
             read
         ))),
     );
+    let (mut is_answered, mut expired) = (false, None);
     for (place, read, answer) in batches
         .into_iter()
         .flatten()
@@ -89,8 +91,16 @@ pub async fn sweep(
         .chain(metrics.into_iter().flatten())
         .chain(single)
     {
+        match &answer {
+            // Not AWS's.
+            Ok(Answer::Probe(_) | Answer::Unreachable(_)) => {}
+            Ok(_) => is_answered = true,
+            Err(error) if error.class == Class::Expired => expired = expired.or_else(|| Some(error.to_string())),
+            Err(_) => {}
+        }
         take_in(lanes[place], view, place, read, answer, now);
     }
+    expired.filter(|_| !is_answered)
 }
 
 async fn read_deployments(site: &Site, wanted: Vec<(usize, String)>) -> Answers {

@@ -41,6 +41,9 @@ fn story(plan: &Plan, notes: &[String], next: Option<&Invocation>, targets: usiz
         let role = site.role.as_ref().map(|role| format!(", role {role}")).unwrap_or_default();
         story.push(Block::field("account", format!("{}, {}{role}", site.account, site.region)));
     }
+    if let Some(from) = &plan.release.from {
+        story.push(Block::field("from", format!("{}, where run {} made it live", from.environment, from.run)));
+    }
     for bundle in &plan.release.bundles {
         let start = bundle.sha256.get(..12).unwrap_or(&bundle.sha256);
         story.push(Block::field(

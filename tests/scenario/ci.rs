@@ -59,7 +59,7 @@ async fn step(stage: &Stage, line: &str) -> Step {
 async fn step_with(stage: &Stage, line: &str, outputs: Option<PathBuf>, summary: Option<PathBuf>) -> Said {
     let (mut around, caught, _stop) = stage.around(Arc::new(Open));
     let workflow = Workflow::new(caught.err.clone());
-    around.ci = Ci { system: System::GitHub, build: Some(build(57)), outputs, summary, workspace: None };
+    around.ci = Ci { system: System::GitHub, build: Some(build(57)), outputs, summary, ..Ci::default() };
     around.outlets = Outlets::of_step(around.ci.outputs.clone(), workflow.clone());
     around.workflow = Some(workflow);
     around.err = Sink::new(Guard::new(caught.err.clone()));

@@ -96,6 +96,8 @@ async fn everything_that_is_built_on_them() {
             parent: None,
             took: [].into(),
             build: None,
+            digests: Vec::new(),
+            is_to_blame: false,
         };
         lose();
         head::add(bucket, keys, &summary, &[].into()).await.unwrap();
