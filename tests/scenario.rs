@@ -15,6 +15,8 @@ mod cuts;
 mod deaths;
 #[path = "scenario/functions.rs"]
 mod functions;
+#[path = "scenario/many.rs"]
+mod many;
 #[path = "scenario/order.rs"]
 mod order;
 #[path = "scenario/promotion.rs"]

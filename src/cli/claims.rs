@@ -73,6 +73,7 @@ pub async fn take(
     plan: &Plan,
     claim: &Claim,
     revisions: &BTreeMap<Name, Revision>,
+    known: &Claims,
     lease: &mut Lease,
 ) -> Result<()> {
     let live = |lane: &Lane| Live {
@@ -92,7 +93,7 @@ pub async fn take(
         }
         let (pipeline, environment) = (plan.pipeline.clone(), plan.environment.clone());
         let owner = Owner { pipeline, environment, claim: claim.clone(), ships: ships.clone() };
-        if let Some(other) = claims::take(&cloud.bucket, &cloud.keys, thing, &owner).await? {
+        if let Some(other) = claims::take(&cloud.bucket, &cloud.keys, thing, &owner, known.get(thing)).await? {
             give_back(cloud, plan, &claim.run).await?;
             return Err(target_busy(&other));
         }

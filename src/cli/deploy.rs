@@ -6,10 +6,11 @@ use bytes::Bytes;
 
 use super::args::DeployArgs;
 use super::around::Around;
+use super::claims::{self, Claims};
 use super::drive::{Asked, drive, no_change};
 use super::prepare::{self, Wanted};
 use super::project::{Cloud, Project};
-use super::{Ended, claims, from, runs};
+use super::{Ended, from, runs};
 use crate::artifact::Bundle;
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Record;
@@ -50,7 +51,7 @@ pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
         wanted.revisions.extend(lying.get(target.artifact.as_str()).map(|place| (name.clone(), place.clone())));
     }
     let asked = if args.until_approval { Asked::UntilApproval } else { Asked::Forward };
-    let order = Order { plan: built.plan, by, why: "deploy", parent: None, wanted };
+    let order = Order { plan: built.plan, by, why: "deploy", parent: None, wanted, claims };
     let (lease, loaded) = begin(&project, &cloud, around, order).await?;
     Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("deploy", asked))).await
 }
@@ -74,6 +75,8 @@ pub struct Order {
     pub why: &'static str,
     /// The run it goes back from.
     pub parent: Option<RunId>,
+    /// The claims of the targets, as they were looked at.
+    pub claims: Claims,
     /// What will be live, with the place of each target's bundle.
     pub wanted: Wanted,
 }
@@ -106,7 +109,7 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
         Taking::Driven(held) => return Err(claims::busy(project, &wish, Some(&held))),
         Taking::Unclaimed => return Err(Failure::new(Kind::Unexpected, "the claim vanished while it was made")),
     };
-    if let Err(failure) = claims::take(cloud, &order.plan, &wish, &revisions, &mut lease).await {
+    if let Err(failure) = claims::take(cloud, &order.plan, &wish, &revisions, &order.claims, &mut lease).await {
         lease.release(true).await?;
         return Err(failure);
     }
@@ -158,7 +161,7 @@ pub async fn first_entry(
     let Some(claim) = claim.filter(|claim| claim.run == id) else {
         return Err(Failure::new(Kind::NotFinished, format!("another driver has taken over {id}")));
     };
-    if let Err(failure) = claims::take(cloud, &run.plan, &claim, &revisions, &mut lease).await {
+    if let Err(failure) = claims::take(cloud, &run.plan, &claim, &revisions, &Claims::new(), &mut lease).await {
         // Nothing was changed: the run never comes to be.
         lease.release(true).await?;
         return Err(failure);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::args::ReleaseArgs;
 use super::around::Around;
@@ -79,6 +79,8 @@ fn for_windows(artifact: &Name) -> Failure {
         .help("deploy fleets of Windows hosts with CodeDeploy alone; nothing was changed")
 }
 
+/// Targets that are looked at side by side: AWS throttles who asks about hundreds at once.
+const AT_ONCE: usize = 8;
 /// Most bytes of a file that a version is called with: it is stored in the plan.
 const PAYLOAD_MAX: u64 = 64 * 1024;
 
@@ -190,16 +192,16 @@ pub async fn plan(
         let known = Known::of(&project.place, &head, claims, name, target);
         observe(cloud, &prober, known, name, target, wanted.intent)
     };
-    let found = try_join_all(project.pipeline.targets.iter().map(look)).await?;
+    let looks: Vec<_> = project.pipeline.targets.iter().map(look).collect();
+    let found: Vec<(Name, Observed, Option<&Live>)> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
     let live: Vec<&Live> = found.iter().filter_map(|found| found.2).collect();
-    let found = found.iter().map(|(name, observed, _)| (name.clone(), observed.clone()));
     let input = Input {
         pipeline: &project.pipeline,
         environment: &project.environment,
         intent: wanted.intent,
         release: wanted.release.clone(),
         revisions: wanted.revisions.clone(),
-        observed: found.collect(),
+        observed: found.iter().map(|(name, observed, _)| (name.clone(), observed.clone())).collect(),
         payloads: if wanted.intent == Intent::Deploy {
             payloads(&project.pipeline, &around.directory)?
         } else {

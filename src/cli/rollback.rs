@@ -44,7 +44,7 @@ pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
     }
     let text = plan_text(&built.plan, &built.notes, None, around.err_style);
     around.say_folded("the plan", &text);
-    let order = Order { plan: built.plan, by, why: "rollback", parent: Some(parent), wanted };
+    let order = Order { plan: built.plan, by, why: "rollback", parent: Some(parent), wanted, claims };
     let (lease, loaded) = begin(&project, &cloud, around, order).await?;
     Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("rollback", Asked::Forward))).await
 }

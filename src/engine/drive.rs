@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -33,6 +33,9 @@ const FAREWELL: Duration = Duration::from_millis(2500);
 
 /// How long credentials that do not work are tried again (wire time).
 const RENEWED: Duration = Duration::from_secs(60);
+
+/// Calls that change something and are under way side by side: hundreds at once would only be throttled.
+const AT_ONCE: usize = 8;
 
 /// How long each of its last writes may take (wire time); all together stay under five seconds.
 pub(super) const LAST_WRITE: Duration = Duration::from_secs(1);
@@ -145,6 +148,7 @@ impl Driver {
             pending: vec![Record::DriverStarted { token, holder }],
             heard: Vec::new(),
             acts: JoinSet::new(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
             began: Instant::now(),
             next_decisions: now,
             wake: None,
@@ -193,6 +197,8 @@ struct Driving {
     pending: Vec<Record>,
     heard: Vec<Decision>,
     acts: JoinSet<Acted>,
+    /// A call that changes something waits for one of these.
+    turns: Arc<Semaphore>,
     began: Instant,
     next_decisions: Timestamp,
     /// When time alone changes something.
@@ -341,17 +347,25 @@ impl Driving {
         self.view.lanes[planned.lane].is_calling = true;
         let clients = self.sites[lane.site].clients.clone();
         let place = planned.lane;
-        let lost = Record::CallEnded {
-            target: lane.target.clone(),
-            step: planned.step.clone(),
-            attempt: planned.attempt,
-            trouble: Some("the call broke off by a defect of shipit".to_owned()),
-        };
+        let (target, step, attempt) = (lane.target.clone(), planned.step.clone(), planned.attempt);
+        let ended = move |why: &str| Record::CallEnded { target, step, attempt, trouble: Some(why.to_owned()) };
         let version = lane_state.version.clone();
         let act = Act { planned, lane, intent: self.plan.intent, revision, known, version, marks };
+        let turns = Arc::clone(&self.turns);
         self.acts.spawn(async move {
+            let Ok(_turn) = turns.acquire().await else {
+                return Acted {
+                    lane: place,
+                    records: vec![ended("the driver let go before the call was made")],
+                    expired: None,
+                };
+            };
             let acted = AssertUnwindSafe(act.run(clients)).catch_unwind().await;
-            acted.unwrap_or_else(|_| Acted { lane: place, records: vec![lost], expired: None })
+            acted.unwrap_or_else(|_| Acted {
+                lane: place,
+                records: vec![ended("the call broke off by a defect of shipit")],
+                expired: None,
+            })
         });
     }
 
@@ -410,6 +424,7 @@ impl Driving {
 
     /// Lets go: the call in flight has a moment, then the records of what is known, whatever AWS does.
     async fn detach(&mut self, why: &str) -> Result<Driven, StoreError> {
+        self.turns.close();
         let deadline = Instant::now() + FAREWELL;
         while let Ok(Some(acted)) = tokio::time::timeout_at(deadline, self.acts.join_next()).await {
             self.take_in(acted);

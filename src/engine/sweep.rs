@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::stream;
 use jiff::Timestamp;
 
 use super::drive::Site;
@@ -35,6 +37,9 @@ enum Answer {
     Alias(Option<Alias>),
     Metrics(Metrics),
 }
+
+/// Calls that are under way side by side: AWS throttles who asks about hundreds of lanes at once.
+const AT_ONCE: usize = 16;
 
 type Answers = Vec<(usize, Read, Result<Answer, AwsError>)>;
 
@@ -75,13 +80,7 @@ pub async fn sweep(
         join_all(deployments.into_iter().map(|(site, wanted)| read_deployments(&sites[site], wanted))),
         join_all(alarms.into_iter().map(|(site, wanted)| read_alarms(&sites[site], wanted))),
         join_all(metrics.into_iter().map(|(site, wanted)| read_metrics(&sites[site], &lanes, state, wanted, now))),
-        join_all(single.into_iter().map(|(place, read)| read_one(
-            lanes[place],
-            &sites[lanes[place].site],
-            prober,
-            place,
-            read
-        ))),
+        read_all(&lanes, sites, prober, single),
     );
     let (mut is_answered, mut expired) = (false, None);
     for (place, read, answer) in batches
@@ -101,6 +100,15 @@ pub async fn sweep(
         take_in(lanes[place], view, place, read, answer, now);
     }
     expired.filter(|_| !is_answered)
+}
+
+/// What cannot be asked for in batches.
+async fn read_all(lanes: &[&Lane], sites: &[Site], prober: &Prober, wanted: Vec<(usize, Read)>) -> Answers {
+    let reads: Vec<_> = wanted
+        .into_iter()
+        .map(|(place, read)| read_one(lanes[place], &sites[lanes[place].site], prober, place, read))
+        .collect();
+    stream::iter(reads).buffer_unordered(AT_ONCE).collect().await
 }
 
 async fn read_deployments(site: &Site, wanted: Vec<(usize, String)>) -> Answers {

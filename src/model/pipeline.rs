@@ -147,7 +147,7 @@ pub struct Environment {
     pub role: Option<String>,
     /// The environment whose releases this one takes, and no others: `deploy --from` is the only way in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-variables" = "none", "examples" = ["staging"]))]
+    #[schemars(extend("x-variables" = "none", "x-left-out" = true, "examples" = ["staging"]))]
     pub after: Option<Name>,
     /// Variables of this environment; they win over the pipeline's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

@@ -31,10 +31,11 @@ const FUNCTION_SECONDS: f64 = 120.0;
 /// How many more requests than a condition wants there should be in a step.
 const SPARE: f64 = 1.2;
 
-/// How many requests a second tell enough about this pipeline.
-pub fn rate(pipeline: &Pipeline) -> f64 {
+/// How many requests a second tell enough about this pipeline. In a world that is slowed down fewer do: there are as
+/// many in a step of a function, and the machine that is busy has less to do.
+pub fn rate(pipeline: &Pipeline, slowdown: f64) -> f64 {
     let has_functions = pipeline.targets.values().any(|target| target.function.is_some());
-    if has_functions { RATE_OF_FUNCTIONS } else { RATE }
+    if has_functions { (RATE_OF_FUNCTIONS / slowdown).max(RATE).round() } else { RATE }
 }
 
 /// The speed at which a release of this pipeline takes about as long as it should, and not so fast that too few requests
@@ -44,7 +45,7 @@ pub fn wished(pipeline: &Pipeline) -> f64 {
     // Fleets are released side by side, unless they stand in different stages.
     let world = if pipeline.stages.is_empty() { lengths.fold(0.0, f64::max) } else { lengths.sum() };
     #[allow(clippy::cast_precision_loss)] // few targets
-    let per_target = rate(pipeline) / pipeline.targets.len().max(1) as f64;
+    let per_target = rate(pipeline, 1.0) / pipeline.targets.len().max(1) as f64;
     let told = pipeline.targets.values().map(|target| told_within(target, per_target));
     (world / SHIPPED_WITHIN).min(told.fold(FASTEST, f64::min)).clamp(1.0, FASTEST).round()
 }
@@ -146,6 +147,6 @@ mod tests {
         let function = include_str!("../../pipelines/thumbnailer.yml");
         let function =
             crate::config::parse(function, "thumbnailer.yml").unwrap_or_else(|problems| panic!("{problems}"));
-        assert_eq!((wished(&function), rate(&function)), (25.0, RATE_OF_FUNCTIONS));
+        assert_eq!((wished(&function), rate(&function, 1.0), rate(&function, 2.0)), (25.0, RATE_OF_FUNCTIONS, 50.0));
     }
 }

@@ -82,7 +82,7 @@ pub async fn rehearse(
         Served::start(Place { program, directory: None, port: 0, speed, keeps_pace: rehearsal.speed.is_none() })
             .await?;
     let done = tokio::select! {
-        document = in_world(rehearsal, &served, &baseline, &candidate, say) => document.map(Some),
+        document = in_world(rehearsal, &served, (&baseline, &candidate), slowdown, say) => document.map(Some),
         _ = interrupt.changed() => Ok(None),
     };
     if served.slowest() < speed {
@@ -95,8 +95,8 @@ pub async fn rehearse(
 async fn in_world(
     rehearsal: &Rehearsal,
     served: &Served,
-    baseline: &Release,
-    candidate: &Release,
+    (baseline, candidate): (&Release, &Release),
+    slowdown: f64,
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Document> {
     let place = &rehearsal.pipeline.environments[&rehearsal.environment];
@@ -105,7 +105,8 @@ async fn in_world(
     let config = served.config(&owner);
     let doors = rehearsal.make_world(served, &config, baseline, say).await?;
     let observer = Observer::new(&config, &rehearsal.pipeline, &rehearsal.environment).await?;
-    let rate = rehearsal.rate.unwrap_or_else(|| pace::rate(&rehearsal.pipeline));
+    let slowdown = if rehearsal.speed.is_some() { 1.0 } else { slowdown };
+    let rate = rehearsal.rate.unwrap_or_else(|| pace::rate(&rehearsal.pipeline, slowdown));
     say(&format!("{rate} requests per second"));
     let site = Site { account: place.account.clone(), region: place.region.clone() };
     let functions = rehearsal.pipeline.targets.iter();

@@ -96,12 +96,7 @@ impl Stage {
     pub async fn with_function(pipeline: &str) -> Stage {
         let stage = Stage::with(pipeline, 4, Some("CodeDeployDefault.HalfAtATime")).await;
         stage.function_release("baseline", "");
-        let path = stage.directory.join("fn");
-        let recipe = Recipe { path: &path, exclude: &[], extra: &[], allow_large: false };
-        let bundle = bundle::code(recipe).unwrap();
-        let bundle::Source::Memory(bytes) = &bundle.source else { panic!("a large function") };
-        let zip = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes);
-        let code = doc! { "ZipFile" => zip };
+        let code = doc! { "ZipFile" => stage.function_zip() };
         stage.call(
             "lambda",
             "CreateFunction",
@@ -112,6 +107,15 @@ impl Stage {
         );
         stage.advance(10).await;
         stage
+    }
+
+    /// The function's directory as `CreateFunction` takes it.
+    pub fn function_zip(&self) -> String {
+        let path = self.directory.join("fn");
+        let recipe = Recipe { path: &path, exclude: &[], extra: &[], allow_large: false };
+        let bundle = bundle::code(recipe).unwrap();
+        let bundle::Source::Memory(bytes) = &bundle.source else { panic!("a large function") };
+        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes)
     }
 
     /// Puts a release into the function's directory: its name and how the model behaves.

@@ -1,5 +1,6 @@
-//! Alarms: making, describing and setting them.
+//! Alarms: making those on a metric, describing and setting all.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,12 +18,17 @@ pub(super) struct Alarm {
     /// All members that describe it but its state.
     pub shown: Doc,
     pub rule: Rule,
+    pub standing: Standing,
+}
+
+/// The state of an alarm, and why it has it.
+pub(super) struct Standing {
     pub state: &'static str,
-    pub reason: String,
-    pub reason_data: Option<String>,
-    pub updated: Timestamp,
+    reason: String,
+    reason_data: Option<String>,
+    updated: Timestamp,
     /// When the state last became another one.
-    pub transitioned: Timestamp,
+    transitioned: Timestamp,
 }
 
 /// What it looks at and when that is alarming.
@@ -61,6 +67,8 @@ pub(super) enum Absent {
     NotBreaching,
 }
 
+const METRIC: &str = "MetricAlarm";
+const COMPOSITE: &str = "CompositeAlarm";
 pub(super) const OK: &str = "OK";
 pub(super) const ALARM: &str = "ALARM";
 pub(super) const INSUFFICIENT_DATA: &str = "INSUFFICIENT_DATA";
@@ -109,19 +117,13 @@ pub(super) fn put(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     shown.set("AlarmConfigurationUpdatedTimestamp", now);
     let mut state = world.lock();
     let store = &mut state.site(&scope.site).cloudwatch;
+    if store.composites.contains_key(name) {
+        return Err(invalid(format!("{name} is the name of a composite alarm")));
+    }
     match store.alarms.get_mut(name) {
         Some(old) => (old.shown, old.rule) = (shown, rule),
         None => {
-            let made = Alarm {
-                shown,
-                rule,
-                state: INSUFFICIENT_DATA,
-                reason: "Unchecked: Initial alarm creation".to_owned(),
-                reason_data: None,
-                updated: now,
-                transitioned: now,
-            };
-            store.alarms.insert(name.to_owned(), made);
+            store.alarms.insert(name.to_owned(), Alarm { shown, rule, standing: Standing::new(now) });
         }
     }
     if !std::mem::replace(&mut store.evaluating, true) {
@@ -191,36 +193,53 @@ pub(super) fn describe(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply 
         let message = "AlarmNames and AlarmNamePrefix may not both be specified";
         return Err(ApiError::new("InvalidParameterCombination", message));
     }
+    if ["ChildrenOfAlarmName", "ParentsOfAlarmName"].iter().any(|relation| !input.get(relation).is_null()) {
+        return Err(invalid("the sandbox does not search alarms by their relations"));
+    }
     let types = input.texts("AlarmTypes");
-    let has_metric = types.is_empty() || types.iter().any(|kind| kind == "MetricAlarm");
+    let is_asked = |kind: &str| if types.is_empty() { kind == METRIC } else { types.iter().any(|asked| asked == kind) };
     let mut state = world.lock();
-    let alarms = &state.site(&scope.site).cloudwatch.alarms;
-    let chosen = alarms
-        .iter()
-        .filter(|_| has_metric)
-        .filter(|(name, _)| names.is_empty() || names.contains(name))
-        .filter(|(name, _)| prefix.is_none_or(|prefix| name.starts_with(prefix)))
-        .filter(|(_, alarm)| input.text("StateValue").is_none_or(|state| alarm.state == state))
-        .map(|(_, alarm)| alarm_doc(alarm));
+    let store = &state.site(&scope.site).cloudwatch;
+    let composites = store.composites.iter().map(|(name, it)| (COMPOSITE, name, &it.shown, &it.standing));
+    let metrics = store.alarms.iter().map(|(name, it)| (METRIC, name, &it.shown, &it.standing));
+    let chosen = composites
+        .chain(metrics)
+        .filter(|(kind, ..)| is_asked(kind))
+        .filter(|(_, name, ..)| names.is_empty() || names.contains(name))
+        .filter(|(_, name, ..)| prefix.is_none_or(|prefix| name.starts_with(prefix)))
+        .filter(|(.., standing)| input.text("StateValue").is_none_or(|state| standing.state == state))
+        .map(|(_, _, shown, standing)| standing.show(shown));
     let size = input::page_size(input, "MaxRecords", 50, 100)?;
     let (docs, next) = input::page(chosen.collect(), input.text("NextToken"), size)?;
-    Ok(doc! { "CompositeAlarms" => Vec::<Doc>::new(), "MetricAlarms" => docs, "NextToken" => next })
+    let (composites, metrics): (Vec<Doc>, Vec<Doc>) = docs.into_iter().partition(|doc| !doc.get("AlarmRule").is_null());
+    Ok(doc! { "CompositeAlarms" => composites, "MetricAlarms" => metrics, "NextToken" => next })
 }
 
 /// Deletes alarms, all of those named or none.
 pub(super) fn delete(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     let names = input.texts("AlarmNames");
     let mut state = world.lock();
-    let alarms = &mut state.site(&scope.site).cloudwatch.alarms;
+    let store = &mut state.site(&scope.site).cloudwatch;
+    let is_known = |name: &String| store.alarms.contains_key(name) || store.composites.contains_key(name);
     // One name that is unknown is passed over; several are an error.
-    if names.len() > 1 && names.iter().any(|name| !alarms.contains_key(name)) {
+    if names.len() > 1 && !names.iter().all(is_known) {
         return Err(not_found());
     }
-    alarms.retain(|name, _| !names.contains(name));
+    if names.iter().filter(|name| store.composites.contains_key(*name)).count() > 1 {
+        return Err(invalid("Only one composite alarm can be deleted in a call"));
+    }
+    let needed = store.needed(&names);
+    if !needed.is_empty() {
+        let them = if needed.len() == 1 { "it" } else { "them" };
+        let list = needed.join(",");
+        return Err(invalid(format!("Cannot delete {list} as there are composite alarm(s) depending on {them}.")));
+    }
+    store.alarms.retain(|name, _| !names.contains(name));
+    store.composites.retain(|name, _| !names.contains(name));
     Ok(Doc::Null)
 }
 
-/// Sets the state of an alarm until it is evaluated next.
+/// Sets the state of an alarm until it is evaluated next: a composite one is when one of those that it looks at changes.
 pub(super) fn set_state(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     let name = input::required(input, "AlarmName")?;
     let wanted = input::required(input, "StateValue")?;
@@ -232,8 +251,15 @@ pub(super) fn set_state(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply
         input.text("StateReason").ok_or_else(|| input::constraint("StateReason", "null", "Member must not be null"))?;
     let now = world.now();
     let mut state = world.lock();
-    let alarm = state.site(&scope.site).cloudwatch.alarms.get_mut(name).ok_or_else(not_found)?;
-    alarm.change(known, reason.to_owned(), input.text("StateReasonData").map(str::to_owned), now);
+    let store = &mut state.site(&scope.site).cloudwatch;
+    let metric = store.alarms.get_mut(name).map(|alarm| &mut alarm.standing);
+    let standing =
+        metric.or_else(|| store.composites.get_mut(name).map(|it| &mut it.standing)).ok_or_else(not_found)?;
+    let before = standing.state;
+    standing.change(known, reason.to_owned(), input.text("StateReasonData").map(str::to_owned), now);
+    if before != known {
+        store.spread(BTreeSet::from([name.to_owned()]), now);
+    }
     Ok(Doc::Null)
 }
 
@@ -241,34 +267,47 @@ pub(super) fn set_state(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply
 pub(super) fn set_actions(world: &Arc<World>, scope: &Scope, input: &Doc, enabled: bool) -> Reply {
     let names = input.texts("AlarmNames");
     let mut state = world.lock();
-    let alarms = &mut state.site(&scope.site).cloudwatch.alarms;
-    alarms
-        .iter_mut()
-        .filter(|(name, _)| names.contains(name))
-        .for_each(|(_, alarm)| alarm.shown.set("ActionsEnabled", enabled));
+    let store = &mut state.site(&scope.site).cloudwatch;
+    let metrics = store.alarms.iter_mut().map(|(name, it)| (name, &mut it.shown));
+    let composites = store.composites.iter_mut().map(|(name, it)| (name, &mut it.shown));
+    for (_, shown) in metrics.chain(composites).filter(|(name, _)| names.contains(name)) {
+        shown.set("ActionsEnabled", enabled);
+    }
     Ok(Doc::Null)
 }
 
-impl Alarm {
-    /// Gives it a state.
+impl Standing {
+    /// That of an alarm which was just made.
+    pub fn new(now: Timestamp) -> Standing {
+        Standing {
+            state: INSUFFICIENT_DATA,
+            reason: "Unchecked: Initial alarm creation".to_owned(),
+            reason_data: None,
+            updated: now,
+            transitioned: now,
+        }
+    }
+
+    /// Another state, or the same for another reason.
     pub fn change(&mut self, state: &'static str, reason: String, reason_data: Option<String>, now: Timestamp) {
         if self.state != state {
             self.transitioned = now;
         }
         (self.state, self.reason, self.reason_data, self.updated) = (state, reason, reason_data, now);
     }
+
+    /// An alarm as it is described.
+    fn show(&self, shown: &Doc) -> Doc {
+        let mut shown = shown.clone();
+        shown.set("StateValue", self.state);
+        shown.set("StateReason", &self.reason);
+        shown.set("StateReasonData", self.reason_data.as_ref());
+        shown.set("StateUpdatedTimestamp", self.updated);
+        shown.set("StateTransitionedTimestamp", self.transitioned);
+        shown
+    }
 }
 
 fn not_found() -> ApiError {
     ApiError::new("ResourceNotFound", "").status(404)
-}
-
-fn alarm_doc(alarm: &Alarm) -> Doc {
-    let mut shown = alarm.shown.clone();
-    shown.set("StateValue", alarm.state);
-    shown.set("StateReason", &alarm.reason);
-    shown.set("StateReasonData", alarm.reason_data.as_ref());
-    shown.set("StateUpdatedTimestamp", alarm.updated);
-    shown.set("StateTransitionedTimestamp", alarm.transitioned);
-    shown
 }

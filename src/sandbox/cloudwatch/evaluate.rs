@@ -1,5 +1,7 @@
 //! Evaluating alarms, once a minute of world time, from what can be seen then.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::super::later::{Later, after};
@@ -40,16 +42,19 @@ pub(super) async fn keep(later: Later, site: Site) {
 fn evaluate(store: &mut Store, now: Timestamp) {
     let none = Series::new();
     let delay = store.pace.delay;
-    for alarm in store.alarms.values_mut() {
+    let mut changed = BTreeSet::new();
+    for (name, alarm) in &mut store.alarms {
         let series = store.metrics.get(&alarm.rule.metric).unwrap_or(&none);
         let points = points(&alarm.rule, series, now, delay);
         let Some(state) = judge(&alarm.rule, &points) else { continue };
-        if state != alarm.state {
+        if state != alarm.standing.state {
             let text = reason::text(&alarm.rule, &points, state);
             let data = reason::data(&alarm.rule, &points, now);
-            alarm.change(state, text, Some(data), now);
+            alarm.standing.change(state, text, Some(data), now);
+            changed.insert(name.clone());
         }
     }
+    store.spread(changed, now);
 }
 
 /// The latest datapoints in the range that is looked at, as many as are evaluated, oldest first.

@@ -4,10 +4,12 @@
 //! at what can be seen once a minute. An alarm's actions are kept and shown, and not carried out.
 
 mod alarms;
+mod composite;
 mod evaluate;
 mod metrics;
 mod query;
 mod reason;
+mod rule;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +24,7 @@ use super::world::{Reply, Scope, World, unknown_operation};
 pub struct Store {
     metrics: BTreeMap<metrics::Metric, metrics::Series>,
     alarms: BTreeMap<String, alarms::Alarm>,
+    composites: BTreeMap<String, composite::Composite>,
     /// Whether the task that evaluates the alarms runs.
     evaluating: bool,
     /// How long things take.
@@ -54,6 +57,7 @@ pub fn call(world: &Arc<World>, scope: &Scope, operation: &str, input: &Doc) -> 
         "GetMetricData" => query::data(world, scope, input),
         "GetMetricStatistics" => query::statistics(world, scope, input),
         "PutMetricAlarm" => alarms::put(world, scope, input),
+        "PutCompositeAlarm" => composite::put(world, scope, input),
         "DescribeAlarms" => alarms::describe(world, scope, input),
         "DeleteAlarms" => alarms::delete(world, scope, input),
         "SetAlarmState" => alarms::set_state(world, scope, input),

@@ -75,6 +75,13 @@ pub(super) fn data(rule: &Rule, points: &[Point], now: Timestamp) -> String {
     )
 }
 
+/// The reason of a composite alarm's state, as text and as data: another alarm has changed.
+pub(super) fn triggered(arn: &str, state: &str, now: Timestamp) -> (String, String) {
+    let text = format!("{arn} transitioned to {state} at {}", now.strftime("%A %d %B, %Y %H:%M:%S UTC"));
+    let child = serde_json::json!({ "arn": arn, "state": { "value": state, "timestamp": instant(now) } });
+    (text, serde_json::json!({ "triggeringAlarms": [child] }).to_string())
+}
+
 fn words(comparison: Comparison) -> &'static str {
     match comparison {
         Comparison::GreaterOrEqual => "greater than or equal to",

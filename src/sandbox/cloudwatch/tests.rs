@@ -151,3 +151,101 @@ async fn alarms_are_found_by_name_prefix_type_and_state() {
     let api = stage.metrics("DescribeAlarms", doc! { "AlarmNames" => vec!["api"] });
     assert_eq!(api.list("MetricAlarms")[0].bool("ActionsEnabled"), Some(false));
 }
+
+fn composite(name: &str, rule: &str) -> Doc {
+    doc! { "AlarmName" => name, "AlarmRule" => rule }
+}
+
+/// State and reason of a composite alarm.
+fn judged(stage: &Stage, name: &str) -> (String, String) {
+    let input = doc! { "AlarmNames" => vec![name], "AlarmTypes" => vec!["CompositeAlarm", "MetricAlarm"] };
+    let answer = stage.metrics("DescribeAlarms", input);
+    let alarm = &answer.list("CompositeAlarms")[0];
+    (alarm.text("StateValue").unwrap().to_owned(), alarm.text("StateReason").unwrap().to_owned())
+}
+
+fn set(stage: &Stage, name: &str, state: &str) {
+    stage.metrics("SetAlarmState", doc! { "AlarmName" => name, "StateValue" => state, "StateReason" => "a test" });
+}
+
+const ARN: &str = "arn:aws:cloudwatch:ap-northeast-2:111122223333:alarm:";
+
+#[tokio::test(start_paused = true)]
+async fn a_composite_alarm_follows_its_children() {
+    let stage = Stage::new();
+    stage.metrics("PutMetricAlarm", alarm("errors", 1, "notBreaching"));
+    stage.metrics("PutMetricAlarm", alarm("latency", 1, "notBreaching"));
+    stage.metrics("PutCompositeAlarm", composite("sick", "ALARM(errors) AND NOT ALARM(latency)"));
+    stage.metrics("PutCompositeAlarm", composite("page", &format!("ALARM(\"{ARN}sick\") OR FALSE")));
+    let made = format!("{ARN}sick was created and its alarm rule evaluates to OK");
+    assert_eq!(judged(&stage, "sick"), ("OK".to_owned(), made));
+    measure(&stage, vec![9.0]);
+    stage.pass(186).await;
+    assert_eq!(judged(&stage, "sick").0, "OK", "both are alarms on the same metric");
+    set(&stage, "latency", "OK");
+    let reason = format!("{ARN}latency transitioned to OK at Friday 20 November, 2026 10:03:06 UTC");
+    assert_eq!(judged(&stage, "sick"), ("ALARM".to_owned(), reason));
+    let reason = format!("{ARN}sick transitioned to ALARM at Friday 20 November, 2026 10:03:06 UTC");
+    assert_eq!(judged(&stage, "page"), ("ALARM".to_owned(), reason));
+    set(&stage, "sick", "INSUFFICIENT_DATA");
+    assert_eq!((judged(&stage, "sick").0.as_str(), judged(&stage, "page").0.as_str()), ("INSUFFICIENT_DATA", "OK"));
+    stage.pass(120).await;
+    assert_eq!(judged(&stage, "sick").0, "OK", "the errors are over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn composite_alarms_are_described_apart() {
+    let stage = Stage::new();
+    stage.metrics("PutMetricAlarm", alarm("errors", 1, "notBreaching"));
+    let mut made = composite("sick", "ALARM(errors)");
+    made.set("AlarmDescription", "the shop is sick");
+    stage.metrics("PutCompositeAlarm", made);
+    let counts = |input: Doc| {
+        let answer = stage.metrics("DescribeAlarms", input);
+        (answer.list("MetricAlarms").len(), answer.list("CompositeAlarms").len())
+    };
+    assert_eq!(counts(doc! {}), (1, 0), "unless asked for");
+    assert_eq!(counts(doc! { "AlarmTypes" => vec!["CompositeAlarm"] }), (0, 1));
+    let both = vec!["CompositeAlarm", "MetricAlarm"];
+    assert_eq!(counts(doc! { "AlarmTypes" => both.clone() }), (1, 1));
+    assert_eq!(counts(doc! { "AlarmTypes" => both.clone(), "MaxRecords" => 1 }), (0, 1));
+    let answer = stage.metrics("DescribeAlarms", doc! { "AlarmTypes" => both, "AlarmNames" => vec!["sick"] });
+    let shown = &answer.list("CompositeAlarms")[0];
+    assert_eq!(shown.text("AlarmRule"), Some("ALARM(errors)"));
+    assert_eq!(
+        (shown.text("AlarmArn"), shown.bool("ActionsEnabled")),
+        (Some(format!("{ARN}sick").as_str()), Some(true))
+    );
+    assert_eq!(shown.text("AlarmDescription"), Some("the shop is sick"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn composite_alarms_hold_on_to_their_children() {
+    let stage = Stage::new();
+    stage.metrics("PutMetricAlarm", alarm("errors", 1, "notBreaching"));
+    stage.metrics("PutMetricAlarm", alarm("latency", 1, "notBreaching"));
+    let refused = |operation: &str, input: Doc| {
+        let error = stage.error("monitoring", operation, input);
+        assert_eq!((error.code.as_str(), error.status), ("ValidationError", 400));
+        error.message
+    };
+    let missing = refused("PutCompositeAlarm", composite("sick", "ALARM(errors) OR ALARM(gone) OR OK(lost)"));
+    assert_eq!(missing, "Could not save the composite alarm as alarms [gone, lost] in the alarm rule do not exist");
+    assert!(refused("PutCompositeAlarm", composite("sick", "ALARM(errors")).contains("closing bracket"));
+    assert!(refused("PutCompositeAlarm", composite("errors", "TRUE")).contains("metric alarm"));
+    stage.metrics("PutCompositeAlarm", composite("sick", "ALARM(errors) OR ALARM(latency)"));
+    let delete = |names: &[&str]| doc! { "AlarmNames" => names.to_vec() };
+    assert_eq!(
+        refused("DeleteAlarms", delete(&["errors"])),
+        "Cannot delete errors as there are composite alarm(s) depending on it."
+    );
+    assert_eq!(
+        refused("DeleteAlarms", delete(&["errors", "latency"])),
+        "Cannot delete errors,latency as there are composite alarm(s) depending on them."
+    );
+    assert!(refused("PutMetricAlarm", alarm("sick", 1, "missing")).contains("composite alarm"));
+    stage.metrics("PutCompositeAlarm", composite("sick", "ALARM(latency)"));
+    stage.metrics("DeleteAlarms", delete(&["errors"]));
+    stage.metrics("DeleteAlarms", delete(&["sick"]));
+    stage.metrics("DeleteAlarms", delete(&["latency"]));
+}

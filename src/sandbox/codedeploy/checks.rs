@@ -4,7 +4,7 @@ use super::super::doc::Doc;
 use super::super::world::{ApiError, Site, State};
 use super::deployment::Terms;
 use super::errors::{error, unsupported};
-use super::settings::{Alarms, AutoRollback, BlueGreen, Style, target_groups};
+use super::settings::{Alarms, AutoRollback, BlueGreen, Style, processes, target_groups};
 use super::{configs, revisions};
 
 const ONE_GROUP: &str = "Exactly one AutoScaling group must be specified when selecting the COPY_AUTO_SCALING_GROUP \
@@ -21,7 +21,7 @@ pub(super) fn group(state: &mut State, site: &Site, settings: &Doc, fleets: &[St
         Some(_) => {}
     }
     if let Some(name) = settings.text("deploymentConfigName") {
-        configs::minimum(state, site, name)?;
+        configs::demand(state, site, name)?;
     }
     if fleets.len() > 10 || fleets.iter().any(String::is_empty) {
         return Err(error(
@@ -52,7 +52,17 @@ pub(super) fn group(state: &mut State, site: &Site, settings: &Doc, fleets: &[St
     if style.blue_green && blue_green.is_some_and(|config| config.copy) && fleets.len() != 1 {
         return Err(error("InvalidBlueGreenDeploymentConfiguration", ONE_GROUP));
     }
-    Ok(())
+    suspension(&processes(settings.get("ec2DeploymentOptions"))?, style, !fleets.is_empty())
+}
+
+/// Processes can rest only while instances of an Auto Scaling group change in place.
+pub(super) fn suspension(processes: &[String], style: Style, has_fleets: bool) -> Result<(), ApiError> {
+    if processes.is_empty() || (!style.blue_green && has_fleets) {
+        return Ok(());
+    }
+    let message = "Processes can be suspended only for in-place deployments to a deployment group that includes an Auto \
+        Scaling group";
+    Err(error("InvalidAutoScalingGroupProcessToSuspend", message))
 }
 
 /// A copying group whose blue/green configuration changes must name its Auto Scaling group again.
@@ -70,12 +80,8 @@ pub(super) fn deployment(input: &Doc) -> Result<Doc, ApiError> {
     if input.text("deploymentMode").is_some_and(|mode| mode != "STANDARD") {
         return Err(unsupported("InvalidInput", "The deployment mode RESTART"));
     }
-    for (member, what) in [("targetInstances", "A given green fleet"), ("ec2DeploymentOptions", "Suspending processes")]
-    {
-        if !input.get(member).is_null() {
-            let name = if member == "targetInstances" { "InvalidTargetInstances" } else { "InvalidInput" };
-            return Err(unsupported(name, what));
-        }
+    if !input.get("targetInstances").is_null() {
+        return Err(unsupported("InvalidTargetInstances", "A given green fleet"));
     }
     let revision = revisions::read(input)?;
     super::check_description(input)?;

@@ -2,7 +2,7 @@
 //! deployment's specification, acknowledges (saying whether there is anything to do) and completes. The agents of this
 //! world call these functions; a real agent could be attached to them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
@@ -18,6 +18,8 @@ pub struct Queue {
     waiting: BTreeMap<String, VecDeque<HostCommand>>,
     bells: BTreeMap<String, Arc<Notify>>,
     progress: BTreeMap<String, watch::Sender<Progress>>,
+    /// Hosts whose agents do not ask.
+    silent: BTreeSet<String>,
 }
 
 /// What an agent is told to do (`HostCommand`).
@@ -170,10 +172,24 @@ pub fn bell(world: &World, site: &Site, host: &str) -> Arc<Notify> {
     world.lock().site(site).codedeploy.commands.bells.entry(host.to_owned()).or_default().clone()
 }
 
+/// Has a host's agent stop or begin to ask for commands; what it is doing it brings to its end.
+pub fn silence(world: &World, site: &Site, host: &str, silent: bool) {
+    let mut state = world.lock();
+    let queue = &mut state.site(site).codedeploy.commands;
+    if silent {
+        queue.silent.insert(host.to_owned());
+    } else if queue.silent.remove(host) {
+        queue.bells.entry(host.to_owned()).or_default().notify_one();
+    }
+}
+
 /// `PollHostCommand`.
 pub fn poll(world: &World, site: &Site, host: &str) -> Option<HostCommand> {
     let mut state = world.lock();
     let queue = &mut state.site(site).codedeploy.commands;
+    if queue.silent.contains(host) {
+        return None;
+    }
     loop {
         let command = queue.waiting.get_mut(host)?.pop_front()?;
         if queue.progress.get(&command.id).is_some_and(|progress| !progress.is_closed()) {
@@ -233,8 +249,9 @@ pub fn complete(world: &World, site: &Site, command: &str, diagnostics: Diagnost
     }
 }
 
-/// Whether anything waits for this host.
+/// Whether anything waits for this host that its agent would ask for.
 pub fn has_waiting(world: &World, site: &Site, host: &str) -> bool {
     let mut state = world.lock();
-    state.site(site).codedeploy.commands.waiting.get(host).is_some_and(|waiting| !waiting.is_empty())
+    let queue = &state.site(site).codedeploy.commands;
+    !queue.silent.contains(host) && queue.waiting.get(host).is_some_and(|waiting| !waiting.is_empty())
 }

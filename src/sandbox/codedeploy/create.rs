@@ -10,7 +10,7 @@ use super::super::world::{ApiError, Reply, Scope, Site, State, World};
 use super::deployment::{Creator, Deployment, Job, RollbackInfo, Signals, Status, Terms};
 use super::errors::already_active;
 use super::groups::Group;
-use super::settings::{Alarms, AutoRollback};
+use super::settings::{Alarms, AutoRollback, processes};
 use super::{applications, checks, configs, groups, revisions, worker};
 
 /// What a new deployment is about.
@@ -33,9 +33,10 @@ pub(super) fn create(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     let group_id = group.id.clone();
     let revision = checks::deployment(input)?;
     let terms = terms(group, input)?;
+    checks::suspension(&terms.suspend, terms.style, !group.fleets.is_empty())?;
     checks::green_fleet(&terms)?;
     let name = groups::name(input, "deploymentGroupName")?;
-    configs::minimum(&mut state, &scope.site, &terms.config)?;
+    configs::demand(&mut state, &scope.site, &terms.config)?;
     let store = &mut state.site(&scope.site).codedeploy;
     if let Some(active) = store.active(&group_id) {
         return Err(already_active(name, active));
@@ -62,6 +63,10 @@ fn terms(group: &Group, input: &Doc) -> Result<Terms, ApiError> {
         terms.alarms = Alarms::read(input.get("overrideAlarmConfiguration"))?;
         terms.shown.set("overrideAlarmConfiguration", input.get("overrideAlarmConfiguration").clone());
     }
+    if !input.get("ec2DeploymentOptions").is_null() {
+        terms.suspend = processes(input.get("ec2DeploymentOptions"))?;
+        terms.shown.set("ec2DeploymentOptions", input.get("ec2DeploymentOptions").clone());
+    }
     terms.ignore_stop_failures = input.bool("ignoreApplicationStopFailures").unwrap_or(false);
     terms.only_outdated = input.bool("updateOutdatedInstancesOnly").unwrap_or(false);
     terms.file_exists = input.text("fileExistsBehavior").map(str::to_owned);
@@ -72,7 +77,9 @@ fn terms(group: &Group, input: &Doc) -> Result<Terms, ApiError> {
 /// The terms of a deployment of which nothing was said.
 pub(super) fn of_group(group: &Group) -> Terms {
     let mut shown = doc! {};
-    for member in ["autoRollbackConfiguration", "blueGreenDeploymentConfiguration", "loadBalancerInfo"] {
+    let members =
+        ["autoRollbackConfiguration", "blueGreenDeploymentConfiguration", "loadBalancerInfo", "ec2DeploymentOptions"];
+    for member in members {
         shown.set(member, group.settings.get(member).clone());
     }
     Terms {
@@ -85,6 +92,7 @@ pub(super) fn of_group(group: &Group) -> Terms {
         ignore_stop_failures: false,
         only_outdated: false,
         file_exists: None,
+        suspend: group.suspend(),
         description: None,
         shown,
     }
@@ -127,6 +135,8 @@ pub(super) fn place(state: &mut State, world: &World, site: &Site, order: Order)
         fleets: None,
         green_hook: None,
         messages: Vec::new(),
+        suspended: Vec::new(),
+        root: None,
         updates: Vec::new(),
         signals: watch::Sender::new(Signals::default()),
     };

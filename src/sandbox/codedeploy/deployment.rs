@@ -54,6 +54,10 @@ pub struct Deployment {
     pub green_hook: Option<String>,
     /// `deploymentStatusMessages`.
     pub messages: Vec<String>,
+    /// The processes that it suspended and did not resume yet, by Auto Scaling group.
+    pub suspended: Vec<(String, Vec<String>)>,
+    /// The deployment that it follows on.
+    pub root: Option<String>,
     /// The follow-on deployments to instances that launched with the old revision.
     pub updates: Vec<String>,
     /// What people asked of it while it ran.
@@ -81,6 +85,8 @@ pub struct Terms {
     pub only_outdated: bool,
     /// What Install does about files that it did not put there.
     pub file_exists: Option<String>,
+    /// Auto Scaling processes that rest while it runs.
+    pub suspend: Vec<String>,
     /// What was said about it.
     pub description: Option<String>,
     /// Members that `GetDeployment` gives back as they came.
@@ -204,6 +210,8 @@ pub enum Stop {
     },
     /// An alarm is red, or cannot be read.
     Alarm(String),
+    /// It has run for as long as it may.
+    Timeout,
 }
 
 /// One instance of a deployment.

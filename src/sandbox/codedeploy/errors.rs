@@ -55,3 +55,6 @@ pub const NO_BLUE: &str = "The deployment failed because no instances were found
 pub const NO_INSTANCES: &str = "The deployment failed because no instances were found for your deployment group. Check \
     your deployment group settings to make sure the tags for your Amazon EC2 instances or Auto Scaling groups correctly \
     identify the instances you want to deploy to, and then try again.";
+
+/// A deployment that ran for longer than it may.
+pub const TIMEOUT: &str = "The deployment exceeded its maximum run time.";

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::doc::{Doc, doc};
 use super::super::world::{ApiError, Reply, Scope, Site, World};
 use super::errors::{error, no_group};
-use super::settings::{Alarms, AutoRollback, BlueGreen, Style, target_groups};
+use super::settings::{Alarms, AutoRollback, BlueGreen, Style, processes, target_groups};
 use super::{Store, applications, checks, configs, hooks, paging, tags};
 
 /// A deployment group.
@@ -46,12 +46,14 @@ pub struct Fleet {
 pub struct Known {
     /// Whether it succeeded.
     pub healthy: bool,
+    /// Whether it was the one that the instance's launch waited for.
+    pub launched: bool,
     /// What it brought.
     pub revision: Doc,
 }
 
 /// Members that are kept and given back as they came.
-const KEPT: [&str; 12] = [
+const KEPT: [&str; 13] = [
     "deploymentConfigName",
     "ec2TagFilters",
     "ec2TagSet",
@@ -64,6 +66,7 @@ const KEPT: [&str; 12] = [
     "blueGreenDeploymentConfiguration",
     "loadBalancerInfo",
     "terminationHookEnabled",
+    "ec2DeploymentOptions",
 ];
 
 impl Group {
@@ -95,6 +98,11 @@ impl Group {
     /// The names of its target groups.
     pub fn target_groups(&self) -> Vec<String> {
         target_groups(self.settings.get("loadBalancerInfo")).unwrap_or_default()
+    }
+
+    /// Auto Scaling processes that rest while its deployments in place run.
+    pub fn suspend(&self) -> Vec<String> {
+        processes(self.settings.get("ec2DeploymentOptions")).unwrap_or_default()
     }
 
     /// Whether instances that launched with an old revision are brought up to date after a deployment.

@@ -30,7 +30,7 @@ mod targets;
 mod tests;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::doc::Doc;
@@ -53,6 +53,8 @@ pub struct Store {
     pub commands: commands::Queue,
     /// The service's own latencies.
     pub pace: pace::Pace,
+    /// What the service role may not do, such as `autoscaling:ResumeProcesses`.
+    pub role_lacks: BTreeSet<String>,
 }
 
 impl Store {

@@ -26,6 +26,10 @@ pub struct Pace {
     pub event_start: Duration,
     /// An event that has not ended by then has failed; also the longest wait for a target to become healthy.
     pub event: Duration,
+    /// How long a deployment in place may take.
+    pub in_place: Duration,
+    /// How long a blue/green deployment may take: both waits, and an hour for each event.
+    pub blue_green: Duration,
     /// How long the copy of a group may take to be in service.
     pub provision: Duration,
 }
@@ -44,6 +48,8 @@ impl Default for Pace {
             heartbeat: seconds(300),
             event_start: seconds(300),
             event: seconds(3600),
+            in_place: seconds(12 * 3600),
+            blue_green: seconds(109 * 3600),
             provision: seconds(3600),
         }
     }

@@ -40,6 +40,11 @@ impl Quorum {
         Quorum { total, minimum, pending: total, in_flight: 0, failed: 0 }
     }
 
+    /// The same without a minimum: all at once, and it does not matter how many succeed as long as one does.
+    pub fn free(total: usize) -> Quorum {
+        Quorum { total, minimum: 0, pending: total, in_flight: 0, failed: 0 }
+    }
+
     /// What to do now.
     pub fn next(&self) -> Move {
         let allowed = self.total - self.minimum;
@@ -50,6 +55,11 @@ impl Quorum {
             return Move::Wait;
         }
         Move::Done { enough: self.pending == 0 && self.total - self.failed >= self.minimum.max(1).min(self.total) }
+    }
+
+    /// Whether instances were never started: too many others had failed.
+    pub fn is_left_undone(&self) -> bool {
+        self.pending > 0
     }
 
     /// An instance has been started.

@@ -162,6 +162,23 @@ impl AutoRollback {
     }
 }
 
+/// The processes that `ec2DeploymentOptions` names, which are to rest while a deployment in place runs.
+///
+/// # Errors
+/// One of them is not among those that can be chosen; case matters.
+pub fn processes(doc: &Doc) -> Result<Vec<String>, ApiError> {
+    const KNOWN: [&str; 4] = ["Terminate", "AZRebalance", "InstanceRefresh", "ScheduledActions"];
+    let names = doc.texts("autoScalingGroupProcessesToSuspend");
+    if names.len() > KNOWN.len() || names.iter().any(|name| !KNOWN.contains(&name.as_str())) {
+        let message = format!(
+            "The autoScalingGroupProcessesToSuspend list contains a process that is not valid. Valid values are {}",
+            KNOWN.join(", ")
+        );
+        return Err(error("InvalidAutoScalingGroupProcessToSuspend", message));
+    }
+    Ok(names)
+}
+
 /// The target groups that `loadBalancerInfo` names. They are named, not given by ARN.
 ///
 /// # Errors

@@ -30,8 +30,15 @@ pub(super) fn deployment(it: &Deployment) -> Doc {
     if let Doc::Map(members) = members {
         members.into_iter().for_each(|(name, value)| shown.set(&name, value));
     }
-    if !it.updates.is_empty() {
-        shown.set("relatedDeployments", doc! { "autoUpdateOutdatedInstancesDeploymentIds" => it.updates.clone() });
+    if it.root.is_some() || !it.updates.is_empty() {
+        let updates = Some(it.updates.clone()).filter(|ids| !ids.is_empty());
+        shown.set(
+            "relatedDeployments",
+            doc! {
+                "autoUpdateOutdatedInstancesRootDeploymentId" => it.root.clone(),
+                "autoUpdateOutdatedInstancesDeploymentIds" => updates,
+            },
+        );
     }
     shown
 }

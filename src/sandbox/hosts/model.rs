@@ -20,9 +20,10 @@ use tokio::task::AbortHandle;
 use super::super::codedeploy::commands::{Diagnostics, ErrorCode, Specification};
 use super::super::codedeploy::events::Event;
 use super::super::world::World;
-use super::agent::appspec::{AppSpec, Script};
+use super::agent::appspec::{AppSpec, FileExists, Script};
 use super::agent::archives::{Which, which};
 use super::agent::bundle::{self, Entry};
+use super::agent::install;
 use super::agent::yaml::Yaml;
 use super::agent::{Machine, attend};
 use super::{Backend, Hosts, Launched, ModelApp};
@@ -53,6 +54,10 @@ struct Disk {
     most_recent: BTreeMap<String, String>,
     serving: Option<Arc<Archive>>,
     requests: u64,
+    /// Paths of files that are there.
+    files: BTreeSet<String>,
+    /// Of these, what the last Install of each deployment group put there, by the group's id.
+    installed: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// An unpacked bundle.
@@ -172,6 +177,47 @@ impl Disk {
         };
         current.or_else(|| self.archives.get(other?).cloned())
     }
+
+    /// What an Install does to the files: those of the group's last Install go first, then the new ones come, unless one
+    /// of them is there already and that is not allowed.
+    fn copy(&mut self, specification: &Specification, appspec: &AppSpec) -> Result<(), String> {
+        for path in self.installed.remove(&specification.group_id).unwrap_or_default() {
+            self.files.remove(&path);
+        }
+        let Some(archive) = self.archives.get(&specification.deployment) else { return Ok(()) };
+        let behaviour = appspec.file_exists.or(FileExists::from_name(&specification.file_exists));
+        let mut copied = BTreeSet::new();
+        for path in archive.destinations(appspec) {
+            match behaviour {
+                Some(FileExists::Retain) if self.files.contains(&path) => continue,
+                Some(FileExists::Overwrite) => {}
+                _ if self.files.contains(&path) => return Err(install::exists(&path)),
+                _ => {}
+            }
+            copied.insert(path);
+        }
+        self.files.extend(copied.iter().cloned());
+        self.installed.insert(specification.group_id.clone(), copied);
+        Ok(())
+    }
+}
+
+impl Archive {
+    /// Where the files go that an AppSpec names.
+    fn destinations(&self, appspec: &AppSpec) -> Vec<String> {
+        let mut all = Vec::new();
+        for rule in &appspec.files {
+            let Some(source) = bundle::clean(rule.source.trim_start_matches('/')) else { continue };
+            let destination = rule.destination.trim_end_matches('/');
+            let below = |path: &String| match source.as_str() {
+                "" => Some(path.clone()),
+                file if file == path => path.rsplit('/').next().map(str::to_owned),
+                directory => path.strip_prefix(directory)?.strip_prefix('/').map(str::to_owned),
+            };
+            all.extend(self.paths.iter().filter_map(below).map(|path| format!("{destination}/{path}")));
+        }
+        all
+    }
 }
 
 impl Machine for ModelHost {
@@ -226,9 +272,11 @@ impl ModelHost {
         self.clock.sleep(COPY).await;
         let appspec = self.appspec(specification, Event::Install)?;
         let archive = format!("{}/{}/deployment-archive", specification.group_id, specification.deployment);
-        appspec.ok_or_else(|| AppSpec::missing(&archive))?.check_events(&specification.possible_events)?;
-        let group = specification.group_id.clone();
-        lock(&self.disk).last_successful.insert(group, specification.deployment.clone());
+        let appspec = appspec.ok_or_else(|| AppSpec::missing(&archive))?;
+        appspec.check_events(&specification.possible_events)?;
+        let mut disk = lock(&self.disk);
+        disk.copy(specification, &appspec)?;
+        disk.last_successful.insert(specification.group_id.clone(), specification.deployment.clone());
         Ok(())
     }
 

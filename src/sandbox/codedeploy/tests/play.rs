@@ -35,6 +35,11 @@ impl Play {
     /// Three instances serve behind a target group that drains for a minute; the group is deployed to in place, one after
     /// the other.
     pub async fn new() -> Play {
+        Play::of(3, "subnet-a").await
+    }
+
+    /// The same with so many instances, spread over the zones of these subnets.
+    pub async fn of(size: i64, subnets: &str) -> Play {
         let world = World::new(Settings {
             clock: Clock::starting_at("2026-11-20T10:00:00Z".parse().unwrap(), 1.0),
             wire: Clock::wall(),
@@ -46,7 +51,7 @@ impl Play {
         let scope = Scope { site, caller: "arn:aws:iam::111122223333:user/tester".to_owned() };
         let mut play = Play { world, scope, target_group: String::new() };
         play.bucket();
-        play.fleet(3);
+        play.fleet(size, subnets);
         play.pass(60).await;
         play.codedeploy("CreateApplication", doc! { "applicationName" => "shop" });
         play.codedeploy("CreateDeploymentGroup", play.group());
@@ -109,7 +114,7 @@ impl Play {
         bucket.put(key, &version(key), now, object);
     }
 
-    fn fleet(&mut self, size: i64) {
+    fn fleet(&mut self, size: i64, subnets: &str) {
         let settings = doc! {
             "Name" => "web", "Protocol" => "HTTP", "Port" => 8080, "HealthCheckPath" => "/healthz",
             "HealthCheckIntervalSeconds" => 10, "HealthyThresholdCount" => 2,
@@ -138,9 +143,9 @@ impl Play {
         self.asg(
             "CreateAutoScalingGroup",
             doc! {
-                "AutoScalingGroupName" => "web", "MinSize" => 2, "MaxSize" => 6, "DesiredCapacity" => size,
+                "AutoScalingGroupName" => "web", "MinSize" => size.min(2), "MaxSize" => size.max(6), "DesiredCapacity" => size,
                 "LaunchTemplate" => doc! { "LaunchTemplateName" => "web", "Version" => "$Latest" },
-                "VPCZoneIdentifier" => "subnet-a", "TargetGroupARNs" => vec![&self.target_group], "Tags" => vec![tag],
+                "VPCZoneIdentifier" => subnets, "TargetGroupARNs" => vec![&self.target_group], "Tags" => vec![tag],
             },
         );
         let policy = doc! {

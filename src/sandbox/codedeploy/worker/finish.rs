@@ -6,7 +6,8 @@ use super::super::super::doc::Doc;
 use super::super::super::world::{State, World};
 use super::super::create::{Order, of_group, place};
 use super::super::deployment::{Creator, Deployment, Job, Reason, Status, Stop};
-use super::super::groups::Fleet;
+use super::super::errors::TIMEOUT;
+use super::super::groups::{Fleet, Known};
 use super::super::revisions;
 use super::super::settings::{Alarms, AutoRollback};
 use super::launch;
@@ -28,7 +29,9 @@ pub(super) async fn finish(work: &Work, outcome: Result<(), End>) {
         work.clock.sleep(work.pace.rollback).await;
         roll_back(work);
     }
-    if status == Status::Succeeded {
+    // A launch that fails may be the last of several that the others' ends waited for.
+    let launched = work.edit(|it| it.creator == Creator::Autoscaling).unwrap_or_default();
+    if status == Status::Succeeded || launched {
         update_stragglers(work);
     }
 }
@@ -41,6 +44,9 @@ fn ended(work: &Work, outcome: Result<(), End>) -> Option<(Status, Option<Reason
         Err(End::Failed(why)) => (Status::Failed, Some(why), on.failure),
         Err(End::Stopped(Stop::Alarm(message))) => {
             (Status::Stopped, Some(Reason { code: "ALARM_ACTIVE", message }), on.alarm)
+        }
+        Err(End::Stopped(Stop::Timeout)) => {
+            (Status::Failed, Some(Reason { code: "TIMEOUT", message: TIMEOUT.to_owned() }), on.failure)
         }
         Err(End::Stopped(Stop::Request { rollback })) => {
             let message = "The deployment was stopped by a user.".to_owned();
@@ -139,21 +145,22 @@ fn order_rollback(work: &Work, state: &mut State) -> Option<Order> {
 /// Instances that were launched while a deployment ran got the old revision; they are brought up to date when both have
 /// ended, by whichever ends last.
 fn update_stragglers(work: &Work) {
-    let Ok((creator, job)) = work.edit(|it| (it.creator, it.job.clone())) else { return };
+    let Ok(job) = work.edit(|it| it.job.clone()) else { return };
     let Ok((fleets, known, wanted, target)) = work.group(|group| {
         (group.fleets.clone(), group.instances.clone(), group.updates_outdated(), group.target_revision.clone())
     }) else {
         return;
     };
-    let Some(target) = target.filter(|_| wanted && matches!(creator, Creator::User | Creator::Autoscaling)) else {
-        return;
-    };
+    let Some(target) = target.filter(|_| wanted) else { return };
     let mut members: Vec<String> =
         fleets.iter().flat_map(|fleet| work.in_service(&fleet.name).unwrap_or_default()).collect();
-    if let Job::Launch(hook) = job {
+    if let Job::Launch(hook) = job
+        && !members.contains(&hook.instance)
+    {
         members.push(hook.instance); // about to be in service
     }
-    members.retain(|id| known.get(id).is_some_and(|it| it.healthy && !revisions::same(&it.revision, &target)));
+    let is_behind = |it: &Known| it.launched && it.healthy && !revisions::same(&it.revision, &target);
+    members.retain(|id| known.get(id).is_some_and(is_behind));
     let Ok(world) = work.world() else { return };
     if !members.is_empty()
         && let Some(id) = order_update(work, &world, target, members)
@@ -171,15 +178,19 @@ fn order_update(work: &Work, world: &Arc<World>, revision: Doc, behind: Vec<Stri
     if store.active(&group_id).is_some() {
         return None;
     }
-    let file_exists = it.terms.file_exists.clone();
-    let mut terms = of_group(store.group_by_id(&group_id)?);
+    let group = store.group_by_id(&group_id)?;
+    let mut terms = of_group(group);
+    // What it follows on is the deployment that brought the revision, whoever noticed that some are behind.
+    let root = group.last_successful.clone()?;
     terms.style.blue_green = false;
-    terms.file_exists = file_exists;
+    terms.file_exists = store.deployments.get(&root).and_then(|root| root.terms.file_exists.clone());
     let (job, creator) = (Job::Reinstall(behind), Creator::AutoUpdate);
     let order = Order { application, group_id, job, creator, revision, terms, triggering: None };
     let id = place(&mut state, world, &work.site, order);
-    if let Some(it) = state.site(&work.site).codedeploy.deployments.get_mut(&work.id) {
+    let deployments = &mut state.site(&work.site).codedeploy.deployments;
+    if let Some(it) = deployments.get_mut(&root) {
         it.updates.push(id.clone());
     }
+    deployments.get_mut(&id)?.root = Some(root);
     Some(id)
 }

@@ -3,7 +3,8 @@
 //! # Map
 //! - [`work`]: what all parts share: the deployment's books, calls to other services, waits that a stop interrupts
 //! - [`roll`]: events on instances, a roll over many instances
-//! - [`traffic`]: registration, health, drains; [`fleet`]: the group and its copy; [`tagged`]: instances by tags
+//! - [`traffic`]: registration, health, drains; [`fleet`]: the group and its copy; [`tagged`]: instances by tags;
+//!   [`suspend`]: processes that rest meanwhile
 //! - [`blue_green`], [`in_place`], [`route_back`], [`launch`]: what a deployment does; [`finish`]: how it ends and what follows
 //! - [`alarms`]: the watch that can stop it
 
@@ -15,14 +16,17 @@ mod in_place;
 mod launch;
 mod roll;
 mod route_back;
+mod suspend;
 mod tagged;
 mod traffic;
 mod work;
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 
 use super::super::world::{Site, World};
-use super::deployment::{Job, Status};
+use super::deployment::{Job, Status, Stop};
 pub use launch::{LaunchHook, on_launch_hook};
 use work::{End, Work};
 
@@ -38,8 +42,17 @@ async fn run(work: Work) {
         biased;
         outcome = perform(&work) => outcome,
         never = alarms::watch(&work) => match never {},
+        never = deadline(&work) => match never {},
     };
+    let outcome = work.resume(outcome);
     finish::finish(&work, outcome).await;
+}
+
+/// Stops the deployment when it has run for as long as it may. Never ends by itself.
+async fn deadline(work: &Work) -> Infallible {
+    work.clock.sleep(work.longest()).await;
+    work.stop(Stop::Timeout);
+    pending().await
 }
 
 async fn perform(work: &Work) -> Result<(), End> {

@@ -1,16 +1,26 @@
 //! Events on instances, one after the other, and a roll over many instances.
 
 use std::future::Future;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 
 use super::super::commands::{self, Diagnostics, Progress};
-use super::super::deployment::TargetStatus;
+use super::super::deployment::{Job, TargetStatus};
 use super::super::events::Event;
 use super::super::groups::Known;
 use super::super::quorum::{Move, Quorum};
 use super::work::{End, Work};
+
+/// The instances of one Availability Zone.
+pub(super) struct Zone {
+    pub(super) instances: Vec<String>,
+    /// How many of them may be worked on at once.
+    pub(super) quorum: Quorum,
+    /// How long the zone is watched when it is done.
+    pub(super) watched: Duration,
+}
 
 /// How an event ended.
 pub(super) enum Ended {
@@ -35,23 +45,59 @@ impl Work {
         F: Fn(String) -> Fut,
         Fut: Future<Output = Result<bool, End>>,
     {
+        self.part(&mut quorum, &mut Quorum::free(instances.len()), instances, &run).await?;
+        Ok(quorum.next() == Move::Done { enough: true })
+    }
+
+    /// The same, one zone after the other: each has a quorum of its own beside that of the whole, and is watched for a
+    /// while when it is done.
+    pub(super) async fn roll_zones<F, Fut>(&self, mut whole: Quorum, zones: Vec<Zone>, run: F) -> Result<bool, End>
+    where
+        F: Fn(String) -> Fut,
+        Fut: Future<Output = Result<bool, End>>,
+    {
+        for mut zone in zones {
+            self.part(&mut whole, &mut zone.quorum, &zone.instances, &run).await?;
+            if zone.quorum.is_left_undone() || whole.next() == (Move::Done { enough: false }) {
+                return Ok(false);
+            }
+            self.pause(zone.watched).await?;
+        }
+        Ok(whole.next() == Move::Done { enough: true })
+    }
+
+    /// Works on some of the instances as far as both quorums allow.
+    async fn part<F, Fut>(
+        &self,
+        whole: &mut Quorum,
+        part: &mut Quorum,
+        instances: &[String],
+        run: &F,
+    ) -> Result<(), End>
+    where
+        F: Fn(String) -> Fut,
+        Fut: Future<Output = Result<bool, End>>,
+    {
         let mut rest = instances.iter();
         let mut flying = FuturesUnordered::new();
         loop {
-            let may_start = quorum.next() == Move::Start && self.check().is_ok();
+            let may_start = whole.next() == Move::Start && part.next() == Move::Start && self.check().is_ok();
             if may_start && let Some(instance) = rest.next() {
-                quorum.started();
+                whole.started();
+                part.started();
                 flying.push(run(instance.clone()));
                 continue;
             }
             match flying.next().await {
                 Some(Err(End::Gone)) => return Err(End::Gone),
-                Some(ended) => quorum.ended(matches!(ended, Ok(true))),
-                None => break,
+                Some(ended) => {
+                    let succeeded = matches!(ended, Ok(true));
+                    whole.ended(succeeded);
+                    part.ended(succeeded);
+                }
+                None => return self.check(),
             }
         }
-        self.check()?;
-        Ok(quorum.next() == Move::Done { enough: true })
     }
 
     /// Lets an instance live through events; says whether it came through.
@@ -131,7 +177,7 @@ impl Work {
 
     /// Notes what the group knows about an instance from now on.
     pub(super) fn note_instance(&self, instance: &str, healthy: bool) -> Result<(), End> {
-        let revision = self.edit(|it| it.revision.clone())?;
-        self.group(|group| drop(group.instances.insert(instance.to_owned(), Known { healthy, revision })))
+        let (revision, launched) = self.edit(|it| (it.revision.clone(), matches!(it.job, Job::Launch(_))))?;
+        self.group(|group| drop(group.instances.insert(instance.to_owned(), Known { healthy, launched, revision })))
     }
 }

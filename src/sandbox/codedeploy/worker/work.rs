@@ -6,12 +6,13 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::super::super::doc::Doc;
-use super::super::super::world::{Reply, Site, World};
+use super::super::super::world::{ApiError, Reply, Site, World};
+use super::super::configs::{self, Demand};
 use super::super::deployment::{Deployment, Label, Reason, Signals, Stop, Target, TargetStatus, Terms};
 use super::super::events::Event;
 use super::super::groups::Group;
+use super::super::hooks;
 use super::super::pace::Pace;
-use super::super::{configs, hooks};
 use crate::time::Clock;
 
 /// A deployment at work. It does not keep the world alive.
@@ -70,27 +71,46 @@ impl Work {
         group.map(change).ok_or_else(|| End::failed("DEPLOYMENT_GROUP_MISSING", "The deployment group does not exist."))
     }
 
+    /// How long the deployment may take.
+    pub(super) fn longest(&self) -> Duration {
+        let blue_green = self.edit(|it| it.terms.style.blue_green).unwrap_or_default();
+        if blue_green { self.pace.blue_green } else { self.pace.in_place }
+    }
+
     pub(super) fn terms(&self) -> Result<Terms, End> {
         self.edit(|it| it.terms.clone())
     }
 
-    /// How many of `total` instances must stay healthy.
-    pub(super) fn minimum(&self, total: usize) -> Result<usize, End> {
+    /// What the deployment's configuration demands.
+    pub(super) fn demand(&self) -> Result<Demand, End> {
         let config = self.edit(|it| it.terms.config.clone())?;
         let world = self.world()?;
-        let minimum = configs::minimum(&mut world.lock(), &self.site, &config);
-        let minimum = minimum.map_err(|gone| End::failed("CODEDEPLOY_RESOURCE_CANNOT_BE_FOUND", gone.message))?;
-        Ok(minimum.hosts(total))
+        let demand = configs::demand(&mut world.lock(), &self.site, &config);
+        demand.map_err(|gone| End::failed("CODEDEPLOY_RESOURCE_CANNOT_BE_FOUND", gone.message))
+    }
+
+    /// How many of `total` instances must stay healthy.
+    pub(super) fn minimum(&self, total: usize) -> Result<usize, End> {
+        Ok(self.demand()?.minimum.hosts(total))
     }
 
     /// Calls another service with the group's role.
     pub(super) fn try_call(&self, service: &str, operation: &str, input: &Doc) -> Result<Reply, End> {
-        Ok(self.world()?.call(&hooks::scope(&self.site), service, operation, input))
+        let world = self.world()?;
+        let action = format!("{service}:{operation}");
+        if world.lock().site(&self.site).codedeploy.role_lacks.contains(&action) {
+            let message = format!("User: {} is not authorized to perform: {action}", hooks::scope(&self.site).caller);
+            return Ok(Err(ApiError::new("AccessDenied", message).status(403)));
+        }
+        Ok(world.call(&hooks::scope(&self.site), service, operation, input))
     }
 
     /// The same; a refusal fails the deployment.
     pub(super) fn call(&self, service: &str, operation: &str, input: &Doc) -> Result<Doc, End> {
         self.try_call(service, operation, input)?.map_err(|refused| {
+            if refused.code == "AccessDenied" {
+                return self.denied(service);
+            }
             let code = match service {
                 "elasticloadbalancing" => "ELASTIC_LOAD_BALANCING_INVALID",
                 "autoscaling" if refused.code == "LimitExceeded" => "RESOURCE_LIMIT_EXCEEDED",
@@ -99,6 +119,23 @@ impl Work {
             };
             End::failed(code, format!("{operation}: {} ({})", refused.message, refused.code))
         })
+    }
+
+    /// The group's role lacks a right.
+    fn denied(&self, service: &str) -> End {
+        let role = self.group(|group| group.settings.text("serviceRoleArn").map(str::to_owned));
+        let role = role.ok().flatten().unwrap_or_default();
+        let (code, service) = match service {
+            "autoscaling" => ("AUTO_SCALING_IAM_ROLE_PERMISSIONS", "AmazonAutoScaling"),
+            "elasticloadbalancing" => ("IAM_ROLE_PERMISSIONS", "AmazonElasticLoadBalancing"),
+            "monitoring" => ("IAM_ROLE_PERMISSIONS", "AmazonCloudWatch"),
+            _ => ("IAM_ROLE_PERMISSIONS", "AmazonEC2"),
+        };
+        let message = format!(
+            "The IAM role {role} does not give you permission to perform operations in the following AWS service: \
+             {service}. Contact your AWS administrator if you need help."
+        );
+        End::failed(code, message)
     }
 
     /// Ends the deployment if it was told to stop.

@@ -46,6 +46,11 @@ impl Plan {
     }
 }
 
+/// The text about a file that is there already.
+pub(in super::super) fn exists(path: &str) -> String {
+    format!("The deployment failed because a specified file already exists at this location: {path}")
+}
+
 /// Installs the archive of a deployment.
 ///
 /// # Errors
@@ -165,9 +170,7 @@ impl Planner<'_> {
         match self.exists {
             Some(FileExists::Retain) if there => return Ok(()),
             Some(FileExists::Disallow) if there => {
-                return Err(format!(
-                    "The deployment failed because a specified file already exists at this location: {destination}"
-                ));
+                return Err(exists(destination));
             }
             None if there => return Err(format!("invalid file_exists_behavior option {}", self.asked)),
             _ => {}

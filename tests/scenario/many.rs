@@ -1,0 +1,146 @@
+//! A run with 200 lanes: what it asks is batched, and it stays small.
+#![allow(dead_code, reason = "the bench `lanes` is the other user of this file")]
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use jiff::{SignedDuration, Timestamp};
+use shipit::cli;
+use shipit::rehearsal::inproc::Gate;
+use shipit::sandbox::doc::doc;
+use shipit::sandbox::lambda::set_model_traffic;
+use shipit::time::Clock;
+
+use super::stage::Stage;
+
+const FLEETS: usize = 110;
+const FUNCTIONS: usize = 90;
+/// Notes when each operation was called.
+struct Notes {
+    clock: Clock,
+    seen: Mutex<Vec<(Timestamp, String)>>,
+}
+
+impl Gate for Notes {
+    fn before<'a>(&'a self, request: &'a http::Request<Bytes>) -> BoxFuture<'a, ()> {
+        let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
+        let name = target.and_then(|target| target.rsplit('.').next()).or(request.uri().path().rsplit('/').next());
+        self.seen.lock().unwrap().push((self.clock.now(), name.unwrap_or_default().to_owned()));
+        Box::pin(async {})
+    }
+    fn after<'a>(&'a self) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
+}
+
+impl Notes {
+    /// How often an operation was called at each moment.
+    fn of(&self, operation: &str) -> Vec<(Timestamp, usize)> {
+        let mut moments = BTreeMap::new();
+        for (at, _) in self.seen.lock().unwrap().iter().filter(|(_, name)| name == operation) {
+            *moments.entry(*at).or_default() += 1;
+        }
+        moments.into_iter().collect()
+    }
+}
+
+fn pipeline() -> String {
+    let mut text = String::from(
+        "version: 1\npipeline: shop\nstore: { bucket: acme-shipit }\nartifacts:\n  web: { path: app }\n  fn: { path: fn }\n\
+         environments:\n  production: { account: \"111122223333\", region: ap-northeast-2 }\ntargets:\n",
+    );
+    for n in 0..FLEETS {
+        writeln!(
+            text,
+            "  web{n}:\n    fleet: {{ application: shop{n}, deployment_group: shop{n} }}\n    group_is_replaced: true\n    \
+             artifact: web\n    strategy: {{ blue_green: {{ promote: automatic }} }}\n    \
+             health: {{ targets: {{}}, alarms: [shop{n}-5xx], bake: 10m }}"
+        )
+        .unwrap();
+    }
+    for n in 0..FUNCTIONS {
+        writeln!(
+            text,
+            "  fn{n}:\n    function: {{ name: f{n}, alias: live }}\n    artifact: fn\n    \
+             strategy: {{ linear: {{ by: 50%, every: 5m }} }}\n    \
+             health: {{ metrics: [{{ errors: \"< 1%\", min_requests: 10 }}], bake: 2m }}"
+        )
+        .unwrap();
+    }
+    text
+}
+
+async fn stage() -> Stage {
+    let stage = Stage::with(&pipeline(), 2, Some("CodeDeployDefault.HalfAtATime")).await;
+    stage.function_release("one", "");
+    for n in 0..FUNCTIONS {
+        let name = format!("f{n}");
+        let code = doc! { "ZipFile" => stage.function_zip() };
+        let made = doc! {
+            "FunctionName" => &name, "Role" => "arn:aws:iam::111122223333:role/fn", "Runtime" => "python3.12",
+            "Handler" => "index.handler", "Code" => code, "Publish" => true,
+        };
+        stage.call("lambda", "CreateFunction", &made);
+        let arn = format!("arn:aws:lambda:ap-northeast-2:111122223333:function:{name}:live");
+        set_model_traffic(&stage.sandbox.world, &arn, 2, &Bytes::from_static(b"{}"));
+    }
+    stage.advance(60).await;
+    for n in 0..FUNCTIONS {
+        let name = format!("f{n}");
+        let alias = doc! { "FunctionName" => &name, "Name" => "live", "FunctionVersion" => "1" };
+        stage.call("lambda", "CreateAlias", &alias);
+    }
+    stage
+}
+
+/// What a run with 200 lanes asked, and how long it took: in wire time to ship, in world time.
+pub struct Shipped {
+    notes: Arc<Notes>,
+    pub took: Duration,
+    pub world: SignedDuration,
+}
+
+/// Ships a release to all lanes.
+pub async fn ship() -> Shipped {
+    let stage = stage().await;
+    stage.release("two", "");
+    stage.function_release("two", "");
+    let notes = Arc::new(Notes { clock: stage.clock, seen: Mutex::default() });
+    let (mut around, caught, _stop) = stage.around(notes.clone());
+    let words = ["shipit", "deploy", "shop.yml", "--release", "two"].map(str::to_owned);
+    let (began, world) = (Instant::now(), stage.clock.now());
+    let code = Box::pin(cli::run(&words, &mut around)).await;
+    let said = caught.said(code);
+    assert_eq!(said.code, 0, "{}\n{}", said.err, said.out);
+    Shipped { notes, took: began.elapsed(), world: stage.clock.now().duration_since(world) }
+}
+
+impl Shipped {
+    /// How many calls were made in all.
+    pub fn calls(&self) -> usize {
+        self.notes.seen.lock().unwrap().len()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_hundred_lanes_are_asked_for_in_batches() {
+    let notes = ship().await.notes;
+    let acts = [notes.of("CreateDeployment"), notes.of("ContinueDeployment")].concat();
+    // Before the first the live state is looked at target by target.
+    let began = acts.first().unwrap().0;
+    for (operation, most) in [("BatchGetDeployments", FLEETS.div_ceil(25)), ("DescribeAlarms", FLEETS.div_ceil(100))] {
+        let sweeps: Vec<(Timestamp, usize)> = notes.of(operation).into_iter().filter(|(at, _)| *at > began).collect();
+        assert!(sweeps.len() > 5, "{operation}: {sweeps:?}");
+        for (at, calls) in sweeps {
+            // Calls that change something take turns, and what has had its turn is looked at again: a sweep for each few.
+            let turns = acts.iter().filter(|(act, _)| *act == at).map(|(_, calls)| calls.div_ceil(8)).sum::<usize>();
+            assert!(calls <= most + turns, "{operation}: {calls} calls at {at}");
+        }
+    }
+    let details = notes.of("BatchGetDeploymentTargets");
+    assert_eq!(details.len(), 1, "hosts are read once, when the green fleets are compared: {details:?}");
+}
