@@ -9,6 +9,8 @@ mod appspecs;
 mod ci;
 #[path = "scenario/claims.rs"]
 mod claims;
+#[path = "scenario/conditions.rs"]
+mod conditions;
 #[path = "scenario/cuts.rs"]
 mod cuts;
 #[path = "scenario/deaths.rs"]
@@ -25,6 +27,8 @@ mod promotion;
 mod refusals;
 #[path = "scenario/releases.rs"]
 mod releases;
+#[path = "scenario/shifting.rs"]
+mod shifting;
 #[path = "scenario/signals.rs"]
 mod signals;
 #[path = "scenario/stage.rs"]

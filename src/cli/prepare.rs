@@ -13,13 +13,14 @@ use super::order::order;
 use super::project::{Cloud, Project};
 use crate::artifact::appspec::Os;
 use crate::artifact::{self, Bundle, Report};
+use crate::aws::Class;
 use crate::error::{Failure, Kind, Result};
 use crate::event::Origin;
 use crate::model::function::{BeforeTraffic, FunctionRef};
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Probe};
 use crate::model::pipeline::{Environment, Target};
-use crate::model::revision::BundleRef;
+use crate::model::revision::{BundleRef, HookTimes};
 use crate::model::{Name, Pipeline, Release, Revision};
 use crate::plan::build::{Built, Input, Observed, build};
 use crate::plan::function::hex_of;
@@ -44,6 +45,8 @@ pub struct Wanted {
     pub allow_older: bool,
     /// Why it is tried again though it failed here before.
     pub again: Option<String>,
+    /// How long the bundles' scripts may take on a host, by target, as far as that is known.
+    pub hooks: BTreeMap<Name, HookTimes>,
 }
 
 /// Bundles all artifacts that a target names; warnings are said.
@@ -150,8 +153,10 @@ pub fn wanted(project: &Project, cloud: &Cloud, args: &ReleaseArgs, bundles: &BT
         Revision { bucket: project.pipeline.store.bucket.clone(), key, version: None, etag: None }
     };
     let revisions = project.pipeline.targets.iter().map(|(name, target)| (name.clone(), revision(target))).collect();
+    let hooks = |(name, target): (&Name, &Target)| Some((name.clone(), bundles.get(&target.artifact)?.hooks));
+    let hooks = project.pipeline.targets.iter().filter_map(hooks).collect();
     let release = Release { label, bundles: refs, from: None };
-    Wanted { release, intent: Intent::Deploy, revisions, ..Wanted::default() }
+    Wanted { release, intent: Intent::Deploy, revisions, hooks, ..Wanted::default() }
 }
 
 /// Who calls; it must be the environment's account.
@@ -208,6 +213,7 @@ pub async fn plan(
             BTreeMap::new()
         },
         past: head.past(),
+        hooks: wanted.hooks.clone(),
         caller,
         region: project.place.region.clone(),
     };
@@ -279,13 +285,13 @@ async fn observe<'a>(
     intent: Intent,
 ) -> Result<(Name, Observed, Option<&'a Live>)> {
     if let Some(function) = &target.function {
-        let (found, live) = observe_function(cloud, known, function, &target.health.alarms).await?;
+        let (found, live) = observe_function(cloud, known, function, &target.health.alarm_names()).await?;
         return Ok((name.clone(), Observed::Function(Box::new(found)), live));
     }
     let Some(group) = &target.fleet else {
         return Err(Failure::new(Kind::Usage, format!("target {name} is neither a fleet nor a function")));
     };
-    let mut fleet = cloud.clients.observe_fleet(group, &target.health.alarms).await?;
+    let mut fleet = cloud.clients.observe_fleet(group, &target.health.alarm_names()).await?;
     let is_same = |one: &Revision, other: &Revision| one.key == other.key && one.bucket == other.bucket;
     let mut live = None;
     if let Some(baseline) = &mut fleet.baseline {
@@ -295,8 +301,11 @@ async fn observe<'a>(
     let origin = crate::plan::fleet::origin(&fleet);
     if let (Some(origin), Intent::Deploy) = (origin, intent) {
         for condition in &target.health.http {
-            let trouble = prober.ask(&origin, &condition.path, condition.within.duration()).await;
-            let trouble = trouble.err().map(|trouble| trouble.to_string());
+            let trouble = match cloud.clients.headers(&condition.headers).await {
+                Ok(headers) => prober.ask(&origin, condition, &headers).await.err().map(|trouble| trouble.to_string()),
+                Err(error) if error.is_weather() || error.class == Class::Expired => return Err(error.into_failure()),
+                Err(error) => Some(format!("a header cannot be read: {error}")),
+            };
             fleet.probes.push(Probe { path: condition.path.clone(), trouble });
         }
     }

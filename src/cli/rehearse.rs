@@ -30,6 +30,7 @@ pub async fn run(args: &RehearseArgs, around: &mut Around) -> Ended {
         rate: args.rate,
         faults: args.faults.clone(),
         shows_driver: args.output != Output::Json,
+        style: around.err_style,
     };
     // Whoever interrupts waits until the world is gone.
     around.lets_go(None);

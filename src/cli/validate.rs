@@ -10,11 +10,12 @@ use super::args::{Output, ValidateArgs};
 use super::around::Around;
 use super::ci::Ci;
 use super::project::{find, pipelines, read};
-use super::{Ended, facts};
+use super::{Ended, facts, in_workspace};
 use crate::artifact::{self, Report};
 use crate::config::{Need, Problem, Problems};
 use crate::error::{Failure, Kind};
 use crate::model::Pipeline;
+use crate::report::{failure_text, github};
 
 /// What a check of many files came to, for editors. Members are only ever added within a version.
 #[derive(Serialize)]
@@ -72,12 +73,14 @@ pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
                 for refused in all {
                     problems.extend(refused.listed());
                     if is_text {
-                        super::say_failure(&refused.into_failure(), around);
+                        let text = failure_text(&refused.into_failure(), around.err_style);
+                        let _ = around.err.write_all(text.as_bytes());
                     }
                 }
             }
         }
     }
+    annotate(&problems, around);
     if !is_text {
         let document = Document { v: 0, ok, pipelines: names, problems };
         let json = serde_json::to_string_pretty(&document)
@@ -85,6 +88,38 @@ pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
         let _ = writeln!(around.out, "{json}");
     }
     Ok(if ok { 0 } else { Kind::Usage.exit_code() })
+}
+
+/// In GitHub Actions every problem is shown at its place, as many as GitHub shows.
+fn annotate(problems: &[Said], around: &Around) {
+    let Some(workflow) = &around.workflow else { return };
+    for severity in ["error", "warning"] {
+        let all: Vec<&Said> = problems.iter().filter(|said| said.severity == severity).collect();
+        // The last place that is shown says that there are more.
+        let room = if all.len() > github::SHOWN { github::SHOWN - 1 } else { all.len() };
+        for said in &all[..room] {
+            let number = |number: Option<usize>| number.map(|it| it.to_string()).unwrap_or_default();
+            let (line, column) = (number(said.line), number(said.column));
+            let (end_line, end_column) = (number(said.end_line), number(said.end_column));
+            let file = if said.line.is_some() { in_workspace(&said.file, around) } else { String::new() };
+            let place = [
+                ("file", &*file),
+                ("line", &line),
+                ("endLine", &end_line),
+                ("col", &column),
+                // Of several lines GitHub shows no columns.
+                ("endColumn", if end_line == line { &end_column } else { "" }),
+                ("title", "shipit validate"),
+            ];
+            let help = said.help.iter().map(|help| format!("\nhelp: {help}")).collect::<String>();
+            let whose = if said.line.is_some() { String::new() } else { format!("{}: ", said.file) };
+            workflow.annotate(severity, &place, &format!("{whose}{}{help}", said.message));
+        }
+        if room < all.len() {
+            let more = format!("{} more {severity}s; the step's log has all of them", all.len() - room);
+            workflow.annotate(severity, &[("title", "shipit validate")], &more);
+        }
+    }
 }
 
 /// What a good file leaves to say.

@@ -45,11 +45,17 @@ pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live
         cause: state.cause.as_ref().map(|cause| cause.what.clone()),
         parent: state.parent.clone(),
         took: if outcome == Some(Outcome::Succeeded) { took(plan, state) } else { BTreeMap::new() },
+        moved: plan.lanes().zip(&state.lanes).filter_map(moved).collect(),
         build: state.build.clone(),
         digests: digests(&plan.release.bundles),
         is_to_blame: state.cause.as_ref().is_some_and(Cause::blames_the_release),
     };
     (summary, made_live)
+}
+
+/// The revision id with which the run left the alias of a lane, if it moved it.
+fn moved((lane, state): (&Lane, &LaneState)) -> Option<(Name, String)> {
+    Some((lane.target.clone(), state.revision_ids.last()?.clone()))
 }
 
 /// How long the acts of each target took. How long holds take is said by the pipeline.

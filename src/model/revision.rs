@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ids::{Name, RunId};
+use super::units::Period;
 
 /// A bundle in S3, pinned so that the same bytes are installed days later on a host that scaled out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -33,6 +34,15 @@ impl Revision {
             None => format!("s3://{}/{}", self.bucket, self.key),
         }
     }
+}
+
+/// How long the scripts of a bundle may take on one host, by what its AppSpec says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HookTimes {
+    /// Until the release is installed and checked.
+    pub install: Period,
+    /// Around the traffic.
+    pub traffic: Period,
 }
 
 /// The label of a release and the bundles that go together.

@@ -5,6 +5,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod build;
+mod conditions;
 pub mod fleet;
 pub mod function;
 pub mod preflight;
@@ -115,6 +116,9 @@ pub struct OnFleet {
     pub group: FleetRef,
     /// What a rollback restores.
     pub baseline: FleetBaseline,
+    /// The alarms that CodeDeploy watches during the deployment forward, where they are not those of the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<Vec<String>>,
 }
 
 /// A function, its alias, and its baseline.
@@ -215,6 +219,13 @@ pub enum What {
     Act(Action),
     /// Waits for something to become true.
     Hold(Hold),
+}
+
+impl What {
+    /// Whether its failure sends the run back; what comes after the watched part of a lane only tidies up.
+    pub fn sends_back(&self) -> bool {
+        !matches!(self, What::Hold(Hold::Later) | What::Act(Action::Finish | Action::PruneVersions { .. }))
+    }
 }
 
 /// A change; each converges, so doing it twice is doing it once.

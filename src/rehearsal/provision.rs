@@ -84,7 +84,7 @@ pub async fn provision(config: &SdkConfig, clock: Clock, wish: &Wish<'_>) -> Res
         let revision = upload::put(&bucket, &keys, baseline).await?;
         ship(&site, target, &revision, clock).await?;
         site.wait_healthy(&front, wish.instances, clock).await?;
-        make_blue_green(&site, target, &front, &scaling_group).await?;
+        make_blue_green(&site, target, &front, &scaling_group, wish.pipeline.stages.len() > 1).await?;
         made.push(Made { target: name.clone(), front, scaling_group });
     }
     Ok(made)
@@ -182,8 +182,17 @@ async fn ship(site: &fleet::Site, target: &Target, revision: &Revision, clock: C
     }
 }
 
+/// So many minutes CodeDeploy keeps blue at most.
+const LONGEST_WAIT: i32 = 2800;
+
 /// From here on the group deploys blue/green by copy, with waits that fit the pipeline.
-async fn make_blue_green(site: &fleet::Site, target: &Target, front: &Front, scaling_group: &str) -> Result<()> {
+async fn make_blue_green(
+    site: &fleet::Site,
+    target: &Target,
+    front: &Front,
+    scaling_group: &str,
+    has_stages: bool,
+) -> Result<()> {
     let group = group_of(target)?;
     let Some(strategy) = target.blue_green() else { return Err(unfit("only fleets can be rehearsed yet")) };
     let approval = match strategy.promote {
@@ -194,9 +203,11 @@ async fn make_blue_green(site: &fleet::Site, target: &Target, front: &Front, sca
         .action_on_timeout(DeploymentReadyAction::StopDeployment)
         .wait_time_in_minutes(minutes(approval).max(60))
         .build();
+    // Blue of one stage must outlast the stages after it; shipit ends the wait as soon as they are done.
+    let own = minutes(target.health.bake + strategy.keep_blue) + 60;
     let terminate = BlueInstanceTerminationOption::builder()
         .action(InstanceAction::Terminate)
-        .termination_wait_time_in_minutes(minutes(target.health.bake + strategy.keep_blue) + 60)
+        .termination_wait_time_in_minutes(if has_stages { own.max(LONGEST_WAIT) } else { own })
         .build();
     let copy =
         GreenFleetProvisioningOption::builder().action(GreenFleetProvisioningAction::CopyAutoScalingGroup).build();

@@ -19,6 +19,9 @@ use crate::run::{Reporter, State};
 /// Annotations of one command: more than ten of a kind in a step vanish, and other steps want theirs seen, too.
 const WARNINGS: usize = 3;
 
+/// Annotations of a kind that GitHub shows of one step.
+pub const SHOWN: usize = 10;
+
 /// Characters of an annotation.
 const ANNOTATION: usize = 1000;
 
@@ -154,6 +157,14 @@ impl Workflow {
         let (title, file) = (harmless(title, ANNOTATION), harmless(file, ANNOTATION));
         let properties = [("file", &*file), ("line", line), ("col", column), ("title", &*title)];
         written.put(&command("error", &properties, &lines_of(message)));
+    }
+
+    /// A problem at a place of a file, as `error` or `warning`. GitHub shows [`SHOWN`] of each, and nothing says so of the
+    /// rest: whoever calls keeps within that.
+    pub fn annotate(&self, name: &str, place: &[(&str, &str)], message: &str) {
+        let place: Vec<(&str, String)> = place.iter().map(|(key, it)| (*key, harmless(it, ANNOTATION))).collect();
+        let place: Vec<(&str, &str)> = place.iter().map(|(key, it)| (*key, it.as_str())).collect();
+        self.written().put(&command(name, &place, &lines_of(message)));
     }
 
     /// Something to know that is no failure; the first few count, each once.

@@ -28,14 +28,13 @@ pub struct Line {
 }
 
 impl Line {
-    /// `09:34:06Z  ✓ web create  green is ready (4m10s)`.
+    /// `09:34:06Z  ✓ web create  green is ready (4m10s)`. On a screen it is broken between words, with further lines under
+    /// the first one's place.
     pub fn render(&self, style: &Style) -> String {
-        format!("{}{}", self.start(style), style.text(&self.text))
-    }
-
-    /// The same for a screen: broken between words, further lines under the first one's place.
-    pub fn render_wrapped(&self, style: &Style) -> String {
-        let start = Line { text: String::new(), ..self.clone() }.render(&Style { colour: false, ..*style });
+        if !style.wraps {
+            return format!("{}{}", self.start(style), style.text(&self.text));
+        }
+        let start = self.start(&Style { colour: false, ..*style });
         let lines = wrap(&style.text(&self.text), style.width, start.chars().count(), UNDER);
         let first = lines.first().map_or("", |line| line.trim_start());
         let rest = lines.iter().skip(1).map(|line| format!("\n{line}"));
@@ -123,6 +122,7 @@ fn judged(target: &Name, condition: &str, verdict: &str, why: &str) -> Said {
     let (mark, word) = match verdict {
         "pass" => (Mark::Done, "passes"),
         "fail" => (Mark::Failed, "fails"),
+        "would fail" => (Mark::Fact, "would fail"),
         _ => (Mark::Fact, "is undecided"),
     };
     Some((mark, target.to_string(), format!("{condition} {word}: {why}")))

@@ -9,6 +9,7 @@ use super::suggestions::verb;
 use super::words::{self, counted, short};
 use crate::model::Period;
 use crate::model::condition::{Condition, HttpCondition};
+use crate::model::header::HeaderName;
 use crate::plan::{Action, Hold, Intent, Lane, On, OnFleet, OnFunction, Plan, Step, Watch, WayBack, What};
 
 /// Characters of Markdown that a comment on a pull request may have, with room to spare.
@@ -182,7 +183,8 @@ fn timeline(plan: &Plan, lane: &Lane, begins: Begins) -> Table {
     let first = lane.steps.iter().position(|step| moves_traffic(&step.what));
     for (place, step) in lane.steps.iter().enumerate() {
         if first == Some(place) {
-            table.rows.push(Row::Remark(format!("from here on users meet {}", plan.release.label)));
+            let who = if lane.function().is_some() { "callers" } else { "users" };
+            table.rows.push(Row::Remark(format!("from here on {who} meet {}", plan.release.label)));
         }
         let before = place.checked_sub(1).and_then(|place| lane.steps.get(place)).map(|step| step.way_back);
         if is_slow(step.way_back) && before.is_some_and(|before| !is_slow(before)) {
@@ -272,17 +274,30 @@ fn watched(watch: &Watch) -> Vec<String> {
 fn condition_text(condition: &Condition) -> String {
     let label = condition.label();
     match condition {
-        Condition::Targets { baseline, target_groups, .. } => {
+        Condition::Targets { baseline, target_groups, lasting, .. } => {
             let least = condition.least_healthy().unwrap_or(*baseline);
-            format!("{label}: {least} of {baseline} healthy in {}", counted(target_groups.len(), "target group"))
+            let long = lasting.map(|lasting| format!("; fewer for {lasting} fail")).unwrap_or_default();
+            format!("{label}: {least} of {baseline} healthy in {}{long}", counted(target_groups.len(), "target group"))
         }
-        Condition::Alarm { .. } => format!("{label}: not red"),
+        Condition::Alarm { red_since, no_data, .. } => {
+            let before =
+                if red_since.is_some() { "; red already, which counts once it has been something else" } else { "" };
+            let no_data = if no_data.is_pass() { "" } else { "; without data undecided" };
+            format!("{label}: not red{no_data}{before}")
+        }
         Condition::Metric { of, metric } => {
             format!("{label}: of the new version's calls through {of}, at least {} of them", metric.min_requests)
         }
         Condition::Http { origin, request } => {
-            let HttpCondition { within, every, failures, .. } = request;
-            format!("{label}: {origin}, every {every}, answered within {within}; {failures} bad ones in a row fail")
+            let HttpCondition { within, every, failures, status, .. } = request;
+            let body = request.body.as_ref().map(|body| format!(" and `{body}` in the body")).unwrap_or_default();
+            let names: Vec<&str> = request.headers.keys().map(HeaderName::as_str).collect();
+            let headers = if names.is_empty() { String::new() } else { format!(" with {}", names.join(", ")) };
+            let total = request.total_failures.map(|total| format!(" or {total} in all")).unwrap_or_default();
+            format!(
+                "{label}: {origin}{headers}, every {every}, answered {status}{body} within {within}; {failures} bad ones \
+                 in a row{total} fail"
+            )
         }
     }
 }
@@ -326,9 +341,10 @@ fn totals(story: &mut Vec<Block>, plan: &Plan) {
             "the way back fails, too: stuck, a person must act, exit 21".to_owned(),
         ],
     );
-    let has_acts = plan.lanes().flat_map(|lane| &lane.steps).any(|step| matches!(step.what, What::Act(_)));
-    if has_acts {
-        let most = "an act has three times its usual time, and the hour that CodeDeploy itself gives one event";
+    let has_acts = |lane: &Lane| lane.steps.iter().any(|step| matches!(step.what, What::Act(_)));
+    if plan.lanes().any(|lane| lane.fleet().is_some() && has_acts(lane)) {
+        let most = "an act has three times its usual time and the hour that CodeDeploy itself gives one event, or as \
+                    long as its AppSpec allows every host";
         story.push(Block::field("at most", most.to_owned()));
     }
     story.push(Block::field("calls", format!("at most {} to AWS per minute while it watches", plan.calls_per_minute)));

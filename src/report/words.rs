@@ -98,6 +98,7 @@ pub fn way_back(lane: &Lane, way: WayBack) -> String {
         (WayBack::Route, Some(release)) if lane.function().is_some() => {
             format!("one call sends all calls back to {release}")
         }
+        (WayBack::None, _) if lane.function().is_some() => "none: there is no earlier version".to_owned(),
         (WayBack::Drop, _) => "green is dropped, users notice nothing".to_owned(),
         (WayBack::Route, _) => {
             // The same hosts move, the other way round.

@@ -201,7 +201,7 @@ fn standing(lane: &Lane, on: &OnFunction, state: &LaneState, alias: Option<&Alia
 }
 
 /// The share at which the alias was left by the last shift that is done.
-fn left_at(lane: &Lane, state: &LaneState) -> Percent {
+pub fn left_at(lane: &Lane, state: &LaneState) -> Percent {
     let done = lane.steps.iter().zip(&state.steps).filter(|(_, it)| it.status == StepStatus::Done);
     let mut weights = done.filter_map(|(step, _)| match step.what {
         What::Act(Action::ShiftAlias { weight }) => Some(weight),

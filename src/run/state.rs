@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::judge::Verdict;
 use crate::event::record::{Build, Cause, Origin, Outcome, Record, Side};
 use crate::model::{Name, Revision, RunId};
 use crate::plan::{Hold, Lane, Plan, StepId, What};
@@ -212,6 +213,7 @@ impl State {
                 self.on_step(plan, target, None, |step| step.end(at, Err(cause)));
             }
             Record::StepDone { target, step, note } => {
+                self.on_lane(target, LaneState::decided);
                 self.on_step(plan, target, Some(step), |step| step.end(at, Ok(note)));
             }
             Record::StepFailed { target, step, cause } => {
@@ -281,6 +283,18 @@ impl LaneState {
         } else if let Record::PromotedFully { by, .. } = record {
             self.promoted_by = Some(by.clone());
         }
+    }
+
+    /// What nobody could tell was decided with the step that is done; it is asked anew.
+    fn decided(&mut self) {
+        self.verdicts.retain(|_, (verdict, _)| verdict != Verdict::UNDECIDED);
+    }
+
+    /// What a person has to decide: a condition that could not be told for as long as the pipeline allows. Nothing else is
+    /// recorded as undecided.
+    pub fn asks(&self) -> Option<String> {
+        let mut open = self.verdicts.iter().filter(|(_, (verdict, _))| verdict == Verdict::UNDECIDED);
+        open.next().filter(|_| self.restore.is_none()).map(|(condition, (_, why))| format!("{condition}: {why}"))
     }
 
     /// The step under way: the first that is not done.

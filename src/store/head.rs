@@ -1,7 +1,7 @@
 //! The head of an environment: what is live and the last runs. A cache: the journals are the truth, and it is made again
 //! from them when it is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -73,6 +73,9 @@ pub struct RunSummary {
     /// How long its steps took, by target, if it succeeded. Only the last runs keep that.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub took: BTreeMap<Name, BTreeMap<StepId, Period>>,
+    /// The revision ids with which it left aliases, by target. Only the last run that moved an alias keeps its id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub moved: BTreeMap<Name, String>,
     /// The build that asked, if a CI system did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
@@ -115,6 +118,15 @@ impl Head {
         self.runs.truncate(RUNS_KEPT);
         let tell = self.runs.iter_mut().filter(|run| !run.took.is_empty());
         tell.skip(RUNS_COUNTED).for_each(|run| run.took.clear());
+        let mut known = BTreeSet::new();
+        for run in &mut self.runs {
+            run.moved.retain(|target, _| known.insert(target.clone()));
+        }
+    }
+
+    /// The run that left the alias of a target with this revision id, if that is known.
+    pub fn mover(&self, target: &Name, revision_id: &str) -> Option<&RunSummary> {
+        self.runs.iter().find(|run| run.moved.get(target).is_some_and(|id| id == revision_id))
     }
 }
 

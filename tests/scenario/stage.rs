@@ -280,6 +280,15 @@ impl Stage {
         caught.said(code)
     }
 
+    /// Runs a command line that hears decisions as soon as a driver does anywhere else.
+    pub async fn shipit_at_pace(&self, line: &str) -> Said {
+        let (mut around, caught, _stop) = self.around(Arc::new(Open));
+        around.pace = Pace::default();
+        let words: Vec<String> = std::iter::once("shipit").chain(line.split(' ')).map(str::to_owned).collect();
+        let code = Box::pin(cli::run(&words, &mut around)).await;
+        caught.said(code)
+    }
+
     /// Lets world time pass.
     pub async fn advance(&self, seconds: u64) {
         self.clock.sleep(Duration::from_secs(seconds)).await;

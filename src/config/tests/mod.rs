@@ -153,6 +153,7 @@ fn every_schema_pattern_and_reference_is_understood() {
             "minProperties",
             "minItems",
             "maxItems",
+            "maxProperties",
         ];
         let words = [
             "title",
@@ -165,6 +166,8 @@ fn every_schema_pattern_and_reference_is_understood() {
             "x-variables",
             "x-instead-of",
             "x-left-out",
+            "x-short",
+            "x-one",
         ];
         let is_schema = value.get("description").is_some() || value.get("type").is_some_and(|kind| kind.is_string());
         for keyword in value.as_object().filter(|_| is_schema).into_iter().flat_map(|object| object.keys()) {

@@ -37,6 +37,11 @@ impl Subject<'_> {
 
     /// The command that makes a group fit for blue/green. What fits already is sent as it is.
     pub(super) fn make_blue_green(&self) -> String {
+        self.make_blue_green_that_keeps(self.least_termination_wait())
+    }
+
+    /// The same, with so much time before blue is terminated.
+    pub(super) fn make_blue_green_that_keeps(&self, least: Period) -> String {
         let group = &self.fleet.group;
         let kept = |has: &Option<(String, i64)>, word: &str| {
             let minutes = has.as_ref().filter(|(action, _)| action == word).map_or(0, |(_, minutes)| *minutes);
@@ -45,12 +50,8 @@ impl Subject<'_> {
         let room = |least: Period| least + Period::hours(1);
         let ready =
             wide_enough(kept(&group.ready, "STOP_DEPLOYMENT"), self.least_ready_wait(), room, LONGEST_READY_WAIT);
-        let termination = wide_enough(
-            kept(&group.termination, "TERMINATE"),
-            self.least_termination_wait(),
-            |least| least,
-            LONGEST_TERMINATION_WAIT,
-        );
+        let termination =
+            wide_enough(kept(&group.termination, "TERMINATE"), least, |least| least, LONGEST_TERMINATION_WAIT);
         let style = if group.deployment_type == "BLUE_GREEN" && group.traffic_option == "WITH_TRAFFIC_CONTROL" {
             ""
         } else {

@@ -12,7 +12,9 @@ use super::Intent;
 use crate::model::Name;
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{BlueGreen, Environment, FleetRef, Target};
+use crate::model::revision::HookTimes;
 
+pub(super) use group::keeps_blue_for_later;
 pub(super) use note::notes;
 
 /// Something that stands in the way.
@@ -57,6 +59,7 @@ pub(super) struct Subject<'a> {
     pub fleet: &'a Fleet,
     pub environment: &'a Environment,
     pub intent: Intent,
+    pub hooks: HookTimes,
 }
 
 impl Subject<'_> {

@@ -3,7 +3,8 @@
 use super::Subject;
 use super::fix::quoted;
 use crate::model::observed::ScalingGroup;
-use crate::plan::timing::floor;
+use crate::plan::conditions::is_ignored;
+use crate::plan::timing::{Pace, floor, limit};
 use crate::plan::{Intent, fleet};
 
 /// One line each, beginning with the target.
@@ -11,6 +12,7 @@ pub(in crate::plan) fn notes(subject: &Subject, group: &ScalingGroup) -> Vec<Str
     let mut notes = Vec::new();
     if subject.intent == Intent::Deploy {
         notes.extend(about_conditions(subject));
+        notes.extend(about_hooks(subject));
     }
     notes.extend(about_the_fleet(subject, group));
     notes.extend(subject.fleet.remarks.iter().cloned());
@@ -27,7 +29,16 @@ fn about_conditions(subject: &Subject) -> Vec<String> {
         if alarm.state == "INSUFFICIENT_DATA" {
             notes.push(format!("alarm {} has no data now, which counts as not red", alarm.name));
         }
-        if alarm.window.is_none() && health.alarms.contains(&alarm.name) {
+        if health.alarms.iter().any(|wanted| is_ignored(wanted, alarm)) {
+            let listed = subject.fleet.group.alarms_enabled && subject.fleet.group.alarms.contains(&alarm.name);
+            let own = "; CodeDeploy gets a list of alarms without it, which needs codedeploy:UpdateDeploymentGroup";
+            let own = if listed { own } else { "" };
+            notes.push(format!(
+                "alarm {} is red already, and ignored until it has been something else{own}",
+                alarm.name
+            ));
+        }
+        if alarm.window.is_none() && health.alarms.iter().any(|wanted| wanted.name == alarm.name) {
             notes.push(format!(
                 "how long alarm {} takes to turn red is not known; the bake may be too short for it",
                 alarm.name
@@ -35,6 +46,18 @@ fn about_conditions(subject: &Subject) -> Vec<String> {
         }
     }
     notes
+}
+
+/// Scripts that may take longer than a step usually would: the step waits for them.
+fn about_hooks(subject: &Subject) -> Option<String> {
+    let (pace, hooks) = (Pace::of(subject.fleet, None), subject.hooks);
+    let installs = (pace.installs(hooks), limit(pace.create().expected), hooks.install, "create");
+    let moves = (pace.moves(hooks), limit(pace.reroute().expected), hooks.traffic, "reroute");
+    let long = [installs, moves].into_iter().filter(|(allowed, usual, ..)| allowed > usual);
+    let long: Vec<String> =
+        long.map(|(allowed, _, hooks, step)| format!("{hooks} on each host, so {step} may take {allowed}")).collect();
+    let hint = "a script without a `timeout` has an hour";
+    (!long.is_empty()).then(|| format!("the AppSpec lets scripts take {}; {hint}", long.join(", and ")))
 }
 
 fn about_the_fleet(subject: &Subject, group: &ScalingGroup) -> Vec<String> {

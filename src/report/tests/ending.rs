@@ -147,7 +147,7 @@ fn a_failed_host_is_told_with_its_log_and_what_to_do() {
           no disk
     ");
     let plan = plan(false);
-    let narrow = Style { width: 60, unicode: false, colour: false };
+    let narrow = Style { width: 60, unicode: false, ..Style::PLAIN };
     insta::assert_snapshot!(ending(&plan, &story.state(&plan), &invocation(), false, narrow), @r"
     < rolled back after 1m35s: AfterInstall failed on i-01:
       Script at specified location: install.sh failed with exit

@@ -6,7 +6,7 @@ use super::{Deciding, Stop};
 use crate::event::record::Record;
 use crate::model::Period;
 use crate::model::facts::Status;
-use crate::plan::{Action, Hold, Lane, On, What};
+use crate::plan::{Hold, Lane, On, What};
 use crate::run::judge::Verdict;
 use crate::run::settle::Advance;
 use crate::run::state::{LaneState, StepState};
@@ -34,7 +34,7 @@ impl Deciding<'_> {
     pub(super) fn promoted(&self, lane: &Lane, place: usize) -> Advance {
         let state = &self.state.lanes[place];
         let by = state.promoted_by.as_deref().unwrap_or_default();
-        let open = self.judging(lane, place, state).all();
+        let open = self.judging(lane, place, state).enforced();
         let open = open.iter().find(|it| matches!(it.verdict, Verdict::Undecided(_)) && !it.is_for_a_person);
         match open {
             Some(open) => {
@@ -104,7 +104,7 @@ impl Deciding<'_> {
             (None, On::Fleet(_)) => "seconds that blue is kept",
             (None, On::Function(_)) => "seconds; nothing is watched",
         };
-        let judged = self.judging(lane, place, state).all();
+        let judged = self.judging(lane, place, state).enforced();
         let undecided = judged.iter().find_map(|it| match &it.verdict {
             Verdict::Undecided(why) if it.is_for_a_person => {
                 Some(format!("a person decides, promote or abort: {}: {why}", it.condition.label()))
@@ -157,10 +157,7 @@ impl Deciding<'_> {
 /// Whether nothing is left in a lane that could still send the run back.
 fn is_watched_out(lane: &Lane, state: &LaneState) -> bool {
     let rest = state.cursor().map_or(&[][..], |cursor| &lane.steps[cursor..]);
-    let is_tail = |what: &What| {
-        matches!(what, What::Hold(Hold::Later) | What::Act(Action::Finish | Action::PruneVersions { .. }))
-    };
-    rest.iter().all(|step| is_tail(&step.what))
+    !rest.iter().any(|step| step.what.sends_back())
 }
 
 fn time_left(state: &StepState, within: Period, now: Timestamp) -> Period {
