@@ -18,6 +18,7 @@
 //! - [`engine`]: the loop that reads, decides, records and acts
 //! - [`store`]: the bucket: journal, lock, decisions, artifacts
 //! - [`aws`], [`probe`]: SDK clients, read-only sweeps, the calls that change something; requests to the live listener
+//! - `exchange`: one HTTP request through the SDK's client, for what no SDK crate does
 //! - [`report`]: what people and machines are told
 //! - [`sandbox`]: the embedded AWS; it imports nothing of shipit but [`time`]
 //! - [`rehearsal`]: a world made for a pipeline, its users, and shipit as a process in it
@@ -35,6 +36,7 @@ pub mod config;
 pub mod engine;
 pub mod error;
 pub mod event;
+mod exchange;
 pub mod model;
 pub mod plan;
 pub mod probe;

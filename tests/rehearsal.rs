@@ -8,6 +8,8 @@ mod ci;
 mod functions;
 #[path = "rehearsal/hosts.rs"]
 mod hosts;
+#[path = "rehearsal/in_place.rs"]
+mod in_place;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -9,6 +9,8 @@ mod appspecs;
 mod ci;
 #[path = "scenario/claims.rs"]
 mod claims;
+#[path = "scenario/conditions.rs"]
+mod conditions;
 #[path = "scenario/cuts.rs"]
 mod cuts;
 #[path = "scenario/deaths.rs"]

@@ -52,7 +52,7 @@ fn http(status: Option<u16>) -> String {
 
 /// The class of an error that a service answered. Codes come first: the JSON and query services say 400 to nearly
 /// everything.
-fn class_of_answer(code: Option<&str>, status: u16, lost: Class) -> Class {
+pub(super) fn class_of_answer(code: Option<&str>, status: u16, lost: Class) -> Class {
     let code = code.unwrap_or("");
     let name = code.strip_suffix("Exception").unwrap_or(code);
     match name {
@@ -98,7 +98,7 @@ fn class_of_answer(code: Option<&str>, status: u16, lost: Class) -> Class {
 }
 
 /// Credentials that could not be had: a source that is slow or unreachable is weather, the rest needs a person.
-fn class_of_credentials(error: &CredentialsError) -> Class {
+pub(super) fn class_of_credentials(error: &CredentialsError) -> Class {
     let code = codes(error);
     match error {
         CredentialsError::ProviderTimedOut(_) => Class::Transient,

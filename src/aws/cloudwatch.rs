@@ -3,6 +3,7 @@
 use aws_sdk_cloudwatch::types::{AlarmType, CompositeAlarm, MetricAlarm};
 
 use super::Clients;
+use super::codedeploy::moment;
 use super::error::{Call, Result, failed};
 use crate::model::observed::Alarm;
 
@@ -40,6 +41,7 @@ fn metric_alarm_of(alarm: &MetricAlarm) -> Alarm {
         name: alarm.alarm_name().unwrap_or_default().to_owned(),
         state: alarm.state_value().map(|state| state.as_str().to_owned()).unwrap_or_default(),
         reason: alarm.state_reason().unwrap_or_default().to_owned(),
+        since: moment(alarm.state_transitioned_timestamp()),
         window: window_of(alarm),
     }
 }
@@ -60,6 +62,7 @@ fn composite_alarm_of(alarm: &CompositeAlarm) -> Alarm {
         name: alarm.alarm_name().unwrap_or_default().to_owned(),
         state: alarm.state_value().map(|state| state.as_str().to_owned()).unwrap_or_default(),
         reason: alarm.state_reason().unwrap_or_default().to_owned(),
+        since: moment(alarm.state_transitioned_timestamp()),
         window: None,
     }
 }

@@ -1,8 +1,8 @@
 //! The calls that start, move on and stop a deployment.
 
 use aws_sdk_codedeploy::types::{
-    AlarmConfiguration, AutoRollbackConfiguration, AutoRollbackEvent, BundleType, DeploymentWaitType, RevisionLocation,
-    RevisionLocationType, S3Location,
+    Alarm, AlarmConfiguration, AutoRollbackConfiguration, AutoRollbackEvent, BundleType, DeploymentWaitType,
+    RevisionLocation, RevisionLocationType, S3Location,
 };
 
 use super::Clients;
@@ -27,8 +27,9 @@ pub struct CreateDeployment<'a> {
     pub description: &'a str,
     /// A deployment configuration other than the group's.
     pub config: Option<&'a str>,
-    /// Ignores the group's alarms: a deployment back would be stopped by them within a second.
-    pub override_alarms: bool,
+    /// Alarms that CodeDeploy watches instead of the group's: none for a deployment back, which they would stop within a
+    /// second.
+    pub alarms: Option<&'a [String]>,
     /// Whether CodeDeploy goes back by itself after a failure, an alarm or a stop, whatever the group says. One way or
     /// the other: a deployment never inherits this.
     pub auto_rollback: bool,
@@ -59,8 +60,11 @@ impl Clients {
             .description(wanted.description)
             .set_deployment_config_name(wanted.config.map(str::to_owned))
             .auto_rollback_configuration(rollback_of(wanted.auto_rollback));
-        if wanted.override_alarms {
-            call = call.override_alarm_configuration(AlarmConfiguration::builder().enabled(false).build());
+        if let Some(names) = wanted.alarms {
+            let alarms: Vec<Alarm> = names.iter().map(|name| Alarm::builder().name(name).build()).collect();
+            let instead = AlarmConfiguration::builder().enabled(!alarms.is_empty());
+            let alarms = (!alarms.is_empty()).then_some(alarms);
+            call = call.override_alarm_configuration(instead.set_alarms(alarms).build());
         }
         let answer = call.send().await.map_err(failed(CREATE))?;
         answer.deployment_id.ok_or_else(|| AwsError::new(CREATE, Class::Unknown, "the answer was empty"))

@@ -29,7 +29,7 @@ impl Calls {
         self.counts().values().sum()
     }
 
-    fn add(&self, call: String) {
+    pub(super) fn add(&self, call: String) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(call).or_default() += 1;
     }
 }

@@ -21,6 +21,7 @@ mod metrics;
 mod observe;
 mod observe_function;
 mod release;
+mod secrets;
 mod serving;
 
 use std::time::Duration;
@@ -63,6 +64,7 @@ pub struct Clients {
     lambda: aws_sdk_lambda::Client,
     s3: aws_sdk_s3::Client,
     sts: aws_sdk_sts::Client,
+    vault: secrets::Vault,
 }
 
 /// Makes one client. Its retry budget is its own: by default it would be shared by all clients of the process, so that
@@ -143,6 +145,7 @@ impl Aws {
             lambda: client!(aws_sdk_lambda, &config, gate),
             s3: client!(aws_sdk_s3, &config, gate, force_path_style(by_path)),
             sts: client!(aws_sdk_sts, &config, gate),
+            vault: secrets::Vault::new(config, self.calls.clone()),
         }
     }
 }

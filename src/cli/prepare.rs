@@ -12,6 +12,7 @@ use super::claims::Claims;
 use super::project::{Cloud, Project};
 use crate::artifact::appspec::Os;
 use crate::artifact::{self, Bundle, Report};
+use crate::aws::Class;
 use crate::error::{Failure, Kind, Result};
 use crate::model::function::{BeforeTraffic, FunctionRef};
 use crate::model::lambda::Function;
@@ -234,13 +235,13 @@ async fn observe(
     intent: Intent,
 ) -> Result<(Name, Observed)> {
     if let Some(function) = &target.function {
-        let found = observe_function(cloud, known, function, &target.health.alarms).await?;
+        let found = observe_function(cloud, known, function, &target.health.alarm_names()).await?;
         return Ok((name.clone(), Observed::Function(Box::new(found))));
     }
     let Some(group) = &target.fleet else {
         return Err(Failure::new(Kind::Usage, format!("target {name} is neither a fleet nor a function")));
     };
-    let mut fleet = cloud.clients.observe_fleet(group, &target.health.alarms).await?;
+    let mut fleet = cloud.clients.observe_fleet(group, &target.health.alarm_names()).await?;
     let is_same = |one: &Revision, other: &Revision| one.key == other.key && one.bucket == other.bucket;
     if let Some(baseline) = &mut fleet.baseline
         && let Some(live) = known.that(|revision| is_same(revision, &baseline.revision))
@@ -250,8 +251,11 @@ async fn observe(
     let origin = crate::plan::fleet::origin(&fleet);
     if let (Some(origin), Intent::Deploy) = (origin, intent) {
         for condition in &target.health.http {
-            let trouble = prober.ask(&origin, &condition.path, condition.within.duration()).await;
-            let trouble = trouble.err().map(|trouble| trouble.to_string());
+            let trouble = match cloud.clients.headers(&condition.headers).await {
+                Ok(headers) => prober.ask(&origin, condition, &headers).await.err().map(|trouble| trouble.to_string()),
+                Err(error) if error.is_weather() || error.class == Class::Expired => return Err(error.into_failure()),
+                Err(error) => Some(format!("a header cannot be read: {error}")),
+            };
             fleet.probes.push(Probe { path: condition.path.clone(), trouble });
         }
     }

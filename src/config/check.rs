@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::function::{BeforeTraffic, Shifting, json_pointer};
+use crate::model::header::HeaderName;
 use crate::model::pipeline::{Health, Target};
 use crate::model::{Name, Period, Pipeline};
 use crate::yaml::Step::{Item, Key};
@@ -33,6 +34,7 @@ pub fn problems(pipeline: &Pipeline, node: &Node) -> Vec<Problem> {
         bake(&target.health, &health, &mut found);
         alarms(&target.health, &health, &mut found);
         http(&target.health, &health, &mut found);
+        targets(&target.health, &health, &mut found);
     }
     groups(&pipeline.targets, &mut found);
     stages(pipeline, &mut found);
@@ -45,6 +47,15 @@ struct Found<'n> {
 }
 
 impl Found<'_> {
+    /// Whether a key was written.
+    fn has(&self, path: &In<'_>, key: &str) -> bool {
+        let here = path.path.iter().try_fold(self.node, |node, step| match step {
+            Key(key) => node.get(key),
+            Item(_) => None,
+        });
+        here.is_some_and(|node| node.get(key).is_some())
+    }
+
     fn say(&mut self, path: &In<'_>, message: String, help: &str) {
         self.problems.push(Problem::at(self.node.place(&path.path), message).help(help));
     }
@@ -143,7 +154,6 @@ fn kind(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
             (target.restore_latest, here.then(&[Key("restore_latest")])),
             (target.allow_unqualified, here.then(&[Key("allow_unqualified")])),
             (!target.health.metrics.is_empty(), health.then(&[Key("metrics")])),
-            (target.health.on_undecided.is_some(), health.then(&[Key("on_undecided")])),
         ];
         keys.into_iter().filter_map(|(is_set, path)| is_set.then_some((path, "functions"))).collect()
     } else {
@@ -233,15 +243,12 @@ fn bake(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
 fn alarms(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
     for (index, alarm) in health.alarms.iter().enumerate() {
         let here = here.then(&[Key("alarms"), Item(index)]);
-        if alarm.trim() != alarm {
-            found.say(
-                &here,
-                format!("the alarm's name `{}` begins or ends with a space", clip(alarm, 60)),
-                "remove it",
-            );
+        let name = &alarm.name;
+        if name.trim() != name {
+            found.say(&here, format!("the alarm's name `{}` begins or ends with a space", clip(name, 60)), "remove it");
         }
-        if health.alarms[..index].contains(alarm) {
-            found.say(&here, format!("the alarm `{}` stands here twice", clip(alarm, 60)), "once is enough");
+        if health.alarms[..index].iter().any(|earlier| earlier.name == *name) {
+            found.say(&here, format!("the alarm `{}` stands here twice", clip(name, 60)), "once is enough");
         }
     }
 }
@@ -253,6 +260,17 @@ fn http(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
             let message = format!("the path `{}` stands here twice", clip(&asked.path, 60));
             found.say(&here.then(&[Key("path")]), message, "ask it once; its counts would be mixed");
         }
+        for (place, name) in asked.headers.keys().enumerate() {
+            let is_same = |other: &&HeaderName| other.as_str().eq_ignore_ascii_case(name.as_str());
+            if asked.headers.keys().take(place).any(|other| is_same(&other)) {
+                let message = format!("the header `{name}` stands here twice");
+                found.say(&here.then(&[Key("headers"), Key(name.as_str())]), message, "case makes no difference");
+            }
+        }
+        if asked.total_failures.is_some_and(|total| total <= asked.failures) {
+            let message = "`total_failures` is not more than `failures`, so `failures` says nothing".to_owned();
+            found.say(&here.then(&[Key("total_failures")]), message, "let more be bad in all than in a row");
+        }
         if asked.every.is_zero() || asked.within.is_zero() {
             let key = if asked.every.is_zero() { "every" } else { "within" };
             found.say(&here.then(&[Key(key)]), format!("`{key}` is no time at all"), "write 1s or more");
@@ -260,6 +278,15 @@ fn http(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
             let message = format!("an answer may take {} but is asked for every {}", asked.within, asked.every);
             found.say(&here.then(&[Key("within")]), message, "`within` must be shorter than `every`");
         }
+    }
+}
+
+/// A share or a count.
+fn targets(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
+    let here = here.then(&[Key("targets")]);
+    if health.targets.as_ref().is_some_and(|targets| targets.at_least.is_some()) && found.has(&here, "healthy") {
+        let message = "`healthy` and `at_least` are two answers to one question".to_owned();
+        found.say(&here.then(&[Key("at_least")]), message, "write a share with `healthy`, or a count with `at_least`");
     }
 }
 

@@ -33,7 +33,34 @@ pub fn schema() -> Value {
         root["$defs"][name] = schema;
     }
     with_variables(&mut root);
+    with_short_forms(&mut root);
     root
+}
+
+/// Lets what may be written shorter be written so.
+fn with_short_forms(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => members.values_mut().for_each(with_short_forms),
+        Value::Array(items) => items.iter_mut().for_each(with_short_forms),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => return,
+    }
+    let is_form = |shorter: Value, whole: &mut Value| {
+        let description = whole.as_object_mut().and_then(|members| members.remove("description"));
+        *whole = json!({ "anyOf": [shorter, whole.take()] });
+        if let Some(description) = description {
+            whole["description"] = description;
+        }
+    };
+    if schema["format"] == "status" {
+        is_form(json!({ "type": "integer", "minimum": 100, "maximum": 599 }), schema);
+    } else if schema["x-one"] == true {
+        is_form(schema["items"].clone(), schema);
+    } else if let Some(key) = schema["x-short"].as_str() {
+        let variants = schema["oneOf"].as_array().into_iter().flatten();
+        let mut all = std::iter::once(&*schema).chain(variants).map(|one| &one["properties"][key]);
+        let shorter = all.find(|shorter| !shorter.is_null()).cloned().unwrap_or_default();
+        is_form(shorter, schema);
+    }
 }
 
 /// Lets a text that holds a variable be what its pattern forbids; what it stands for is judged later.

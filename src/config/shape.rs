@@ -7,6 +7,7 @@ use std::fmt;
 use regex_lite::Regex;
 use serde_json::Value as Json;
 
+use crate::model::header::HeaderName;
 use crate::model::{Name, VarName};
 use crate::yaml::{Entry, Key, Node, Problem, Span, Value, clip, list, nearest, suggestion};
 
@@ -132,6 +133,7 @@ impl<'t> Walk<'t> {
             self.say(place, format!("{} has no value", field.label), "give it a value, or remove the key");
             return false;
         }
+        spell_out(node, field.schema);
         if node.text().is_some_and(variables::is_in) {
             match self.filled(node, field) {
                 Some(text) => node.value = Value::Text(text),
@@ -198,6 +200,10 @@ impl<'t> Walk<'t> {
         if entries.is_empty() && field.schema["minProperties"].as_u64().is_some_and(|least| least > 0) {
             self.say(field.key, format!("{} is empty", field.label), field.help);
         }
+        if let Some(most) = field.schema["maxProperties"].as_u64().filter(|most| entries.len() as u64 > *most) {
+            let message = format!("{} has {} keys, at most {most} are possible", field.label, entries.len());
+            self.say(field.key, message, field.help);
+        }
         if let Some(patterns) = field.schema["patternProperties"].as_object() {
             patterns.iter().for_each(|(pattern, schema)| self.named(entries, pattern, schema));
             return true;
@@ -254,7 +260,11 @@ impl<'t> Walk<'t> {
         let is_var = pattern.starts_with("^[A-Za-z]");
         for entry in entries {
             let label = clip(&entry.key.text, 60);
-            let wrong = if is_var { VarName::new(&label).err() } else { Name::new(&label).err() };
+            let wrong = match pattern {
+                HeaderName::PATTERN => HeaderName::new(&label).err(),
+                _ if is_var => VarName::new(&label).err(),
+                _ => Name::new(&label).err(),
+            };
             if let Some(wrong) = wrong {
                 self.say(entry.key.span, wrong, "choose another name");
                 let known = self.renamed.get(&entry.key.text).cloned();
@@ -352,6 +362,23 @@ impl<'t> Walk<'t> {
         }
         entries.extend(first);
         !entries.is_empty()
+    }
+}
+
+/// Writes out what may be written shorter: a map of which only one key is given, a list of one, digits that are text.
+fn spell_out(node: &mut Node, schema: &Json) {
+    let is_scalar = !matches!(node.value, Value::Map(_) | Value::List(_) | Value::Null);
+    if let Some(key) = schema["x-short"].as_str().filter(|_| is_scalar) {
+        let key = Key { span: node.span, text: key.to_owned() };
+        let value = std::mem::replace(&mut node.value, Value::Null);
+        node.value = Value::Map(vec![Entry { key, value: Node { span: node.span, value } }]);
+    }
+    if schema["x-one"] == true && is_scalar {
+        let value = std::mem::replace(&mut node.value, Value::Null);
+        node.value = Value::List(vec![Node { span: node.span, value }]);
+    }
+    if let (true, Value::Int(number)) = (schema["format"] == "status", &node.value) {
+        node.value = Value::Text(number.to_string());
     }
 }
 

@@ -227,7 +227,7 @@ impl Act {
             revision,
             description: &description,
             config: None,
-            override_alarms: is_back,
+            alarms: if is_back { Some(&[]) } else { self.fleet()?.alarms.as_deref() },
             auto_rollback: !is_back,
         };
         let error = match clients.create(order).await {

@@ -81,13 +81,11 @@ pub async fn sweep(
         join_all(metrics.into_iter().map(|(site, wanted)| read_metrics(&sites[site], &lanes, state, wanted, now))),
         read_all(&lanes, sites, prober, single),
     );
-    for (place, read, answer) in batches
-        .into_iter()
-        .flatten()
-        .chain(alarms.into_iter().flatten())
-        .chain(metrics.into_iter().flatten())
-        .chain(single)
-    {
+    // What probes did not reach is judged by what was seen of the targets.
+    let (probes, others): (Answers, Answers) =
+        single.into_iter().partition(|(_, read, _)| matches!(read, Read::Probe(_)));
+    let batches = batches.into_iter().chain(alarms).chain(metrics).flatten();
+    for (place, read, answer) in batches.chain(others).chain(probes) {
         take_in(lanes[place], view, place, read, answer, now);
     }
 }
@@ -181,11 +179,7 @@ async fn read_one(
                 .map(|group| Answer::Group(group.0.scaling_groups)),
             None => Ok(Answer::Group(Vec::new())),
         },
-        Read::Probe(condition) => Ok(match probe(lane, *condition, prober).await {
-            Ok(()) => Answer::Probe(None),
-            Err(Trouble::Answer(why)) => Answer::Probe(Some(why)),
-            Err(Trouble::Way(why)) => Answer::Unreachable(why),
-        }),
+        Read::Probe(condition) => probe(lane, *condition, site, prober).await,
         Read::Code(version) => match lane.function() {
             Some(on) => clients.code(&on.function.name, version).await.map(|code| Answer::Code(Box::new(code))),
             None => Ok(Answer::Unreachable(format!("{} is no function", lane.target))),
@@ -202,11 +196,20 @@ async fn read_one(
     (place, read, answer)
 }
 
-async fn probe(lane: &Lane, condition: usize, prober: &Prober) -> Result<(), Trouble> {
-    match conditions(lane).nth(condition) {
-        Some(Condition::Http { origin, request }) => prober.ask(origin, &request.path, request.within.duration()).await,
-        Some(Condition::Targets { .. } | Condition::Alarm { .. } | Condition::Metric { .. }) | None => Ok(()),
-    }
+async fn probe(lane: &Lane, condition: usize, site: &Site, prober: &Prober) -> Result<Answer, AwsError> {
+    let Some(Condition::Http { origin, request }) = conditions(lane).nth(condition) else {
+        return Ok(Answer::Probe(None));
+    };
+    let headers = site.clients.headers(&request.headers).await?;
+    Ok(match prober.ask(origin, request, &headers).await {
+        Ok(()) => Answer::Probe(None),
+        Err(Trouble::Answer(why)) => {
+            // Perhaps a secret was rotated meanwhile.
+            site.clients.forget_headers(&request.headers);
+            Answer::Probe(Some(why))
+        }
+        Err(Trouble::Way(why)) => Answer::Unreachable(why),
+    })
 }
 
 fn take_in(lane: &Lane, view: &mut View, place: usize, read: Read, answer: Result<Answer, AwsError>, at: Timestamp) {
@@ -225,7 +228,11 @@ fn take_in(lane: &Lane, view: &mut View, place: usize, read: Read, answer: Resul
         return;
     }
     if let Answer::Unreachable(why) = answer {
-        view.missed(read, why, at);
+        if let Read::Probe(condition) = read {
+            view.saw_unreachable(lane, condition, why, at);
+        } else {
+            view.missed(read, why, at);
+        }
         return;
     }
     view.gaps.remove(&read);

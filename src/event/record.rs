@@ -150,7 +150,7 @@ pub enum Record {
         target: Name,
         /// The condition.
         condition: String,
-        /// `pass`, `fail` or `undecided`.
+        /// `pass`, `fail` or `undecided`; `would fail` of a condition that is only reported.
         verdict: String,
         /// The numbers.
         why: String,

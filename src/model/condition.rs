@@ -1,10 +1,15 @@
 //! Conditions: what must stay true, and what was found.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::function::FunctionRef;
+use super::header::{HeaderName, HeaderSource};
 use super::metric::MetricCondition;
+use super::status::Statuses;
 use super::units::{Percent, Period};
 
 /// A request that must be answered well.
@@ -24,6 +29,30 @@ pub struct HttpCondition {
     #[serde(default = "HttpCondition::default_failures")]
     #[schemars(range(min = 1, max = 100))]
     pub failures: u32,
+    /// How many bad answers in all are a failure, with good ones between them; without it only those in a row count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000), extend("examples" = [10]))]
+    pub total_failures: Option<u32>,
+    /// The good statuses: a code such as 200, a class such as 2xx, or a list of them. Redirects are not followed.
+    #[serde(default)]
+    pub status: Statuses,
+    /// Text that must stand in the first 256 KiB of the answer's body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 1000), extend("examples" = ["ok"]))]
+    pub body: Option<String>,
+    /// Headers of the request, by name: plain text, or `secret`, the ARN of a secret in Secrets Manager, or `parameter`, the
+    /// name of an SSM parameter. Secrets and parameters are read when the request is made, and are never stored or shown.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 20, "examples" = [{
+        "X-Probe": "shipit",
+        "Authorization": { "secret": "arn:aws:secretsmanager:ap-northeast-2:111122223333:secret:probe-a1b2c3" },
+        "X-Key": { "parameter": "/shop/probe-key" },
+    }]))]
+    pub headers: BTreeMap<HeaderName, HeaderSource>,
+    /// Judged and shown, but never enforced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("examples" = [false]))]
+    pub report_only: bool,
 }
 
 impl HttpCondition {
@@ -35,6 +64,57 @@ impl HttpCondition {
     }
     fn default_failures() -> u32 {
         3
+    }
+}
+
+/// An alarm that must not be red.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("x-short" = "name"))]
+pub struct AlarmCondition {
+    /// Its name, of a metric alarm or a composite one. An entry that is only this name has the defaults of the rest.
+    #[schemars(length(min = 1, max = 255), extend("examples" = ["storefront-5xx"]))]
+    pub name: String,
+    /// What becomes of a run when the alarm is red before anything has changed.
+    #[serde(default)]
+    pub red_before: RedBefore,
+    /// What the alarm says while it has no data.
+    #[serde(default)]
+    pub insufficient_data: NoData,
+    /// Judged and shown, but never enforced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("examples" = [false]))]
+    pub report_only: bool,
+}
+
+/// What becomes of a run when an alarm is red before anything has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RedBefore {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It begins; the alarm counts only once it has been something else than red. CodeDeploy's own list of alarms is replaced
+    /// for this deployment by one without it, which takes the permission codedeploy:UpdateDeploymentGroup.
+    IgnoreIfNotWorse,
+}
+
+/// What an alarm says while it has no data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NoData {
+    /// It is not red.
+    #[default]
+    Pass,
+    /// It cannot be told: `on_undecided` says what becomes of it.
+    Undecided,
+}
+
+impl NoData {
+    /// Whether it counts as not red.
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's `skip_serializing_if` takes a reference
+    pub fn is_pass(&self) -> bool {
+        *self == NoData::Pass
     }
 }
 
@@ -50,11 +130,29 @@ pub enum Condition {
         baseline: usize,
         /// The share that must stay.
         share: Percent,
+        /// A count that must stay instead of the share.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at_least: Option<u32>,
+        /// How long too few may be healthy; without it, as the judge thinks best.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        lasting: Option<Period>,
+        /// Never enforced.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        report_only: bool,
     },
     /// An alarm that must not be red.
     Alarm {
         /// Its name.
         name: String,
+        /// Since when it was red before the run, if that is ignored.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        red_since: Option<Timestamp>,
+        /// What it says while it has no data.
+        #[serde(default, skip_serializing_if = "NoData::is_pass")]
+        no_data: NoData,
+        /// Never enforced.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        report_only: bool,
     },
     /// A request through the live listener.
     Http {
@@ -73,19 +171,36 @@ pub enum Condition {
 }
 
 impl Condition {
+    /// An alarm with nothing special about it.
+    pub fn alarm(name: &str) -> Condition {
+        Condition::Alarm { name: name.to_owned(), red_since: None, no_data: NoData::Pass, report_only: false }
+    }
+
     /// How the condition is called in records and on the screen.
     pub fn label(&self) -> String {
-        match self {
+        let label = match self {
+            Condition::Targets { at_least: Some(count), .. } => format!("targets ≥ {count}"),
             Condition::Targets { share, .. } => format!("targets ≥ {share}"),
-            Condition::Alarm { name } => format!("alarm {name}"),
+            Condition::Alarm { name, .. } => format!("alarm {name}"),
             Condition::Http { request, .. } => format!("http {}", request.path),
             Condition::Metric { metric, .. } => metric.label(),
+        };
+        if self.is_report_only() { format!("{label} (report only)") } else { label }
+    }
+
+    /// Whether it is judged and shown, but never enforced.
+    pub fn is_report_only(&self) -> bool {
+        match self {
+            Condition::Targets { report_only, .. } | Condition::Alarm { report_only, .. } => *report_only,
+            Condition::Http { request, .. } => request.report_only,
+            Condition::Metric { metric, .. } => metric.report_only,
         }
     }
 
     /// The least number of healthy targets, for a `Targets` condition.
     pub fn least_healthy(&self) -> Option<usize> {
         match self {
+            Condition::Targets { at_least: Some(count), .. } => usize::try_from(*count).ok(),
             Condition::Targets { baseline, share, .. } => Some(share.of_rounded_up(*baseline)),
             Condition::Alarm { .. } | Condition::Http { .. } | Condition::Metric { .. } => None,
         }

@@ -10,6 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::condition::AlarmCondition;
 use super::ids::Name;
 use super::metric::{MetricCondition, OnUndecided};
 use super::units::{Percent, Period};
@@ -48,7 +49,7 @@ pub struct FunctionTarget {
     /// What is tried before.
     pub before_traffic: Vec<BeforeTraffic>,
     /// Alarms that must not be red.
-    pub alarms: Vec<String>,
+    pub alarms: Vec<AlarmCondition>,
     /// Conditions on the new version's own calls.
     pub metrics: Vec<MetricCondition>,
     /// What becomes of a wait in which they cannot be told.

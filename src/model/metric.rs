@@ -24,6 +24,10 @@ pub struct MetricCondition {
     #[serde(default = "MetricCondition::default_min_requests")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub min_requests: u32,
+    /// Judged and shown, but never enforced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("examples" = [false]))]
+    pub report_only: bool,
 }
 
 impl MetricCondition {
@@ -128,6 +132,16 @@ pub struct OnUndecided {
 impl Default for OnUndecided {
     fn default() -> OnUndecided {
         OnUndecided { after: Period::minutes(15), then: Then::Pause }
+    }
+}
+
+/// How long a person is waited for when a condition cannot be told.
+const PERSON: Period = Period::hours(8);
+
+impl OnUndecided {
+    /// How much longer a wait may become by it.
+    pub fn longest(self) -> Period {
+        self.after + if self.then == Then::Pause { PERSON } else { Period::default() }
     }
 }
 

@@ -4,12 +4,14 @@ pub mod condition;
 pub mod facts;
 pub mod function;
 pub mod harmless;
+pub mod header;
 pub mod ids;
 pub mod lambda;
 pub mod metric;
 pub mod observed;
 pub mod pipeline;
 pub mod revision;
+pub mod status;
 pub mod units;
 
 pub use harmless::{harmless, harmless_lines};

@@ -206,6 +206,9 @@ pub struct Alarm {
     pub state: String,
     /// What CloudWatch says about the state.
     pub reason: String,
+    /// Since when it is in that state, if CloudWatch says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
     /// Seconds per period and how many periods must be bad before it turns red, if it is a metric alarm.
     pub window: Option<(u64, u64)>,
 }

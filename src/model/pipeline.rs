@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::condition::HttpCondition;
+use super::condition::{AlarmCondition, HttpCondition};
 use super::function::{AllAtOnce, BeforeTraffic, Canary, FunctionRef, FunctionTarget, Linear, Shifting};
 use super::ids::{Name, VarName};
 use super::metric::{MetricCondition, OnUndecided};
@@ -343,14 +343,10 @@ pub struct Health {
     /// The load balancer's own health checks.
     #[serde(default)]
     pub targets: Option<TargetsHealth>,
-    /// CloudWatch alarms that must not be red, by name.
+    /// CloudWatch alarms that must not be red: names, or maps that say more.
     #[serde(default)]
-    #[schemars(
-        length(max = 100),
-        inner(length(min = 1, max = 255)),
-        extend("examples" = [["storefront-5xx"]])
-    )]
-    pub alarms: Vec<String>,
+    #[schemars(length(max = 100))]
+    pub alarms: Vec<AlarmCondition>,
     /// Requests through the live listener.
     #[serde(default)]
     #[schemars(length(max = 20))]
@@ -359,9 +355,9 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), extend("x-instead-of" = "http"))]
     pub metrics: Vec<MetricCondition>,
-    /// What becomes of a wait in which `metrics` cannot be told; by default a person decides after 15m.
+    /// What becomes of a wait in which `metrics` or `alarms` are read and cannot be told; by default a person decides
+    /// after 15m.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-instead-of" = "http"))]
     pub on_undecided: Option<OnUndecided>,
     /// How long the new release is watched with all traffic before the old fleet goes.
     #[serde(default = "Health::default_bake")]
@@ -369,6 +365,11 @@ pub struct Health {
 }
 
 impl Health {
+    /// The names of the alarms.
+    pub fn alarm_names(&self) -> Vec<String> {
+        self.alarms.iter().map(|alarm| alarm.name.clone()).collect()
+    }
+
     fn default_bake() -> Period {
         Period::minutes(5)
     }
@@ -391,9 +392,22 @@ impl Default for Health {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetsHealth {
-    /// The share of the baseline's healthy count that must stay healthy; fewer fail after ten minutes, half at once.
+    /// The share of the baseline's healthy count that must stay healthy.
     #[serde(default = "TargetsHealth::default_healthy")]
     pub healthy: Percent,
+    /// How many must stay healthy, whatever the baseline had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 10_000), extend("x-instead-of" = "healthy", "examples" = [3]))]
+    pub at_least: Option<u32>,
+    /// How long too few may be healthy before that is a failure; without it ten minutes, and less than half of what is
+    /// needed fails at the second look.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["1m"]))]
+    pub lasting: Option<Period>,
+    /// Judged and shown, but never enforced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("examples" = [false]))]
+    pub report_only: bool,
 }
 
 impl TargetsHealth {
@@ -404,6 +418,6 @@ impl TargetsHealth {
 
 impl Default for TargetsHealth {
     fn default() -> TargetsHealth {
-        TargetsHealth { healthy: TargetsHealth::default_healthy() }
+        TargetsHealth { healthy: TargetsHealth::default_healthy(), at_least: None, lasting: None, report_only: false }
     }
 }

@@ -1,9 +1,11 @@
 //! The lane of a fleet: blue/green by copy of its Auto Scaling group.
 
+use super::conditions;
 use super::preflight::Subject;
 use super::timing::{Length, Pace, Past, limit};
 use super::{Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Step, StepId, Watch, WayBack, What};
 use crate::model::condition::Condition;
+use crate::model::metric::OnUndecided;
 use crate::model::observed::{Fleet, ScalingGroup};
 use crate::model::pipeline::{Promote, TargetsHealth};
 use crate::model::{Period, Revision};
@@ -25,8 +27,16 @@ pub(super) fn lane(subject: &Subject, group: &ScalingGroup, revision: &Revision,
         revision: revision.clone(),
         steps: if is_live { Vec::new() } else { steps(subject, &pace) },
         watches: if is_live { Vec::new() } else { watches(subject, &baseline) },
-        on: On::Fleet(OnFleet { group: subject.group.clone(), baseline }),
+        on: On::Fleet(OnFleet { group: subject.group.clone(), baseline, alarms: alarms_instead(subject) }),
     }
+}
+
+/// The way back ignores all alarms.
+fn alarms_instead(subject: &Subject) -> Option<Vec<String>> {
+    let group = &subject.fleet.group;
+    let own = group.alarms.as_slice();
+    let is_forward = subject.intent == Intent::Deploy && group.alarms_enabled;
+    conditions::instead_of(own, &subject.target.health.alarms, &subject.fleet.alarms).filter(|_| is_forward)
 }
 
 /// Lists are sorted, because AWS gives them in any order and equal worlds give equal plans.
@@ -78,7 +88,9 @@ fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
     let end = subject.termination_wait();
     let room = |own: Period, other: Period| {
         let rest = end.as_seconds().saturating_sub((other + SPARE).as_seconds());
-        (own * 3 + Period::minutes(30)).min(Period::seconds(rest)).max(own)
+        // Time that cannot be judged does not count, so there is room for it, and for a person where one is asked.
+        let undecided = subject.on_undecided().map_or(Period::default(), OnUndecided::longest);
+        (own * 3 + Period::minutes(30) + undecided).min(Period::seconds(rest)).max(own)
     };
     let yours = |expected, key: &str| Length { expected, basis: format!("your `{key}`") };
     let limit = room(bake, keep);
@@ -124,20 +136,22 @@ fn watches(subject: &Subject, baseline: &FleetBaseline) -> Vec<Watch> {
     let health = &subject.target.health;
     let targets = match subject.intent {
         Intent::Deploy => health.targets.clone(),
-        Intent::Rollback => Some(health.targets.clone().unwrap_or_default()),
+        // Whatever the pipeline only wants reported, on the way back nothing else is judged.
+        Intent::Rollback => Some(TargetsHealth { report_only: false, ..health.targets.clone().unwrap_or_default() }),
     };
-    let mut conditions: Vec<Condition> = targets.into_iter().map(|targets| targets_stay(targets, baseline)).collect();
+    let mut wanted: Vec<Condition> = targets.into_iter().map(|targets| targets_stay(targets, baseline)).collect();
     if subject.intent == Intent::Deploy {
-        conditions.extend(health.alarms.iter().map(|name| Condition::Alarm { name: name.clone() }));
+        wanted.extend(conditions::alarms(&health.alarms, &subject.fleet.alarms));
         let origin = subject.origin();
         let http = health.http.iter().zip(origin.iter().cycle());
-        conditions.extend(http.map(|(it, origin)| Condition::Http { origin: origin.clone(), request: it.clone() }));
+        wanted.extend(http.map(|(it, origin)| Condition::Http { origin: origin.clone(), request: it.clone() }));
     }
-    if conditions.is_empty() {
+    if wanted.is_empty() {
         return Vec::new();
     }
     let (from, to) = (StepId::from("reroute"), StepId::from("bake"));
-    vec![Watch { id: "health".to_owned(), from, to, conditions, on_undecided: None }]
+    let on_undecided = subject.on_undecided();
+    vec![Watch { id: "health".to_owned(), from, to, conditions: wanted, on_undecided }]
 }
 
 fn targets_stay(targets: TargetsHealth, baseline: &FleetBaseline) -> Condition {
@@ -145,6 +159,9 @@ fn targets_stay(targets: TargetsHealth, baseline: &FleetBaseline) -> Condition {
         target_groups: baseline.target_groups.clone(),
         baseline: baseline.healthy.len(),
         share: targets.healthy,
+        at_least: targets.at_least,
+        lasting: targets.lasting,
+        report_only: targets.report_only,
     }
 }
 
@@ -152,6 +169,14 @@ impl Subject<'_> {
     /// How long an approval is waited for, if one is. A person who goes back has approved it already.
     pub(super) fn approval(&self) -> Option<Period> {
         (self.blue_green.promote == Promote::Manual && self.intent == Intent::Deploy).then_some(self.blue_green.within)
+    }
+
+    /// What becomes of a wait in which something cannot be told. The way back is judged by its targets, which always can be.
+    fn on_undecided(&self) -> Option<OnUndecided> {
+        let health = &self.target.health;
+        let may_be = health.alarms.iter().any(|alarm| !alarm.insufficient_data.is_pass());
+        let undecided = health.on_undecided.or_else(|| may_be.then(OnUndecided::default));
+        undecided.filter(|_| self.intent == Intent::Deploy)
     }
 
     /// How long blue is kept after the bake; what is undone is not kept.

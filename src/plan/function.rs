@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::conditions;
 use super::preflight::Refusal;
 use super::preflight::function::{notes, refusals};
 use super::{
@@ -13,7 +14,7 @@ use super::{
 use crate::model::condition::Condition;
 use crate::model::function::{BeforeTraffic, FunctionTarget, Leg};
 use crate::model::lambda::Function;
-use crate::model::metric::{ErrorsLimit, Then};
+use crate::model::metric::ErrorsLimit;
 use crate::model::pipeline::Environment;
 use crate::model::{Name, Percent, Period, Revision};
 
@@ -25,8 +26,6 @@ const UPDATE_LIMIT: Period = Period::minutes(20);
 const PUBLISH_LIMIT: Period = Period::minutes(30);
 /// A shift is one call; throttles and lost answers are waited out.
 const SHIFT_LIMIT: Period = Period::minutes(15);
-/// How long a person is waited for when a condition cannot be told.
-const PERSON: Period = Period::hours(8);
 
 /// A function target and everything that a rule may look at.
 #[derive(Clone, Copy)]
@@ -179,9 +178,7 @@ fn act(id: &str, action: Action, expected: Period, limit: Period, way_back: WayB
 
 /// Time that cannot be judged does not count, so the limit leaves room for it, and for a person where one is asked.
 fn bake(subject: &FunctionSubject, id: &str, watched: Period, way_back: WayBack) -> Step {
-    let undecided = subject.target.on_undecided;
-    let person = if undecided.then == Then::Pause { PERSON } else { Period::default() };
-    let limit = watched * 3 + Period::minutes(30) + undecided.after + person;
+    let limit = watched * 3 + Period::minutes(30) + subject.target.on_undecided.longest();
     Step {
         id: StepId::from(id),
         what: What::Hold(Hold::Bake { watched }),
@@ -205,7 +202,7 @@ fn calls(subject: &FunctionSubject) -> Vec<TestCall> {
 /// alarms and metrics may still be red from what is being undone.
 fn watches(subject: &FunctionSubject, steps: &[Step]) -> Vec<Watch> {
     let target = subject.target;
-    let alarms = target.alarms.iter().map(|name| Condition::Alarm { name: name.clone() });
+    let alarms = conditions::alarms(&target.alarms, &subject.function.alarms).into_iter();
     let has_baseline = subject.function.alias.is_some();
     let metrics = target.metrics.iter().filter(|it| has_baseline || it.errors != Some(ErrorsLimit::NotWorse));
     let metrics = metrics.map(|metric| Condition::Metric { of: target.function.clone(), metric: metric.clone() });

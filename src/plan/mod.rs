@@ -5,6 +5,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod build;
+mod conditions;
 pub mod fleet;
 pub mod function;
 pub mod preflight;
@@ -114,6 +115,9 @@ pub struct OnFleet {
     pub group: FleetRef,
     /// What a rollback restores.
     pub baseline: FleetBaseline,
+    /// The alarms that CodeDeploy watches during the deployment forward, where they are not those of the group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarms: Option<Vec<String>>,
 }
 
 /// A function, its alias, and its baseline.

@@ -6,7 +6,7 @@ use super::build::{Input, Observed, build};
 use super::function::{FunctionSubject, base64_of};
 use super::preflight::Refusal;
 use super::{Intent, Lane, Plan, Wave};
-use crate::model::condition::HttpCondition;
+use crate::model::condition::{AlarmCondition, HttpCondition};
 use crate::model::function::{BeforeTraffic, Canary, Expect, FunctionRef, FunctionTarget, Invoke, Shifting};
 use crate::model::lambda::{Alias, Code, Function, Version};
 use crate::model::metric::{ErrorsLimit, MetricCondition, OnUndecided};
@@ -50,9 +50,13 @@ pub(crate) fn pipeline() -> Pipeline {
     }
 }
 
+/// An alarm of the pipeline, with nothing special about it.
+pub(crate) fn alarm() -> AlarmCondition {
+    serde_json::from_str(r#"{ "name": "storefront-5xx" }"#).unwrap()
+}
+
 fn target() -> Target {
-    let http =
-        HttpCondition { path: "/healthz".into(), within: Period::seconds(2), every: Period::seconds(10), failures: 3 };
+    let http: HttpCondition = serde_json::from_str(r#"{ "path": "/healthz" }"#).unwrap();
     Target {
         fleet: Some(FleetRef { application: "storefront".into(), deployment_group: "storefront-web".into() }),
         function: None,
@@ -70,7 +74,7 @@ fn target() -> Target {
         }),
         health: Health {
             targets: Some(TargetsHealth::default()),
-            alarms: vec!["storefront-5xx".into()],
+            alarms: vec![alarm()],
             http: vec![http],
             metrics: Vec::new(),
             on_undecided: None,
@@ -108,6 +112,7 @@ pub(crate) fn fleet() -> Fleet {
             name: "storefront-5xx".into(),
             state: "OK".into(),
             reason: String::new(),
+            since: None,
             window: Some((60, 2)),
         }],
         baseline: Some(Baseline {
@@ -187,11 +192,12 @@ pub(crate) fn function_target() -> FunctionTarget {
             expect: Expect::default(),
             times: 3,
         })],
-        alarms: vec!["storefront-5xx".into()],
+        alarms: vec![alarm()],
         metrics: vec![MetricCondition {
             errors: Some(ErrorsLimit::Below(Percent::whole(1))),
             p99: None,
             min_requests: 50,
+            report_only: false,
         }],
         on_undecided: OnUndecided::default(),
         bake: Period::minutes(10),

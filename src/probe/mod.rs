@@ -1,15 +1,16 @@
 //! Probes: requests through the live listener, by the same HTTP client that carries calls to AWS.
 
 use std::fmt;
-use std::time::Duration;
 
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
-use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, OrchestratorError};
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::body::SdkBody;
+use bytes::Bytes;
+
+use crate::exchange::{self, Bounds, exchange};
+use crate::model::condition::HttpCondition;
+use crate::model::header::{HeaderName, HeaderValue};
+
+/// How much of an answer is searched for what it must hold.
+const BODY_MAX: usize = 256 * 1024;
 
 /// Asks for pages.
 #[derive(Clone, Debug)]
@@ -39,51 +40,81 @@ impl Prober {
         Prober { client }
     }
 
-    /// Asks once for `path` of `origin` (`http://host:port`). An answer must come whole `within` this much wire time, with
-    /// a status from 200 to 299; redirects are not followed.
+    /// Asks `origin` (`http://host:port`) once, with these headers. An answer must come whole within the condition's time
+    /// and have a good status and body; redirects are not followed. What came back is never told, because it may echo a
+    /// secret header.
     ///
     /// # Errors
     /// What was wrong, and whether it was the answer or the way to it.
-    pub async fn ask(&self, origin: &str, path: &str, within: Duration) -> Result<(), Trouble> {
-        match tokio::time::timeout(within, self.get(origin, path)).await {
-            Err(_) => Err(Trouble::Answer(format!("{path}: no answer within {} s", within.as_secs()))),
-            Ok(Err(Trouble::Answer(why))) => Err(Trouble::Answer(format!("{path}: {why}"))),
-            Ok(Err(Trouble::Way(why))) => Err(Trouble::Way(format!("{path}: {why}"))),
-            Ok(Ok(status)) if (200..300).contains(&status) => Ok(()),
-            Ok(Ok(status)) => Err(Trouble::Answer(format!("{path}: answered {status}"))),
+    pub async fn ask(
+        &self,
+        origin: &str,
+        wanted: &HttpCondition,
+        headers: &[(HeaderName, HeaderValue)],
+    ) -> Result<(), Trouble> {
+        let (path, within) = (&wanted.path, wanted.within.duration());
+        let answered = |why: String| Err(Trouble::Answer(format!("{path}: {why}")));
+        let request = match request(wanted, headers) {
+            Ok(request) => request,
+            Err(error) => return Err(Trouble::Way(format!("{path}: no such request can be made: {error}"))),
+        };
+        let bounds = Bounds { connect: within.mul_f64(0.75), body: if wanted.body.is_some() { BODY_MAX } else { 1 } };
+        let answer = match tokio::time::timeout(within, exchange(&self.client, origin, request, bounds)).await {
+            Err(_) => return answered(format!("no answer within {} s", within.as_secs())),
+            Ok(Err(exchange::Trouble::Answer(why))) => return answered(why),
+            Ok(Err(exchange::Trouble::Way(why))) => return Err(Trouble::Way(format!("{path}: {why}"))),
+            Ok(Ok(answer)) => answer,
+        };
+        if !wanted.status.holds(answer.status) {
+            return answered(format!("answered {}", answer.status));
+        }
+        match &wanted.body {
+            Some(text) if !contains(&answer.body, text.as_bytes()) => {
+                answered(format!("answered {} without `{text}` in its body", answer.status))
+            }
+            Some(_) | None => Ok(()),
         }
     }
+}
 
-    async fn get(&self, origin: &str, path: &str) -> Result<u16, Trouble> {
-        let asked = path.to_owned();
-        let operation = Operation::builder()
-            .service_name("probe")
-            .operation_name("GET")
-            .http_client(self.client.clone())
-            .endpoint_url(origin)
-            .no_auth()
-            .no_retry()
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .time_source(SharedTimeSource::new(SystemTimeSource::new()))
-            .serializer(move |(): ()| {
-                let request = http::Request::builder()
-                    .uri(&asked)
-                    .header("user-agent", concat!("shipit/", env!("CARGO_PKG_VERSION")))
-                    .header("connection", "close")
-                    .body(SdkBody::empty())?;
-                Ok(HttpRequest::try_from(request)?)
-            })
-            .deserializer(|response: &HttpResponse| {
-                Ok::<_, OrchestratorError<std::io::Error>>(response.status().as_u16())
-            })
-            .build();
-        operation.invoke(()).await.map_err(|error| {
-            let mut cause: &dyn std::error::Error = &error;
-            while let Some(source) = cause.source() {
-                cause = source;
-            }
-            let why = cause.to_string();
-            if matches!(error, SdkError::DispatchFailure(_)) { Trouble::Way(why) } else { Trouble::Answer(why) }
-        })
+fn request(wanted: &HttpCondition, headers: &[(HeaderName, HeaderValue)]) -> Result<http::Request<Bytes>, http::Error> {
+    let mut request = http::Request::builder()
+        .uri(&wanted.path)
+        .header("user-agent", concat!("shipit/", env!("CARGO_PKG_VERSION")))
+        .header("connection", "close");
+    for (name, value) in headers {
+        let mut value = http::HeaderValue::try_from(value.reveal())?;
+        value.set_sensitive(true);
+        let name = http::HeaderName::try_from(name.as_str())?;
+        request.headers_mut().map(|headers| headers.insert(name, value));
+    }
+    request.body(Bytes::new())
+}
+
+fn contains(body: &[u8], text: &[u8]) -> bool {
+    text.is_empty() || body.windows(text.len()).any(|window| window == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_sent_as_they_are_and_shown_to_nobody() {
+        let wanted: HttpCondition = serde_json::from_str(r#"{ "path": "/a?b" }"#).unwrap();
+        let name = HeaderName::new("Authorization").unwrap();
+        let value = HeaderValue::new("Bearer s3cret\n").unwrap();
+        let request = request(&wanted, &[(name, value.clone())]).unwrap();
+        assert_eq!(request.headers()["authorization"], "Bearer s3cret");
+        assert!(!format!("{request:?} {value:?}").contains("s3cret"), "{request:?} {value:?}");
+    }
+
+    #[test]
+    fn bodies_are_searched() {
+        for (body, text, expected) in
+            [("all is ok", "ok", true), ("o", "ok", false), ("", "ok", false), ("x", "", true)]
+        {
+            assert_eq!(contains(body.as_bytes(), text.as_bytes()), expected, "{body} {text}");
+        }
     }
 }

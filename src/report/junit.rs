@@ -89,7 +89,7 @@ fn of_lane(class: &str, lane: &Lane, state: &LaneState, is_over: bool) -> Vec<Ca
                 message: why.clone(),
                 details: Vec::new(),
             },
-            Some((_, why)) => Verdict::Skipped(format!("undecided: {why}")),
+            Some((verdict, why)) => Verdict::Skipped(format!("{verdict}: {why}")),
         };
         cases.push(Case { class: class.to_owned(), name: label, seconds: 0, verdict });
     }

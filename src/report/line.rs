@@ -123,6 +123,7 @@ fn judged(target: &Name, condition: &str, verdict: &str, why: &str) -> Said {
     let (mark, word) = match verdict {
         "pass" => (Mark::Done, "passes"),
         "fail" => (Mark::Failed, "fails"),
+        "would fail" => (Mark::Fact, "would fail"),
         _ => (Mark::Fact, "is undecided"),
     };
     Some((mark, target.to_string(), format!("{condition} {word}: {why}")))

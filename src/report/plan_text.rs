@@ -9,6 +9,7 @@ use super::suggestions::verb;
 use super::words::{self, counted, short};
 use crate::model::Period;
 use crate::model::condition::{Condition, HttpCondition};
+use crate::model::header::HeaderName;
 use crate::plan::{Action, Hold, Intent, Lane, On, OnFleet, OnFunction, Plan, Step, Watch, WayBack, What};
 
 /// Characters of Markdown that a comment on a pull request may have, with room to spare.
@@ -270,17 +271,30 @@ fn watched(watch: &Watch) -> Vec<String> {
 fn condition_text(condition: &Condition) -> String {
     let label = condition.label();
     match condition {
-        Condition::Targets { baseline, target_groups, .. } => {
+        Condition::Targets { baseline, target_groups, lasting, .. } => {
             let least = condition.least_healthy().unwrap_or(*baseline);
-            format!("{label}: {least} of {baseline} healthy in {}", counted(target_groups.len(), "target group"))
+            let long = lasting.map(|lasting| format!("; fewer for {lasting} fail")).unwrap_or_default();
+            format!("{label}: {least} of {baseline} healthy in {}{long}", counted(target_groups.len(), "target group"))
         }
-        Condition::Alarm { .. } => format!("{label}: not red"),
+        Condition::Alarm { red_since, no_data, .. } => {
+            let before =
+                if red_since.is_some() { "; red already, which counts once it has been something else" } else { "" };
+            let no_data = if no_data.is_pass() { "" } else { "; without data undecided" };
+            format!("{label}: not red{no_data}{before}")
+        }
         Condition::Metric { of, metric } => {
             format!("{label}: of the new version's calls through {of}, at least {} of them", metric.min_requests)
         }
         Condition::Http { origin, request } => {
-            let HttpCondition { within, every, failures, .. } = request;
-            format!("{label}: {origin}, every {every}, answered within {within}; {failures} bad ones in a row fail")
+            let HttpCondition { within, every, failures, status, .. } = request;
+            let body = request.body.as_ref().map(|body| format!(" and `{body}` in the body")).unwrap_or_default();
+            let names: Vec<&str> = request.headers.keys().map(HeaderName::as_str).collect();
+            let headers = if names.is_empty() { String::new() } else { format!(" with {}", names.join(", ")) };
+            let total = request.total_failures.map(|total| format!(" or {total} in all")).unwrap_or_default();
+            format!(
+                "{label}: {origin}{headers}, every {every}, answered {status}{body} within {within}; {failures} bad ones \
+                 in a row{total} fail"
+            )
         }
     }
 }

@@ -4,11 +4,13 @@
 use jiff::Timestamp;
 
 use super::metrics::judge_metric;
+use super::reads::Read;
 use super::state::{LaneState, StepStatus};
-use super::view::{LaneView, active_watches};
+use super::view::{LaneView, Probes, active_watches};
 use crate::model::Period;
-use crate::model::condition::Condition;
+use crate::model::condition::{Condition, HttpCondition, NoData};
 use crate::model::metric::Then;
+use crate::model::observed::Alarm;
 use crate::plan::{Hold, Lane, Watch, What};
 
 /// What a condition says.
@@ -65,33 +67,62 @@ pub struct Judged<'a> {
     pub condition: &'a Condition,
     /// What it says.
     pub verdict: Verdict,
+    /// It is judged and shown, but decides nothing.
+    pub is_report_only: bool,
     /// It could not be told for so long that a person decides.
     pub is_for_a_person: bool,
 }
 
+impl Judged<'_> {
+    /// The word in records.
+    pub fn word(&self) -> &'static str {
+        match &self.verdict {
+            Verdict::Fail(_) if self.is_report_only => "would fail",
+            Verdict::Pass(_) | Verdict::Fail(_) | Verdict::Undecided(_) => self.verdict.word(),
+        }
+    }
+}
+
 impl<'a> Judging<'a> {
+    /// What is watched now and decides something.
+    pub fn enforced(&self) -> Vec<Judged<'a>> {
+        self.all().into_iter().filter(|judged| !judged.is_report_only).collect()
+    }
+
     /// All that is watched now.
     pub fn all(&self) -> Vec<Judged<'a>> {
         let watches = active_watches(self.lane, self.state);
         watches.flat_map(|watch| watch.conditions.iter().map(|it| self.one(watch, it))).collect()
     }
 
-    /// A condition on metrics that cannot be told for as long as the pipeline allows is decided by what the pipeline says.
-    /// What cannot be read decides nothing.
+    /// A condition that is read and cannot be told for as long as the pipeline allows is decided by what the pipeline says.
+    /// What cannot be read decides nothing, and healthy targets and probes have their own patience.
     fn one(&self, watch: &Watch, condition: &'a Condition) -> Judged<'a> {
         let verdict = judge(condition, self.lane, self.view, self.now);
-        let is_read = self.view.metrics.as_ref().is_some_and(|fact| is_fresh(fact.at, self.now));
+        let is_report_only = condition.is_report_only();
+        let is_read = self.can_be_read(condition);
         let overdue =
             watch.on_undecided.filter(|it| self.waits_for() >= seconds(it.after)).map(|it| (it.then, it.after));
         let (verdict, is_for_a_person) = match (condition, verdict, overdue) {
-            (Condition::Metric { .. }, Verdict::Undecided(why), Some((then, after))) if is_read => match then {
+            (_, Verdict::Undecided(why), Some((then, after))) if is_read && !is_report_only => match then {
                 Then::Pause => (Verdict::Undecided(format!("{why}, for {after}")), true),
                 Then::Fail => (Verdict::Fail(format!("{why}, for {after}")), false),
                 Then::Pass => (Verdict::Pass(format!("{why}, for {after}: counts as a yes")), false),
             },
             (_, verdict, _) => (verdict, false),
         };
-        Judged { condition, verdict, is_for_a_person }
+        Judged { condition, verdict, is_report_only, is_for_a_person }
+    }
+
+    /// Whether what a condition speaks of was read lately, so that more reading will not help.
+    fn can_be_read(&self, condition: &Condition) -> bool {
+        match condition {
+            Condition::Metric { .. } => self.view.metrics.as_ref().is_some_and(|fact| is_fresh(fact.at, self.now)),
+            Condition::Alarm { name, .. } => {
+                self.view.alarms.get(name).is_some_and(|fact| fact.value.is_some() && is_fresh(fact.at, self.now))
+            }
+            Condition::Targets { .. } | Condition::Http { .. } => false,
+        }
     }
 
     /// For how many seconds the lane's present bake has been driven; time in which nobody looked says nothing.
@@ -120,21 +151,23 @@ const LOW_SECONDS: i64 = 600;
 /// Judges one condition of a lane.
 pub fn judge(condition: &Condition, lane: &Lane, view: &LaneView, now: Timestamp) -> Verdict {
     match condition {
-        Condition::Targets { target_groups, baseline, share } => {
+        Condition::Targets { target_groups, baseline, lasting, .. } => {
+            let least = condition.least_healthy().unwrap_or(*baseline);
             let oldest = target_groups.iter().map(|arn| view.health.get(arn).map(|fact| fact.at)).min();
             match oldest.flatten() {
                 Some(at) if is_fresh(at, now) => {
-                    judge_targets(view.healthy(), share.of_rounded_up(*baseline), *baseline, view.lows, now)
+                    judge_targets(view.healthy(), least, (*baseline, *lasting), view.lows, now)
                 }
                 Some(_) | None => Verdict::Undecided("the health of the targets is not known".to_owned()),
             }
         }
-        Condition::Alarm { name } => match view.alarms.get(name) {
+        Condition::Alarm { name, red_since, no_data, .. } => match view.alarms.get(name) {
             Some(fact) if is_fresh(fact.at, now) => match &fact.value {
                 None => Verdict::Undecided("the alarm does not exist".to_owned()),
                 Some(alarm) => match alarm.state.as_str() {
                     "OK" => Verdict::Pass("OK".to_owned()),
-                    "ALARM" => Verdict::Fail(alarm.reason.clone()),
+                    "ALARM" => judge_red(alarm, *red_since),
+                    "INSUFFICIENT_DATA" if *no_data == NoData::Undecided => Verdict::Undecided("no data".to_owned()),
                     "INSUFFICIENT_DATA" => Verdict::Pass("no data, so not red".to_owned()),
                     other => Verdict::Undecided(format!("state {other} is not known here")),
                 },
@@ -147,15 +180,24 @@ pub fn judge(condition: &Condition, lane: &Lane, view: &LaneView, now: Timestamp
         },
         Condition::Http { request, .. } => {
             let place = conditions(lane).position(|other| other == condition);
+            if let Some((why, _)) = place.and_then(|place| view.gaps.get(&Read::Probe(place))) {
+                return Verdict::Undecided(format!("cannot be asked: {why}"));
+            }
             let Some(probes) = place.and_then(|place| view.probes.get(&place)) else {
                 return Verdict::Undecided("not asked yet".to_owned());
             };
             match &probes.last {
                 Some(fact) if is_younger(fact.at, STALE_SECONDS.max(seconds(request.every) * 2), now) => {
                     match &fact.value {
+                        None if is_too_often(probes, request) => {
+                            Verdict::Fail(format!("{} bad answers in all", probes.all_failures))
+                        }
                         None => Verdict::Pass("answers".to_owned()),
                         Some(trouble) if probes.failures >= request.failures => {
                             Verdict::Fail(format!("{trouble}, {} times in a row", probes.failures))
+                        }
+                        Some(trouble) if is_too_often(probes, request) => {
+                            Verdict::Fail(format!("{trouble}, {} times in all", probes.all_failures))
                         }
                         Some(trouble) => {
                             Verdict::Undecided(format!("{trouble}, {} of {} times", probes.failures, request.failures))
@@ -168,10 +210,25 @@ pub fn judge(condition: &Condition, lane: &Lane, view: &LaneView, now: Timestamp
     }
 }
 
+fn is_too_often(probes: &Probes, request: &HttpCondition) -> bool {
+    request.total_failures.is_some_and(|most| probes.all_failures >= most)
+}
+
+/// An alarm that was red before the run and is ignored counts once it has been something else.
+fn judge_red(alarm: &Alarm, red_since: Option<Timestamp>) -> Verdict {
+    match (red_since, alarm.since) {
+        (Some(before), Some(since)) if since <= before => {
+            Verdict::Pass(format!("red since before the run, so not worse: {}", alarm.reason))
+        }
+        (Some(_), None) => Verdict::Undecided("red, and CloudWatch does not say since when".to_owned()),
+        (Some(_), Some(_)) | (None, _) => Verdict::Fail(alarm.reason.clone()),
+    }
+}
+
 fn judge_targets(
     healthy: usize,
     least: usize,
-    baseline: usize,
+    (baseline, lasting): (usize, Option<Period>),
     lows: Option<(u32, Timestamp)>,
     now: Timestamp,
 ) -> Verdict {
@@ -180,7 +237,11 @@ fn judge_targets(
     }
     let (count, since) = lows.unwrap_or((0, now));
     let seconds = now.duration_since(since).as_secs();
-    if seconds >= LOW_SECONDS || (healthy * 2 < least && count >= LOW_READINGS) {
+    let is_long = match lasting {
+        Some(lasting) => count > 0 && seconds >= self::seconds(lasting),
+        None => seconds >= LOW_SECONDS || (healthy * 2 < least && count >= LOW_READINGS),
+    };
+    if is_long {
         let needed = format!("{least} are needed ({baseline} were healthy before)");
         return Verdict::Fail(format!("{healthy} healthy targets for {seconds} s, but {needed}"));
     }

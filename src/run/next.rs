@@ -242,17 +242,19 @@ impl<'a> Deciding<'a> {
         let mut failed = None;
         let state = self.state.lanes[place].clone();
         let judged = self.judging(lane, place, &state).all();
-        for Judged { condition, verdict, is_for_a_person } in judged {
+        for judged in judged {
+            let word = judged.word();
+            let Judged { condition, verdict, is_report_only, is_for_a_person } = judged;
             let label = condition.label();
-            let known = self.state.lanes[place].verdicts.get(&label).map(|(word, _)| word.clone());
+            let known = self.state.lanes[place].verdicts.get(&label).map(|(known, _)| known.clone());
             let is_said = is_for_a_person || !matches!(verdict, Verdict::Undecided(_));
-            let is_news = known.as_deref() != Some(verdict.word()) && is_said;
+            let is_news = known.as_deref() != Some(word) && is_said;
             if is_news {
-                let (target, verdict_word) = (lane.target.clone(), verdict.word().to_owned());
+                let (target, verdict_word) = (lane.target.clone(), word.to_owned());
                 let why = verdict.why().to_owned();
                 self.emit(Record::Judged { target, condition: label.clone(), verdict: verdict_word, why });
             }
-            if let Verdict::Fail(why) = verdict {
+            if let (Verdict::Fail(why), false) = (verdict, is_report_only) {
                 let view = &self.view.lanes[place];
                 failed.get_or_insert_with(|| condition_failed(condition, &why, lane, view, self.now));
             }

@@ -131,11 +131,17 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
                     let pace = if view.lows.is_some() { 15 } else { (age / 4).clamp(30, 300) };
                     reads.extend(lane.fleet().into_iter().flat_map(|fleet| health_reads(fleet, pace)));
                 }
-                Condition::Alarm { name } => reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 150))),
+                Condition::Alarm { name, .. } => {
+                    reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 180)));
+                }
                 // A datapoint a minute; twice, so that a verdict is not long in coming.
                 Condition::Metric { .. } => reads.push(Wanted(Read::Metrics, 30)),
                 Condition::Http { request, .. } => {
                     if let Some(place) = conditions(lane).position(|other| other == condition) {
+                        // Whoever cannot be reached is judged by what AWS says of the targets.
+                        let is_lost = view.gaps.contains_key(&Read::Probe(place));
+                        let fleet = lane.fleet().filter(|_| is_lost);
+                        reads.extend(fleet.into_iter().flat_map(|fleet| health_reads(fleet, 15)));
                         reads.push(Wanted(Read::Probe(place), request.every.as_seconds()));
                     }
                 }

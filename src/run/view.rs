@@ -30,6 +30,9 @@ pub struct View {
     pub lanes: Vec<LaneView>,
 }
 
+/// For how long it is known that AWS can be reached.
+const REACHED_SECONDS: i64 = 60;
+
 /// How many reads in a row were too low, and since when.
 pub type Lows = Option<(u32, Timestamp)>;
 
@@ -96,6 +99,8 @@ pub struct Probes {
     pub last: Option<Fact<Option<String>>>,
     /// Bad answers in a row.
     pub failures: u32,
+    /// Bad answers in all.
+    pub all_failures: u32,
 }
 
 impl View {
@@ -125,7 +130,7 @@ impl LaneView {
         };
         let id = &lane.steps[place].id;
         let judging = Judging { lane, state, driven_since, view: self, now };
-        let is_well = judging.all().iter().all(|judged| matches!(judged.verdict, Verdict::Pass(_)));
+        let is_well = judging.enforced().iter().all(|judged| matches!(judged.verdict, Verdict::Pass(_)));
         let recorded = state.steps[place].watched;
         #[allow(clippy::cast_precision_loss)]
         let (seconds, until, was_well) = match &self.bake {
@@ -201,8 +206,26 @@ impl LaneView {
     /// Takes in the answer to a probe: what was wrong, if anything.
     pub fn saw_probe(&mut self, condition: usize, trouble: Option<String>, at: Timestamp) {
         let probes = self.probes.entry(condition).or_default();
+        probes.all_failures = probes.all_failures.saturating_add(u32::from(trouble.is_some()));
         probes.failures = if trouble.is_some() { probes.failures.saturating_add(1) } else { 0 };
         probes.last = Some(Fact { value: trouble, at });
+    }
+
+    /// Takes in that a probe reached nobody. That speaks against the release only while AWS, which was reached from here a
+    /// moment ago, calls its targets healthy; else it says nothing.
+    pub fn saw_unreachable(&mut self, lane: &Lane, condition: usize, why: String, at: Timestamp) {
+        let is_healthy = |arn: &String| {
+            let fact = self.health.get(arn).filter(|fact| at.duration_since(fact.at).as_secs() <= REACHED_SECONDS);
+            let is_read = !self.gaps.contains_key(&Read::Health(arn.clone()));
+            is_read && fact.is_some_and(|fact| fact.value.iter().any(|target| target.state == "healthy"))
+        };
+        let groups = lane.fleet().map(|fleet| fleet.baseline.target_groups.as_slice()).unwrap_or_default();
+        if !groups.is_empty() && groups.iter().all(is_healthy) {
+            self.gaps.remove(&Read::Probe(condition));
+            self.saw_probe(condition, Some(why), at);
+        } else {
+            self.missed(Read::Probe(condition), why, at);
+        }
     }
 
     /// Healthy targets, in the target group that has fewest.

@@ -34,6 +34,8 @@ pub mod input;
 pub mod lambda;
 pub mod later;
 pub mod s3;
+pub mod secretsmanager;
+pub mod ssm;
 #[cfg(test)]
 mod stage;
 pub mod sts;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::doc::Doc;
 use super::hosts::Hosts;
-use super::{autoscaling, calls, cloudwatch, codedeploy, ec2, elb, faults, lambda, s3, sts};
+use super::{autoscaling, calls, cloudwatch, codedeploy, ec2, elb, faults, lambda, s3, secretsmanager, ssm, sts};
 use crate::time::Clock;
 
 /// What a world is made with.
@@ -78,6 +78,10 @@ pub struct Services {
     pub ec2: ec2::Store,
     /// Functions.
     pub lambda: lambda::Store,
+    /// Secrets.
+    pub secretsmanager: secretsmanager::Store,
+    /// Parameters.
+    pub ssm: ssm::Store,
 }
 
 /// Who calls, and where.
@@ -168,6 +172,8 @@ impl World {
             "elasticloadbalancing" => elb::call(self, scope, operation, input),
             "monitoring" => cloudwatch::call(self, scope, operation, input),
             "lambda" => lambda::call(self, scope, operation, input),
+            "secretsmanager" => secretsmanager::call(self, scope, operation, input),
+            "ssm" => ssm::call(self, scope, operation, input),
             "ec2" => ec2::call(self, scope, operation, input),
             "sts" => sts::call(self, scope, operation, input),
             _ => Err(unknown_operation(operation)),

@@ -21,7 +21,8 @@ async fn a_deployment_says_where_it_stands() {
 
 #[tokio::test(start_paused = true)]
 async fn the_way_back_is_never_inherited_from_the_group() {
-    for (auto_rollback, override_alarms, events) in [(true, false, 3), (false, true, 0)] {
+    let named = ["shop-5xx".to_owned()];
+    for (auto_rollback, alarms, events) in [(true, None, 3), (true, Some(&named[..]), 3), (false, Some(&[][..]), 0)] {
         let stage = Stage::with_fleet().await;
         let revision = stage.bundle("one").await;
         let wanted = CreateDeployment {
@@ -30,7 +31,7 @@ async fn the_way_back_is_never_inherited_from_the_group() {
             revision: &revision,
             description: "",
             config: Some("CodeDeployDefault.OneAtATime"),
-            override_alarms,
+            alarms,
             auto_rollback,
         };
         let id = stage.clients.create(wanted).await.unwrap();
@@ -38,8 +39,9 @@ async fn the_way_back_is_never_inherited_from_the_group() {
         let made = answer.get("deploymentInfo");
         let rollback = made.get("autoRollbackConfiguration");
         assert_eq!((rollback.bool("enabled"), rollback.list("events").len()), (Some(auto_rollback), events));
-        let alarms = made.get("overrideAlarmConfiguration").bool("enabled");
-        assert_eq!(alarms, override_alarms.then_some(false));
+        let instead = made.get("overrideAlarmConfiguration");
+        assert_eq!(instead.bool("enabled"), alarms.map(|alarms| !alarms.is_empty()));
+        assert_eq!(instead.list("alarms").len(), alarms.map_or(0, <[String]>::len));
         assert_eq!(made.text("deploymentConfigName"), Some("CodeDeployDefault.OneAtATime"));
         let s3 = made.get("revision").get("s3Location");
         assert_eq!((s3.text("bundleType"), s3.text("version")), (Some("zip"), revision.version.as_deref()));

@@ -86,7 +86,7 @@ async fn the_guard_stands_before_every_attempt_that_changes_something() {
         revision: &revision,
         description: "",
         config: None,
-        override_alarms: true,
+        alarms: Some(&[]),
         auto_rollback: false,
     };
     let error = guarded.create(wanted).await.unwrap_err();

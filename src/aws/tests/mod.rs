@@ -202,7 +202,7 @@ impl Stage {
             revision,
             description,
             config: None,
-            override_alarms: false,
+            alarms: None,
             auto_rollback: true,
         };
         self.clients.create(wanted).await

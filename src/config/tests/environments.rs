@@ -43,7 +43,7 @@ fn each_environment_is_a_pipeline_of_its_own() {
     let production = pipeline("production");
     let web = &production.targets.values().nth(1).unwrap();
     let strategy = web.blue_green().unwrap();
-    assert_eq!((strategy.promote, web.health.alarms.join(" ")), (Promote::Manual, "shop-5xx plain".to_owned()));
+    assert_eq!((strategy.promote, web.health.alarm_names().join(" ")), (Promote::Manual, "shop-5xx plain".to_owned()));
     let role = production.environments.values().next().unwrap().role.clone();
     assert_eq!(role.as_deref(), Some("arn:aws:iam::444455556666:role/shop"));
     let paths: Vec<&str> = production.artifacts.values().map(|artifact| artifact.path.as_str()).collect();

@@ -153,9 +153,21 @@ fn every_schema_pattern_and_reference_is_understood() {
             "minProperties",
             "minItems",
             "maxItems",
+            "maxProperties",
         ];
-        let words =
-            ["title", "description", "default", "const", "$defs", "$schema", "examples", "x-variables", "x-instead-of"];
+        let words = [
+            "title",
+            "description",
+            "default",
+            "const",
+            "$defs",
+            "$schema",
+            "examples",
+            "x-variables",
+            "x-instead-of",
+            "x-short",
+            "x-one",
+        ];
         let is_schema = value.get("description").is_some() || value.get("type").is_some_and(|kind| kind.is_string());
         for keyword in value.as_object().filter(|_| is_schema).into_iter().flat_map(|object| object.keys()) {
             let is_known = known.iter().chain(&limits).chain(&words).any(|known| known == keyword);

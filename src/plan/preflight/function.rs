@@ -2,10 +2,12 @@
 
 use super::Refusal;
 use super::fix::quoted;
+use super::health::RED_FIX;
 use crate::model::Percent;
 use crate::model::lambda::{Code, Grant, LATEST};
 use crate::model::metric::ErrorsLimit;
 use crate::plan::Intent;
+use crate::plan::conditions::red_before;
 use crate::plan::function::FunctionSubject;
 
 type Rule = fn(&FunctionSubject) -> Option<Refusal>;
@@ -217,8 +219,9 @@ fn who(grant: &Grant) -> String {
 }
 
 fn alarms_exist(subject: &FunctionSubject) -> Option<Refusal> {
-    let exists = |name: &String| subject.function.alarms.iter().any(|alarm| alarm.name == *name);
-    let missing: Vec<&str> = subject.target.alarms.iter().filter(|name| !exists(name)).map(String::as_str).collect();
+    let exists = |name: &str| subject.function.alarms.iter().any(|alarm| alarm.name == *name);
+    let wanted = subject.target.alarms.iter().map(|alarm| alarm.name.as_str());
+    let missing: Vec<&str> = wanted.filter(|name| !exists(name)).collect();
     (!missing.is_empty()).then(|| {
         let region = &subject.environment.region;
         let what = format!("alarms that do not exist in {region}: {}", missing.join(", "));
@@ -228,11 +231,11 @@ fn alarms_exist(subject: &FunctionSubject) -> Option<Refusal> {
 }
 
 fn alarms_are_not_red(subject: &FunctionSubject) -> Option<Refusal> {
-    let red = subject.function.alarms.iter().filter(|alarm| alarm.state == "ALARM");
+    let red = red_before(&subject.target.alarms, &[], &subject.function.alarms).into_iter();
     let red: Vec<String> = red.map(|alarm| format!("{} ({})", alarm.name, alarm.reason)).collect();
     (!red.is_empty()).then(|| {
         let what = format!("alarms that are red before anything has changed: {}", red.join("; "));
-        subject.refuse(what).fix("find out why; if the live release is the reason, go back with `shipit rollback`")
+        subject.refuse(what).fix(RED_FIX)
     })
 }
 

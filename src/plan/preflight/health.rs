@@ -4,7 +4,11 @@ use super::fix::quoted;
 use super::{Refusal, Subject};
 use crate::model::Period;
 use crate::model::observed::Alarm;
+use crate::plan::conditions::red_before;
 
+/// What to do about alarms that are red before anything has changed.
+pub(super) const RED_FIX: &str = "find out why; if the live release is the reason, go back with `shipit rollback`, or let the \
+    alarm be with `red_before: ignore_if_not_worse`";
 /// How late a metric's last minute may be visible.
 const METRIC_DELAY: Period = Period::seconds(60);
 /// One more look at the alarm after it has turned red.
@@ -16,7 +20,8 @@ impl<'a> Subject<'a> {
         let group = &self.fleet.group;
         let own: &[String] = if group.alarms_enabled { &group.alarms } else { &[] };
         let mut names: Vec<&str> = Vec::new();
-        for name in self.target.health.alarms.iter().chain(own) {
+        let wanted = self.target.health.alarms.iter().map(|alarm| &alarm.name);
+        for name in wanted.chain(own) {
             if !names.contains(&name.as_str()) {
                 names.push(name);
             }
@@ -38,7 +43,7 @@ pub(super) fn alarms_exist(subject: &Subject) -> Option<Refusal> {
     (!missing.is_empty()).then(|| {
         let region = &subject.environment.region;
         let what = format!("alarms that do not exist in {region}: {}", missing.join(", "));
-        let mine = |name: &&&str| subject.target.health.alarms.iter().any(|alarm| alarm == **name);
+        let mine = |name: &&&str| subject.target.health.alarms.iter().any(|alarm| alarm.name == **name);
         let whose = match missing.iter().find(mine) {
             Some(_) => format!("`targets.{}.health.alarms`", subject.name),
             None => format!("the alarms of {} (Terraform: `alarm_configuration`)", subject.group_name()),
@@ -53,21 +58,23 @@ pub(super) fn alarms_exist(subject: &Subject) -> Option<Refusal> {
 
 /// CodeDeploy would stop a deployment within a second, and shipit could not tell an old trouble from a new one.
 pub(super) fn alarms_are_not_red(subject: &Subject) -> Option<Refusal> {
-    let red: Vec<String> = subject
-        .alarms()
-        .filter(|alarm| alarm.state == "ALARM")
+    let group = &subject.fleet.group;
+    let own: &[String] = if group.alarms_enabled { &group.alarms } else { &[] };
+    let red: Vec<String> = red_before(&subject.target.health.alarms, own, &subject.fleet.alarms)
+        .into_iter()
         .map(|alarm| format!("{} ({})", alarm.name, if alarm.reason.is_empty() { "no reason" } else { &alarm.reason }))
         .collect();
     (!red.is_empty()).then(|| {
         let what = format!("alarms that are red before anything has changed: {}", red.join("; "));
-        subject.refuse(what).fix("find out why; if the live release is the reason, go back with `shipit rollback`")
+        subject.refuse(what).fix(RED_FIX)
     })
 }
 
 /// A bake that ends before the alarm can turn red watches nothing.
 pub(super) fn bake_outlasts_alarms(subject: &Subject) -> Option<Refusal> {
     let bake = subject.target.health.bake;
-    let watched = subject.target.health.alarms.iter().filter_map(|name| subject.alarm(name));
+    let wanted = subject.target.health.alarms.iter().filter(|alarm| !alarm.report_only);
+    let watched = wanted.filter_map(|wanted| subject.alarm(&wanted.name));
     let needed = watched.filter_map(|alarm| Some((turns_red_after(alarm)?, alarm)));
     let (least, alarm) = needed.filter(|(least, _)| *least > bake).max_by_key(|(least, _)| *least)?;
     let (period, count) = alarm.window?;

@@ -3,6 +3,7 @@
 use super::Subject;
 use super::fix::quoted;
 use crate::model::observed::ScalingGroup;
+use crate::plan::conditions::is_ignored;
 use crate::plan::timing::{Pace, floor, limit};
 use crate::plan::{Intent, fleet};
 
@@ -28,7 +29,16 @@ fn about_conditions(subject: &Subject) -> Vec<String> {
         if alarm.state == "INSUFFICIENT_DATA" {
             notes.push(format!("alarm {} has no data now, which counts as not red", alarm.name));
         }
-        if alarm.window.is_none() && health.alarms.contains(&alarm.name) {
+        if health.alarms.iter().any(|wanted| is_ignored(wanted, alarm)) {
+            let listed = subject.fleet.group.alarms_enabled && subject.fleet.group.alarms.contains(&alarm.name);
+            let own = "; CodeDeploy gets a list of alarms without it, which needs codedeploy:UpdateDeploymentGroup";
+            let own = if listed { own } else { "" };
+            notes.push(format!(
+                "alarm {} is red already, and ignored until it has been something else{own}",
+                alarm.name
+            ));
+        }
+        if alarm.window.is_none() && health.alarms.iter().any(|wanted| wanted.name == alarm.name) {
             notes.push(format!(
                 "how long alarm {} takes to turn red is not known; the bake may be too short for it",
                 alarm.name

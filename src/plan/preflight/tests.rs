@@ -1,7 +1,7 @@
 use super::*;
+use crate::model::Pipeline;
 use crate::model::observed::ActiveDeployment;
 use crate::model::pipeline::Promote;
-use crate::model::{Percent, Pipeline};
 use crate::plan::build::build;
 use crate::plan::sample;
 
@@ -144,7 +144,7 @@ fn strangers_that_serve_alone_are_not_taken_out() {
 #[test]
 fn notes_are_not_refusals() {
     let (mut pipeline, mut fleet) = (sample::pipeline(), sample::fleet());
-    target(&mut pipeline).health.targets = Some(crate::model::pipeline::TargetsHealth { healthy: Percent::whole(50) });
+    target(&mut pipeline).health.targets = Some(serde_json::from_str(r#"{ "healthy": "50%" }"#).unwrap());
     fleet.alarms[0].state = "INSUFFICIENT_DATA".into();
     fleet.alarms[0].window = None;
     fleet.baseline = None;

@@ -140,7 +140,7 @@ impl Site {
         for alarm in &target.health.alarms {
             self.cloudwatch
                 .put_metric_alarm()
-                .alarm_name(alarm)
+                .alarm_name(&alarm.name)
                 .namespace("AWS/ApplicationELB")
                 .metric_name("HTTPCode_Target_5XX_Count")
                 .dimensions(dimension("LoadBalancer", suffix(&front.load_balancer, ":loadbalancer/")))

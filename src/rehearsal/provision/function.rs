@@ -128,7 +128,7 @@ async fn make_alarms(cloudwatch: &aws_sdk_cloudwatch::Client, target: &Target, f
     for alarm in &target.health.alarms {
         cloudwatch
             .put_metric_alarm()
-            .alarm_name(alarm)
+            .alarm_name(&alarm.name)
             .namespace("AWS/Lambda")
             .metric_name("Errors")
             .dimensions(dimension("FunctionName", function.name.clone()))

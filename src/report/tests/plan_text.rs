@@ -41,8 +41,8 @@ fn a_deploy_with_an_approval() {
                 back:
                 targets ≥ 90%: 4 of 4 healthy in 1 target group
                 alarm storefront-5xx: not red
-                http /healthz: http://storefront.example, every 10s, answered within
-                2s; 3 bad ones in a row fail
+                http /healthz: http://storefront.example, every 10s, answered 2xx
+                within 2s; 3 bad ones in a row fail
       failure   create to approval: green is dropped, users notice nothing
                 reroute to keep-blue: traffic goes back to blue in about 4m
                 finish: r1 is deployed again in about 12 min
@@ -249,7 +249,7 @@ fn as_markdown() {
     - **watched**: from the start of reroute to the end of bake; one failure rolls back:
       - targets ≥ 90%: 4 of 4 healthy in 1 target group
       - alarm storefront-5xx: not red
-      - http /healthz: http:<!-- -->//storefront.example, every 10s, answered within 2s; 3 bad ones in a row fail
+      - http /healthz: http:<!-- -->//storefront.example, every 10s, answered 2xx within 2s; 3 bad ones in a row fail
     - **failure**: create to approval: green is dropped, users notice nothing
       - reroute to keep-blue: traffic goes back to blue in about 4m
       - finish: r1 is deployed again in about 12 min

@@ -87,15 +87,17 @@ fn lane(steps: Vec<Step>) -> Lane {
             template_version: None,
         })
         .collect();
-    let http = HttpCondition {
-        path: "/healthz".to_owned(),
-        within: Period::seconds(2),
-        every: Period::seconds(10),
-        failures: 3,
-    };
+    let http: HttpCondition = serde_json::from_str(r#"{ "path": "/healthz" }"#).unwrap();
     let conditions = vec![
-        Condition::Targets { target_groups: target_groups.clone(), baseline: 4, share: Percent::whole(90) },
-        Condition::Alarm { name: "storefront-5xx".to_owned() },
+        Condition::Targets {
+            target_groups: target_groups.clone(),
+            baseline: 4,
+            share: Percent::whole(90),
+            at_least: None,
+            lasting: None,
+            report_only: false,
+        },
+        Condition::alarm("storefront-5xx"),
         Condition::Http { origin: "http://storefront.example".to_owned(), request: http },
     ];
     Lane {
@@ -104,6 +106,7 @@ fn lane(steps: Vec<Step>) -> Lane {
         revision: revision("b"),
         on: On::Fleet(OnFleet {
             group: FleetRef { application: "storefront".to_owned(), deployment_group: "storefront-web".to_owned() },
+            alarms: None,
             baseline: FleetBaseline {
                 live: Some(Baseline {
                     release: Some("r1".to_owned()),

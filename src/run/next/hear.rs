@@ -41,7 +41,7 @@ impl<'a> Deciding<'a> {
         if self.state.is_going_back() {
             return self.ignore(name, "the run is going back".to_owned());
         }
-        let judged = self.judging(lane, place, &self.state.lanes[place]).all();
+        let judged = self.judging(lane, place, &self.state.lanes[place]).enforced();
         if judged.iter().any(|it| matches!(it.verdict, Verdict::Undecided(_)) && !it.is_for_a_person) {
             return;
         }

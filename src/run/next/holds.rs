@@ -34,7 +34,7 @@ impl Deciding<'_> {
     pub(super) fn promoted(&self, lane: &Lane, place: usize) -> Advance {
         let state = &self.state.lanes[place];
         let by = state.promoted_by.as_deref().unwrap_or_default();
-        let open = self.judging(lane, place, state).all();
+        let open = self.judging(lane, place, state).enforced();
         let open = open.iter().find(|it| matches!(it.verdict, Verdict::Undecided(_)) && !it.is_for_a_person);
         match open {
             Some(open) => {
@@ -104,7 +104,7 @@ impl Deciding<'_> {
             (None, On::Fleet(_)) => "seconds that blue is kept",
             (None, On::Function(_)) => "seconds; nothing is watched",
         };
-        let judged = self.judging(lane, place, state).all();
+        let judged = self.judging(lane, place, state).enforced();
         let undecided = judged.iter().find_map(|it| match &it.verdict {
             Verdict::Undecided(why) if it.is_for_a_person => {
                 Some(format!("a person decides, promote or abort: {}: {why}", it.condition.label()))

@@ -137,7 +137,13 @@ pub fn blue_group(lane: &Lane) -> ScalingGroup {
 
 /// An alarm in a state.
 pub fn alarm(state: &str) -> Alarm {
-    Alarm { name: "storefront-5xx".into(), state: state.into(), reason: format!("it is {state}"), window: None }
+    Alarm {
+        name: "storefront-5xx".into(),
+        state: state.into(),
+        reason: format!("it is {state}"),
+        since: None,
+        window: None,
+    }
 }
 
 /// Puts a scaling group into a view.

@@ -1,12 +1,16 @@
 //! Every condition × no data, fresh, stale, at the threshold, flapping.
 
-use super::fixture::{ARN, alarm, at, lane, targets};
-use crate::model::condition::Condition;
-use crate::model::observed::TargetHealth;
+use super::fixture::{ARN, alarm, at, done, lane, plan, started, state, targets};
+use crate::event::record::Record;
+use crate::model::condition::{Condition, NoData};
+use crate::model::metric::{OnUndecided, Then};
+use crate::model::observed::{Alarm, TargetHealth};
 use crate::model::{Percent, Period};
 use crate::plan::Lane;
-use crate::run::judge::{conditions, judge};
-use crate::run::view::{Fact, LaneView};
+use crate::run::judge::{Judged, Judging, conditions, judge};
+use crate::run::next::next;
+use crate::run::reads::Read;
+use crate::run::view::{Fact, LaneView, View};
 
 /// The verdict of a lane's so-manieth condition at a moment, as a line.
 fn verdict(lane: &Lane, place: usize, view: &LaneView, seconds: i64) -> String {
@@ -90,6 +94,125 @@ fn the_worst_target_group_counts_and_one_look_at_all_is_one_reading() {
 }
 
 #[test]
+fn how_long_too_few_may_be_healthy_can_be_said() {
+    let mut lane = three_of_four();
+    let Condition::Targets { lasting, .. } = &mut lane.watches[0].conditions[0] else { panic!() };
+    *lasting = Some(Period::minutes(1));
+    let long = "fail: 2 healthy targets for 60 s, but 3 are needed (4 were healthy before)";
+    for (readings, now, expected) in [
+        (&[(2, 0)][..], 0, "undecided: 2 healthy, 3 needed; for 0 s"),
+        (&[(0, 0), (0, 15)], 15, "undecided: 0 healthy, 3 needed; for 15 s"),
+        (&[(2, 0), (2, 30)], 59, "undecided: 2 healthy, 3 needed; for 59 s"),
+        (&[(2, 0), (2, 30)], 60, long),
+        (&[(2, 0), (3, 30), (2, 45)], 60, "undecided: 2 healthy, 3 needed; for 15 s"),
+    ] {
+        let mut view = LaneView::default();
+        for (count, seconds) in readings {
+            view.saw_health(&lane, ARN, healthy(*count), at(*seconds));
+        }
+        assert_eq!(verdict(&lane, 0, &view, now), expected, "{readings:?}");
+    }
+}
+
+#[test]
+fn a_count_stands_instead_of_the_share() {
+    let mut lane = three_of_four();
+    let Condition::Targets { at_least, .. } = &mut lane.watches[0].conditions[0] else { panic!() };
+    *at_least = Some(2);
+    let mut view = LaneView::default();
+    view.saw_health(&lane, ARN, healthy(2), at(0));
+    assert_eq!(verdict(&lane, 0, &view, 0), "pass: 2 healthy, at least 2 needed");
+    view.saw_health(&lane, ARN, healthy(1), at(15));
+    assert_eq!(verdict(&lane, 0, &view, 15), "undecided: 1 healthy, 2 needed; for 0 s");
+    assert_eq!(lane.watches[0].conditions[0].label(), "targets ≥ 2");
+}
+
+/// An alarm that was red before the run counts once it has been something else.
+#[test]
+fn a_red_alarm_that_is_ignored_is_judged_by_since_when_it_is_red() {
+    for (before, state, since, expected) in [
+        (Some(0), "ALARM", Some(0), "pass: red since before the run, so not worse: it is ALARM"),
+        (Some(0), "ALARM", Some(-60), "pass: red since before the run, so not worse: it is ALARM"),
+        (Some(0), "ALARM", Some(60), "fail: it is ALARM"),
+        (Some(0), "ALARM", None, "undecided: red, and CloudWatch does not say since when"),
+        (Some(0), "OK", Some(60), "pass: OK"),
+        (None, "ALARM", Some(0), "fail: it is ALARM"),
+    ] {
+        let mut lane = lane();
+        let Condition::Alarm { red_since, .. } = &mut lane.watches[0].conditions[1] else { panic!() };
+        *red_since = before.map(at);
+        let mut view = LaneView::default();
+        let alarm = Alarm { since: since.map(at), ..alarm(state) };
+        view.alarms.insert("storefront-5xx".into(), Fact { value: Some(alarm), at: at(100) });
+        assert_eq!(verdict(&lane, 1, &view, 100), expected, "{before:?} {state} {since:?}");
+    }
+}
+
+/// No data is undecided where the pipeline says so, and then it is decided as the pipeline says; what cannot be read is not.
+#[test]
+fn an_alarm_without_data_is_decided_by_the_pipeline() {
+    let mut plan = plan();
+    let watch = &mut plan.waves[0].lanes[0].watches[0];
+    let Condition::Alarm { no_data, .. } = &mut watch.conditions[1] else { panic!() };
+    *no_data = NoData::Undecided;
+    for (then, after, expected) in [
+        (Then::Fail, 599, "undecided: no data"),
+        (Then::Fail, 600, "fail: no data, for 10m"),
+        (Then::Pass, 600, "pass: no data, for 10m: counts as a yes"),
+        (Then::Pause, 600, "undecided: no data, for 10m, a person decides"),
+    ] {
+        plan.waves[0].lanes[0].watches[0].on_undecided = Some(OnUndecided { after: Period::minutes(10), then });
+        let steps = ["create", "compare", "reroute"].map(|step| (0, done(step)));
+        let records: Vec<(i64, Record)> = steps.into_iter().chain([(0, started("bake"))]).collect();
+        let state = state(&plan, &records);
+        let (lane, state) = (&plan.waves[0].lanes[0], &state.lanes[0]);
+        let mut view = LaneView::default();
+        let judged = |view: &LaneView| {
+            let all = Judging { lane, state, driven_since: Some(at(0)), view, now: at(after) }.all();
+            let Judged { verdict, is_for_a_person, .. } = &all[1];
+            let person = if *is_for_a_person { ", a person decides" } else { "" };
+            format!("{}: {}{person}", verdict.word(), verdict.why())
+        };
+        assert_eq!(judged(&view), "undecided: the alarm's state is not known", "what is not read is not decided");
+        view.alarms.insert("storefront-5xx".into(), Fact { value: Some(alarm("INSUFFICIENT_DATA")), at: at(after) });
+        assert_eq!(judged(&view), expected, "{then:?} {after}");
+    }
+}
+
+/// What is only reported is judged like everything else and decides nothing.
+#[test]
+fn a_report_decides_nothing() {
+    let mut plan = plan();
+    let Condition::Alarm { report_only, .. } = &mut plan.waves[0].lanes[0].watches[0].conditions[1] else { panic!() };
+    *report_only = true;
+    let steps = ["create", "compare", "reroute"].map(|step| (0, done(step)));
+    let records: Vec<(i64, Record)> = steps.into_iter().chain([(0, started("bake"))]).collect();
+    let state = state(&plan, &records);
+    let mut view = View::new(&plan);
+    let lane = &plan.waves[0].lanes[0];
+    for now in [0, 60] {
+        let seen = &mut view.lanes[0];
+        seen.saw_health(lane, ARN, healthy(4), at(now));
+        seen.alarms.insert("storefront-5xx".into(), Fact { value: Some(alarm("ALARM")), at: at(now) });
+        seen.saw_probe(2, None, at(now));
+        view.account(&plan, &state, at(now));
+    }
+    let turn = next(&plan, &state, &view, &[], at(60));
+    let said: Vec<String> = turn
+        .records
+        .iter()
+        .map(|record| {
+            let Record::Judged { condition, verdict, .. } = record else { return format!("{record:?}") };
+            format!("{condition}: {verdict}")
+        })
+        .collect();
+    let expected = ["targets ≥ 90%: pass", "alarm storefront-5xx (report only): would fail", "http /healthz: pass"];
+    assert_eq!(said[..3], expected);
+    assert!(!said.iter().any(|line| line.contains("RollBackBegan")), "{said:?}");
+    assert_eq!(view.lanes[0].watched(&"bake".into()), 60, "and its time counts");
+}
+
+#[test]
 fn an_alarm_is_judged_by_its_state() {
     for (state, seconds, expected) in [
         ("OK", 0, "pass: OK"),
@@ -132,6 +255,56 @@ fn a_probe_is_judged_by_failures_in_a_row() {
             view.saw_probe(2, answer.map(str::to_owned), at(0));
         }
         assert_eq!(verdict(&lane(), 2, &view, now), expected, "{what}");
+    }
+}
+
+/// That nobody could be reached counts only where AWS, which was reached, calls the targets healthy.
+#[test]
+fn a_failure_to_connect_counts_while_aws_calls_the_targets_healthy() {
+    let lane = lane();
+    for (what, healthy_targets, health_at, expected) in [
+        ("nothing known", 4, None, "undecided: cannot be asked: /healthz: refused"),
+        ("healthy a moment ago", 4, Some(100), "fail: /healthz: refused, 3 times in a row"),
+        ("healthy long ago", 4, Some(0), "undecided: cannot be asked: /healthz: refused"),
+        ("nobody healthy", 0, Some(100), "undecided: cannot be asked: /healthz: refused"),
+    ] {
+        let mut view = LaneView::default();
+        if let Some(health_at) = health_at {
+            view.saw_health(&lane, ARN, healthy(healthy_targets), at(health_at));
+        }
+        for _ in 0..3 {
+            view.saw_unreachable(&lane, 2, "/healthz: refused".into(), at(110));
+        }
+        assert_eq!(verdict(&lane, 2, &view, 110), expected, "{what}");
+    }
+    let mut view = LaneView::default();
+    view.saw_health(&lane, ARN, healthy(4), at(100));
+    view.missed(Read::Health(ARN.into()), "timeout".into(), at(105));
+    view.saw_unreachable(&lane, 2, "/healthz: refused".into(), at(110));
+    assert!(view.gaps.contains_key(&Read::Probe(2)), "AWS does not answer from here either");
+    view.gaps.clear();
+    view.saw_probe(2, None, at(120));
+    assert_eq!(verdict(&lane, 2, &view, 120), "pass: answers", "what did not count is forgotten");
+}
+
+/// Beside those in a row, all bad answers may be counted.
+#[test]
+fn a_probe_is_judged_by_failures_in_all() {
+    let mut lane = lane();
+    let Condition::Http { request, .. } = &mut lane.watches[0].conditions[2] else { panic!() };
+    request.total_failures = Some(4);
+    let bad = Some("500");
+    for (answers, expected) in [
+        (vec![bad, None, bad, None, bad], "undecided: 500, 1 of 3 times"),
+        (vec![bad, None, bad, None, bad, None, bad], "fail: 500, 4 times in all"),
+        (vec![bad, None, bad, None, bad, None, bad, None], "fail: 4 bad answers in all"),
+        (vec![bad, bad, bad], "fail: 500, 3 times in a row"),
+    ] {
+        let mut view = LaneView::default();
+        for answer in &answers {
+            view.saw_probe(2, answer.map(str::to_owned), at(0));
+        }
+        assert_eq!(verdict(&lane, 2, &view, 0), expected, "{answers:?}");
     }
 }
 

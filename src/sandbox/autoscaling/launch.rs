@@ -11,11 +11,12 @@ use super::super::world::{ApiError, World};
 use super::nouns::{Instance, Outcome, Phase};
 use super::{Place, activities, hooks, keeper, leave, processes, traffic};
 
-/// Begins to launch an instance in the emptiest zone.
-pub(super) fn begin(world: &Arc<World>, place: &Place, cause: String) {
+/// Begins to launch an instance in the emptiest zone; beyond the group's capacity if it is to balance the zones.
+pub(super) fn begin(world: &Arc<World>, place: &Place, cause: String, balances: bool) {
     let now = world.now();
     match run(world, place) {
-        Ok(instance) => {
+        Ok(mut instance) => {
+            instance.balances = balances;
             let mut state = world.lock();
             let (id, zone) = (instance.id.clone(), instance.zone.clone());
             let Some(group) = place.group(&mut state) else { return };
@@ -66,6 +67,7 @@ fn run(world: &Arc<World>, place: &Place) -> Result<Instance, ApiError> {
         healthy: true,
         source: blueprint.shown,
         protected,
+        balances: false,
         in_service_since: None,
         actions: Vec::new(),
         wake: Arc::new(Notify::new()),

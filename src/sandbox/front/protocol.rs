@@ -46,7 +46,7 @@ const fn dialect(version: &'static str, namespace: &'static str) -> Option<Diale
     Some(Dialect { version, namespace, ec2: false })
 }
 
-const SERVICES: [Service; 7] = [
+const SERVICES: [Service; 9] = [
     Service {
         name: "codedeploy",
         json: Some("application/x-amz-json-1.1"),
@@ -54,6 +54,14 @@ const SERVICES: [Service; 7] = [
         query: None,
         rest: None,
     },
+    Service {
+        name: "secretsmanager",
+        json: Some("application/x-amz-json-1.1"),
+        target: "secretsmanager",
+        query: None,
+        rest: None,
+    },
+    Service { name: "ssm", json: Some("application/x-amz-json-1.1"), target: "AmazonSSM", query: None, rest: None },
     Service {
         name: "monitoring",
         json: Some("application/x-amz-json-1.0"),

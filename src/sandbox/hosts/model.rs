@@ -7,6 +7,8 @@
 //! fail: ValidateService  # scripts of this event exit with 1
 //! errors: 30             # percent of the requests, other than /healthz, that are answered 500
 //! listens: false         # started, but nothing listens
+//! wants: x-key           # a header without which requests, other than /healthz, are answered 401
+//! body: all is well      # what is answered
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,11 +77,21 @@ struct Behaviour {
     fail: Option<String>,
     errors: u64,
     listens: bool,
+    wants: Option<String>,
+    body: String,
 }
 
 impl Default for Behaviour {
     fn default() -> Behaviour {
-        Behaviour { release: None, takes: Duration::from_secs(1), fail: None, errors: 0, listens: true }
+        Behaviour {
+            release: None,
+            takes: Duration::from_secs(1),
+            fail: None,
+            errors: 0,
+            listens: true,
+            wants: None,
+            body: "ok".to_owned(),
+        }
     }
 }
 
@@ -99,6 +111,8 @@ impl Behaviour {
                     read.errors = percent.ok().filter(|percent| *percent <= 100).ok_or_else(bad)?;
                 }
                 "listens" => read.listens = value != Yaml::Bool(false),
+                "wants" => read.wants = Some(value.to_string()),
+                "body" => read.body = value.to_string(),
                 _ => return Err(format!("model.yml: unknown key {name}")),
             }
         }
@@ -157,12 +171,15 @@ impl ModelApp for ModelHost {
             if disk.requests * behaviour.errors / 100 > before {
                 status = 500;
             }
+            if behaviour.wants.as_ref().is_some_and(|name| !request.headers().contains_key(name)) {
+                status = 401;
+            }
         }
         let mut response = http::Response::builder().status(status);
         if let Some(release) = &behaviour.release {
             response = response.header("X-Release", release);
         }
-        response.body(Bytes::from_static(b"ok\n")).ok()
+        response.body(Bytes::from(format!("{}\n", behaviour.body))).ok()
     }
 }
 
@@ -334,13 +351,15 @@ mod tests {
     #[test]
     fn behaviours() {
         let read =
-            Behaviour::parse("release: v2\ntakes: 5s\nfail: ValidateService\nerrors: 30%\nlistens: false").unwrap();
+            Behaviour::parse("release: v2\ntakes: 5s\nfail: ValidateService\nerrors: 30%\nlistens: false\nwants: x-key\nbody: all is well").unwrap();
         let expected = Behaviour {
             release: Some("v2".to_owned()),
             takes: Duration::from_secs(5),
             fail: Some("ValidateService".to_owned()),
             errors: 30,
             listens: false,
+            wants: Some("x-key".to_owned()),
+            body: "all is well".to_owned(),
         };
         assert_eq!(read, expected);
         assert_eq!(Behaviour::parse("").unwrap(), Behaviour::default());

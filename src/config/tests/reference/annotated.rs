@@ -34,8 +34,7 @@ fn map(root: &Json, map: &Json, indent: usize, text: &mut String) {
 /// The meaning of a key, and what it is without it.
 fn said(row: &Row<'_>) -> String {
     let words = variants(row.target).into_iter().filter(|(_, _, settings)| settings.is_none());
-    let words: Vec<String> =
-        words.map(|(word, meaning, _)| format!("{word}: {}", meaning.trim_end_matches('.').to_lowercase())).collect();
+    let words: Vec<String> = words.map(|(word, meaning, _)| format!("{word}: {}", small(meaning))).collect();
     let words = if words.is_empty() { String::new() } else { format!(" One of {}.", words.join("; ")) };
     let note = match row.default() {
         _ if row.is_required => "Required.".to_owned(),
@@ -46,6 +45,12 @@ fn said(row: &Row<'_>) -> String {
     };
     let instead = row.instead().map(|key| format!(" Instead of `{key}`.")).unwrap_or_default();
     format!("{}{instead}{words} {note}", row.meaning())
+}
+
+/// A sentence within another.
+fn small(meaning: &str) -> String {
+    let mut letters = meaning.trim_end_matches('.').chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
 }
 
 fn entry(root: &Json, row: &Row<'_>, indent: usize, text: &mut String) {

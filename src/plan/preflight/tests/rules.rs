@@ -235,7 +235,13 @@ const HEALTH: [Row; 9] = [
         |_, f| {
             f.group.alarms_enabled = true;
             f.group.alarms = vec!["latency".into()];
-            f.alarms.push(Alarm { name: "latency".into(), state: "ALARM".into(), reason: String::new(), window: None });
+            f.alarms.push(Alarm {
+                name: "latency".into(),
+                state: "ALARM".into(),
+                reason: String::new(),
+                since: None,
+                window: None,
+            });
         },
         "alarms that are red before anything has changed: latency (no reason)",
     ),

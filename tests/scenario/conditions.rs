@@ -1,0 +1,239 @@
+//! What is watched, one condition after the other, against a release that breaks it or does not.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use shipit::cli;
+use shipit::rehearsal::inproc::Gate;
+use shipit::sandbox::doc::{Doc, doc};
+
+use super::stage::{PIPELINE, Said, Stage};
+
+/// The pipeline with other conditions.
+fn watching(health: &str) -> String {
+    let start = PIPELINE.find("    health:").unwrap();
+    format!("{}    health: {{ {health}, bake: 5m }}\n", &PIPELINE[..start])
+}
+
+impl Stage {
+    /// Whether the healthy targets are the instances of the group whose name begins so, all of them.
+    fn serves_alone(&self, prefix: &str) -> bool {
+        let groups = self.call("autoscaling", "DescribeAutoScalingGroups", &doc! {});
+        let is_it = |group: &&Doc| group.text("AutoScalingGroupName").is_some_and(|name| name.starts_with(prefix));
+        let Some(group) = groups.list("AutoScalingGroups").iter().find(is_it) else { return false };
+        let mut members: Vec<&str> = group.list("Instances").iter().filter_map(|it| it.text("InstanceId")).collect();
+        let arn = self.made[0].front.target_group.clone();
+        let health = self.call("elasticloadbalancing", "DescribeTargetHealth", &doc! { "TargetGroupArn" => arn });
+        let healthy = health.list("TargetHealthDescriptions").iter();
+        let healthy = healthy.filter(|target| target.get("TargetHealth").text("State") == Some("healthy"));
+        let mut healthy: Vec<&str> = healthy.filter_map(|target| target.get("Target").text("Id")).collect();
+        members.sort_unstable();
+        healthy.sort_unstable();
+        members == healthy
+    }
+}
+
+async fn stage(health: &str) -> Stage {
+    let stage = Stage::new(&watching(health)).await;
+    stage.traffic(20);
+    stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_report_is_shown_and_not_enforced() {
+    let stage = stage("targets: {}, alarms: [{ name: shop-5xx, report_only: true }]").await;
+    stage.release("two", "errors: 100\n");
+    let said = stage.shipit("deploy shop.yml --release two").await;
+    assert_eq!(said.code, 0, "{}\n{}", said.err, said.out);
+    assert!(said.err.contains("alarm shop-5xx (report only) would fail: Threshold Crossed"), "{}", said.err);
+    assert!(stage.picture().await.starts_with("live two on 4"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_few_targets_fail_after_the_time_that_was_said() {
+    for (targets, code) in [("{ for: 30s }", 20), ("{ at_least: 3, for: 30s }", 0), ("{}", 0)] {
+        let stage = Arc::new(stage(&format!("targets: {targets}")).await);
+        stage.release("two", "");
+        let watcher = stage.clone();
+        let killer = tokio::spawn(async move {
+            // Once only green serves.
+            let green = "CodeDeploy_";
+            while !watcher.serves_alone(green) {
+                watcher.advance(5).await;
+            }
+            watcher.advance(40).await;
+            watcher.kill_one(green);
+        });
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        killer.abort();
+        assert_eq!(said.code, code, "{targets}\n{}\n{}", said.err, said.out);
+        if code == 20 {
+            assert!(said.out.contains("3 healthy targets for"), "{}", said.out);
+        }
+    }
+}
+
+/// An alarm that is red for reasons of its own, and that CodeDeploy looks at, too.
+#[tokio::test(start_paused = true)]
+async fn an_alarm_that_is_red_already_is_refused_or_ignored() {
+    for (alarm, code) in [("shop-busy", 10), ("{ name: shop-busy, red_before: ignore_if_not_worse }", 0)] {
+        let stage = stage(&format!("targets: {{}}, alarms: [shop-5xx, {alarm}]")).await;
+        let name = stage.made[0].front.load_balancer.split_once(":loadbalancer/").unwrap().1.to_owned();
+        let dimension = doc! { "Name" => "LoadBalancer", "Value" => name };
+        let busy = doc! {
+            "AlarmName" => "shop-busy", "Namespace" => "AWS/ApplicationELB", "MetricName" => "RequestCount",
+            "Dimensions" => vec![dimension], "Statistic" => "Sum", "Period" => 60, "EvaluationPeriods" => 1,
+            "Threshold" => 1.0, "ComparisonOperator" => "GreaterThanOrEqualToThreshold",
+        };
+        stage.call("monitoring", "PutMetricAlarm", &busy);
+        let alarms =
+            doc! { "enabled" => true, "alarms" => vec![doc! { "name" => "shop-busy" }, doc! { "name" => "shop-5xx" }] };
+        let group = doc! {
+            "applicationName" => "shop", "currentDeploymentGroupName" => "shop-web", "alarmConfiguration" => alarms,
+        };
+        stage.call("codedeploy", "UpdateDeploymentGroup", &group);
+        stage.advance(240).await;
+        stage.release("two", "");
+        let plan = stage.shipit("plan shop.yml --release two").await;
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        assert_eq!(said.code, code, "{alarm}\n{}\n{}", said.err, said.out);
+        if code == 10 {
+            assert!(said.err.contains("alarms that are red before anything has changed: shop-busy"), "{}", said.err);
+            assert!(said.err.contains("red_before: ignore_if_not_worse"), "{}", said.err);
+        } else {
+            let out = plan.out.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(out.contains("which needs codedeploy:UpdateDeploymentGroup"), "{out}");
+            assert!(out.contains("alarm shop-busy: not red; red already"), "{out}");
+            assert!(stage.picture().await.starts_with("live two on 4"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_are_judged_by_status_and_body() {
+    let shop = "{ path: /shop, every: 30s, status: [200, 302], body: all is well }";
+    for (behaviour, code, why) in [
+        ("body: all is well\n", 0, ""),
+        ("body: nothing works\n", 20, "answered 200 without `all is well` in its body, 3 times in a row"),
+        ("body: all is well\nerrors: 100\n", 20, "answered 500, 3 times in a row"),
+    ] {
+        let stage = stage("targets: {}").await;
+        stage.write("shop.yml", &watching(&format!("targets: {{}}, http: [{shop}]")));
+        // The live release has to answer well before anything changes.
+        stage.release("zero", "");
+        let first = stage.shipit("deploy shop.yml --release one").await;
+        assert_eq!(first.code, 10, "the baseline says `ok`: {}", first.err);
+        assert!(first.err.contains("without `all is well` in its body"), "{}", first.err);
+        stage.write("shop.yml", &watching("targets: {}"));
+        stage.release("one", "body: all is well\n");
+        assert_eq!(stage.shipit("deploy shop.yml --release one").await.code, 0);
+        stage.write("shop.yml", &watching(&format!("targets: {{}}, http: [{shop}]")));
+        stage.release("two", behaviour);
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        assert_eq!(said.code, code, "{behaviour}\n{}\n{}", said.err, said.out);
+        assert!(said.out.split_whitespace().collect::<Vec<_>>().join(" ").contains(why), "{}", said.out);
+    }
+}
+
+/// Everything that leaves shipit, and what the probes of `/private` carried.
+#[derive(Default)]
+struct Ear {
+    sent: Mutex<Vec<String>>,
+    keys: Mutex<Vec<(String, String)>>,
+}
+
+impl Gate for Ear {
+    fn before<'a>(&'a self, request: &'a http::Request<Bytes>) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            if request.uri().path() == "/private" {
+                let text = |name: &str| request.headers()[name].to_str().unwrap().to_owned();
+                self.keys.lock().unwrap().push((text("authorization"), text("x-key")));
+                return;
+            }
+            let body = String::from_utf8_lossy(request.body());
+            self.sent.lock().unwrap().push(format!("{} {:?}\n{body}", request.uri(), request.headers()));
+        })
+    }
+    fn after<'a>(&'a self) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
+}
+
+async fn heard(stage: &Stage, line: &str, ear: &Arc<Ear>) -> Said {
+    let (mut around, caught, _stop) = stage.around(ear.clone());
+    let words: Vec<String> = std::iter::once("shipit").chain(line.split(' ')).map(str::to_owned).collect();
+    let code = Box::pin(cli::run(&words, &mut around)).await;
+    caught.said(code)
+}
+
+/// Every file of a folder, as text.
+fn files(folder: &std::path::Path) -> Vec<String> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            texts.extend(files(&entry));
+        } else {
+            texts.push(String::from_utf8_lossy(&std::fs::read(&entry).unwrap()).into_owned());
+        }
+    }
+    texts
+}
+
+/// A secret header is read while the run is under way, follows a rotation, and stands nowhere but in the request: not in
+/// what was stored, sent, logged or said, whether the release is good or bad.
+#[tokio::test(start_paused = true)]
+async fn a_secret_header_is_sent_and_seen_by_nobody() {
+    for (behaviour, code) in
+        [("wants: authorization\n", 0), ("wants: x-other\n", 20), ("errors: 100\nbody: s3cret\n", 20)]
+    {
+        let health = |arn: &str| {
+            let headers = format!("{{ Authorization: {{ secret: \"{arn}\" }}, X-Key: {{ parameter: /shop/key }} }}");
+            format!("targets: {{}}, http: [{{ path: /private, every: 30s, headers: {headers} }}]")
+        };
+        let stage = Stage::new(&watching("targets: {}")).await;
+        let secret = doc! { "Name" => "shop/probe", "SecretString" => "Bearer s3cret-token\n" };
+        let arn = stage.call("secretsmanager", "CreateSecret", &secret).text("ARN").unwrap().to_owned();
+        let key = doc! { "Name" => "/shop/key", "Value" => "s3cret-key", "Type" => "SecureString" };
+        stage.call("ssm", "PutParameter", &key);
+        stage.write("shop.yml", &watching(&health(&arn)));
+        stage.release("two", behaviour);
+        let ear = Arc::new(Ear::default());
+        let plan = heard(&stage, "plan shop.yml --release two --out plan.json", &ear).await;
+        assert!(plan.code == 0 || plan.code == 3, "{}", plan.err);
+        let line = "deploy shop.yml --release two --events events.jsonl --result-file result.json";
+        let said = heard(&stage, line, &ear).await;
+        assert_eq!(said.code, code, "{behaviour}\n{}\n{}", said.err, said.out);
+        let show = heard(&stage, "show shop.yml", &ear).await;
+        let status = heard(&stage, "status shop.yml --output json", &ear).await;
+        let expected = ("Bearer s3cret-token".to_owned(), "s3cret-key".to_owned());
+        let keys = ear.keys.lock().unwrap().clone();
+        assert!(keys.len() > 5 && keys.iter().all(|sent| *sent == expected), "{keys:?}");
+        // The bundle of the last release says it of itself.
+        stage.write("app/model.yml", "");
+        let sent: Vec<String> = ear.sent.lock().unwrap().clone();
+        let bundle = |text: &&String| !text.contains("artifacts/");
+        let told = [plan, said, show, status].map(|said| format!("{}\n{}", said.out, said.err));
+        let written = files(&stage.directory);
+        for text in sent.iter().filter(bundle).chain(&told).chain(&written) {
+            assert!(!text.contains("s3cret-token") && !text.contains("s3cret-key"), "{text}");
+        }
+        assert!(sent.iter().filter(|text| text.contains("journal")).count() > 3, "the journal was looked at");
+        assert!(written.iter().any(|text| text.contains("\"verdict\"")), "the events were looked at");
+        let calls = stage.sandbox.calls(&stage.key);
+        assert!(calls["secretsmanager:GetSecretValue"] < 20, "{calls:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_cannot_be_read_stops_the_run_before_it_begins() {
+    let unknown = "arn:aws:secretsmanager:ap-northeast-2:111122223333:secret:nobody-abcdef";
+    let health = format!("http: [{{ path: /x, headers: {{ X-Key: {{ secret: \"{unknown}\" }} }} }}]");
+    let stage = Stage::new(&watching(&health)).await;
+    stage.release("two", "");
+    let said = stage.shipit("deploy shop.yml --release two").await;
+    assert_eq!(said.code, 10, "{}", said.err);
+    let err = said.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected = "a header cannot be read: secretsmanager:GetSecretValue said ResourceNotFoundException";
+    assert!(err.contains(expected), "{err}");
+}
