@@ -120,9 +120,10 @@ type Extra = (Option<String>, (String, Vec<u8>));
 
 fn extra_files(args: &ReleaseArgs, directory: &Path) -> Result<Vec<Extra>> {
     let read = |word: &String| {
-        let (name, path) = word
-            .split_once('=')
-            .ok_or_else(|| Failure::new(Kind::Usage, format!("`--add-file {word}` is not [ARTIFACT:]NAME=PATH")))?;
+        let (name, path) = word.split_once('=').ok_or_else(|| {
+            Failure::new(Kind::Usage, format!("`--add-file {word}` is not [ARTIFACT:]NAME=PATH"))
+                .help("such as --add-file web:release.env=build/release.env")
+        })?;
         let bytes = std::fs::read(directory.join(path))
             .map_err(|error| Failure::new(Kind::Usage, format!("{path} cannot be read: {error}")))?;
         Ok(match name.split_once(':') {

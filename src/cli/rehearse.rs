@@ -9,6 +9,7 @@ use super::project::Project;
 use crate::config::Need;
 use crate::error::{Failure, Kind};
 use crate::rehearsal::traffic::CANDIDATE;
+use crate::report::layout::wrap;
 use crate::rehearsal::{Rehearsal, rehearse};
 
 /// What a shell calls a Ctrl-C.
@@ -34,9 +35,13 @@ pub async fn run(args: &RehearseArgs, around: &mut Around) -> Ended {
     };
     // Whoever interrupts waits until the world is gone.
     around.lets_go(None);
-    let mut err = around.err.clone();
-    let mut say = move |line: &str| {
-        let _ = writeln!(err, "{line}");
+    let (mut err, style) = (around.err.clone(), around.err_style);
+    let mut say = move |text: &str| {
+        for line in text.split('\n') {
+            let is_long = style.wraps && line.chars().count() > style.width;
+            let lines = if is_long { wrap(line, style.width, 0, 2) } else { vec![line.to_owned()] };
+            let _ = writeln!(err, "{}", lines.join("\n"));
+        }
     };
     let Some(document) = rehearse(&rehearsal, &mut say, &mut around.interrupt).await? else {
         // The first line break ends what the driver's live lines left.

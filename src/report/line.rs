@@ -93,7 +93,9 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
             here(Mark::Done, target, step, done(note, find(plan, before, target, step), at))
         }
         Record::StepFailed { target, step, cause } => {
-            here(Mark::Failed, target, step, format!("failed: {} ({})", cause.what, words::side(cause.side)))
+            let planned = plan.lane(target).and_then(|lane| lane.step(step));
+            let side = planned.map_or(words::side(cause.side), |planned| words::side_of(planned, cause.side));
+            here(Mark::Failed, target, step, format!("failed: {} ({side})", cause.what))
         }
         Record::Judged { target, condition, verdict, why } => judged(target, condition, verdict, why),
         Record::Paused { target, step, until } => {

@@ -343,8 +343,7 @@ fn totals(story: &mut Vec<Block>, plan: &Plan) {
     );
     let has_acts = |lane: &Lane| lane.steps.iter().any(|step| matches!(step.what, What::Act(_)));
     if plan.lanes().any(|lane| lane.fleet().is_some() && has_acts(lane)) {
-        let most = "an act has three times its usual time and the hour that CodeDeploy itself gives one event, or as \
-                    long as its AppSpec allows every host";
+        let most = "an act has three times its usual time and an hour, or what its AppSpec allows every host";
         story.push(Block::field("at most", most.to_owned()));
     }
     story.push(Block::field("calls", format!("at most {} to AWS per minute while it watches", plan.calls_per_minute)));
