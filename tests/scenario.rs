@@ -21,6 +21,10 @@ mod functions;
 mod holds;
 #[path = "scenario/many.rs"]
 mod many;
+#[path = "scenario/order.rs"]
+mod order;
+#[path = "scenario/promotion.rs"]
+mod promotion;
 #[path = "scenario/refusals.rs"]
 mod refusals;
 #[path = "scenario/releases.rs"]

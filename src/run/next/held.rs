@@ -69,6 +69,7 @@ impl Deciding<'_> {
             Some(held) => Cause {
                 side: Side::Person,
                 what: format!("aborted by {by}, after {}", held.cause.what),
+                is_of_release: held.cause.blames_the_release(),
                 ..held.cause.clone()
             },
             None => Cause::new(Side::Person, format!("aborted by {by}")),
