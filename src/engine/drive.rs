@@ -367,10 +367,11 @@ impl Driving {
         let place = planned.lane;
         let (target, step, attempt) = (lane.target.clone(), planned.step.clone(), planned.attempt);
         let is_task = matches!(planned.call, Call::Task { .. });
-        let ended = move |why: &str| match is_task {
+        let ended = move |why: &str, is_begun: bool| match is_task && is_begun {
             true => Record::CallLost { target, step, attempt, why: why.to_owned() },
             false => Record::CallEnded { target, step, attempt, trouble: Some(why.to_owned()) },
         };
+        let guard = self.guard.clone();
         let version = lane_state.version.clone();
         let hands = Hands {
             directory: self.directory.clone(),
@@ -381,19 +382,22 @@ impl Driving {
         let act = Act { planned, lane, intent: self.plan.intent, revision, known, version, marks, hands };
         let turns = Arc::clone(&self.turns);
         self.acts.spawn(async move {
-            // A task may take hours, and others must not wait for that.
-            let turn = if is_task { Ok(None) } else { turns.acquire().await.map(Some) };
-            let Ok(_turn) = turn else {
-                return Acted {
-                    lane: place,
-                    records: vec![ended("the driver let go before the call was made")],
-                    expired: None,
-                };
+            // A task may take hours, and others must not wait for that; it is no call to AWS, which would ask the guard.
+            let turn = match is_task {
+                true => guard.check().map(|()| None),
+                false => turns.acquire().await.map(Some).map_err(|_| "the driver let go".to_owned()),
+            };
+            let _turn = match turn {
+                Ok(turn) => turn,
+                Err(why) => {
+                    let records = vec![ended(&format!("{why} before the call was made"), false)];
+                    return Acted { lane: place, records, expired: None };
+                }
             };
             let acted = AssertUnwindSafe(act.run(clients)).catch_unwind().await;
             acted.unwrap_or_else(|_| Acted {
                 lane: place,
-                records: vec![ended("the call broke off by a defect of shipit")],
+                records: vec![ended("the call broke off by a defect of shipit", true)],
                 expired: None,
             })
         });
