@@ -265,7 +265,7 @@ fn outcome(run: Option<&Run>, said: Option<&str>, exit_code: u8) -> String {
     let text = match status {
         Some(RunStatus::Ended(Outcome::Succeeded)) => "succeeded",
         Some(RunStatus::Ended(Outcome::RolledBack)) => "rolled_back",
-        Some(RunStatus::Ended(Outcome::Held)) => "held",
+        Some(RunStatus::Held | RunStatus::Ended(Outcome::Held)) => "held",
         Some(RunStatus::Ended(Outcome::Stuck)) => "stuck",
         Some(RunStatus::Ended(Outcome::Refused)) => "refused",
         // It is not over: whoever drives next goes on.

@@ -22,8 +22,8 @@ use super::ship::{Order, Shipped, ship};
 use super::traffic::{BASELINE, CANDIDATE, Door, Traffic, try_out};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
-use crate::model::function::BeforeTraffic;
 use crate::model::pipeline::{Promote, Strategy, Target};
+use crate::model::task::Task;
 use crate::model::{Name, Pipeline};
 use crate::report::{Invocation, Style, Suggestion, ending};
 use crate::run::RunStatus;
@@ -226,8 +226,12 @@ impl Rehearsal {
     /// What users send to a function: what its new version is tried with, or else the `event.json` beside its code.
     fn event(&self, target: &Target) -> Result<String> {
         let beside = Path::new(&self.pipeline.artifacts[&target.artifact].path).join("event.json");
-        let path = match target.before_traffic.first() {
-            Some(BeforeTraffic::Invoke(invoke)) => PathBuf::from(&invoke.payload),
+        let own = target.before_traffic.iter().find_map(|task| match task {
+            Task::Invoke(invoke) if invoke.function.is_none() => Some(invoke),
+            Task::Invoke(_) | Task::Command(_) | Task::Http(_) => None,
+        });
+        let path = match own {
+            Some(invoke) => PathBuf::from(&invoke.payload),
             None if self.directory.join(&beside).is_file() => beside,
             None => return Ok("{}".to_owned()),
         };

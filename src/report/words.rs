@@ -69,6 +69,10 @@ pub fn does(lane: &Lane, step: &Step) -> String {
             let count: u32 = calls.iter().map(|call| call.times).sum();
             format!("the version is called {}", counted(count as usize, "time"))
         }
+        What::Act(Action::Task { task }) => {
+            let twice = if task.repeatable { "" } else { "; never twice by itself" };
+            format!("{}, within {}{twice}", task.name, short(task.within))
+        }
         What::Act(Action::ShiftAlias { weight }) => format!("the version gets {weight} of the calls"),
         What::Act(Action::PruneVersions { keep }) => format!("old versions go, the newest {keep} stay"),
         What::Hold(Hold::Bake { watched }) if lane.function().is_some() && !is_watched(lane, step) => {
@@ -145,6 +149,7 @@ pub fn side(side: Side) -> &'static str {
         Side::Busy => "somebody else is at work there",
         Side::Lambda => "Lambda said so",
         Side::Foreign => "somebody else moved it",
+        Side::Unseen => "nobody saw its end",
     }
 }
 
@@ -180,6 +185,7 @@ pub fn status(status: RunStatus) -> &'static str {
         RunStatus::Planned => "planned",
         RunStatus::Running => "running",
         RunStatus::Paused => "paused",
+        RunStatus::Held => "held",
         RunStatus::Detached => "detached",
         RunStatus::RollingBack => "rolling back",
         RunStatus::Ended(how) => outcome(how),

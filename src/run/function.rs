@@ -45,7 +45,7 @@ pub fn settle(
         Action::ShiftAlias { weight } => shift((lane, on), *weight, state, step, view, now),
         Action::PruneVersions { .. } => Advance::Call(Call::Prune),
         // Of fleets; and the way back is chosen below.
-        Action::Create | Action::Compare | Action::Reroute | Action::Finish | Action::Restore => {
+        Action::Create | Action::Compare | Action::Reroute | Action::Finish | Action::Restore | Action::Task { .. } => {
             Advance::Done(String::new())
         }
     }
