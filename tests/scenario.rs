@@ -19,6 +19,10 @@ mod deaths;
 mod functions;
 #[path = "scenario/many.rs"]
 mod many;
+#[path = "scenario/order.rs"]
+mod order;
+#[path = "scenario/promotion.rs"]
+mod promotion;
 #[path = "scenario/refusals.rs"]
 mod refusals;
 #[path = "scenario/releases.rs"]

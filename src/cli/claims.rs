@@ -29,6 +29,19 @@ pub async fn read(project: &Project, cloud: &Cloud) -> Result<Claims> {
     Ok(claims::look(&cloud.bucket, &cloud.keys, things).await?)
 }
 
+/// No unfinished run owns the environment.
+///
+/// # Errors
+/// Busy, with that run's state and the commands.
+pub async fn is_idle(project: &Project, cloud: &Cloud) -> Result<()> {
+    let lock = lock::read(&cloud.bucket, &cloud.keys).await?.lock;
+    let Some(claim) = lock.claim else { return Ok(()) };
+    match claims::standing(&cloud.bucket, &cloud.keys, &claim.run).await? {
+        Standing::Works(held) => Err(busy(project, &claim, held.as_ref())),
+        Standing::Over(_) => Ok(()),
+    }
+}
+
 /// Nobody else's unfinished run owns the environment or works on a target. A claim whose run has ended is given back: its
 /// driver was killed between the last entry and that.
 ///
@@ -36,14 +49,10 @@ pub async fn read(project: &Project, cloud: &Cloud) -> Result<Claims> {
 /// Busy, with that run's state and the commands.
 pub async fn are_free(project: &Project, cloud: &Cloud, claims: &Claims) -> Result<()> {
     let seen = lock::read(&cloud.bucket, &cloud.keys).await?;
-    if let Some(claim) = seen.lock.claim.clone() {
-        match claims::standing(&cloud.bucket, &cloud.keys, &claim.run).await? {
-            Standing::Works(_) => return Err(busy(project, &claim, seen.lock.lease.as_ref())),
-            Standing::Over(_) => {
-                let free = lock::Lock { claim: None, lease: None, ..seen.lock.clone() };
-                lock::write(&cloud.bucket, &cloud.keys, &seen, &free).await?;
-            }
-        }
+    if seen.lock.claim.is_some() {
+        is_idle(project, cloud).await?;
+        let free = lock::Lock { claim: None, lease: None, ..seen.lock.clone() };
+        lock::write(&cloud.bucket, &cloud.keys, &seen, &free).await?;
     }
     claims.values().find_map(|known| known.busy.as_ref()).map_or(Ok(()), |other| Err(target_busy(other)))
 }
@@ -64,6 +73,7 @@ pub async fn take(
     plan: &Plan,
     claim: &Claim,
     revisions: &BTreeMap<Name, Revision>,
+    known: &Claims,
     lease: &mut Lease,
 ) -> Result<()> {
     let live = |lane: &Lane| Live {
@@ -71,6 +81,7 @@ pub async fn take(
         revision: revisions.get(&lane.target).unwrap_or(&lane.revision).clone(),
         run: claim.run.clone(),
         since: claim.since,
+        origin: claim.origin.clone(),
     };
     let wanted = claims::wanted(plan, live);
     let mut beat = Instant::now();
@@ -82,7 +93,7 @@ pub async fn take(
         }
         let (pipeline, environment) = (plan.pipeline.clone(), plan.environment.clone());
         let owner = Owner { pipeline, environment, claim: claim.clone(), ships: ships.clone() };
-        if let Some(other) = claims::take(&cloud.bucket, &cloud.keys, thing, &owner).await? {
+        if let Some(other) = claims::take(&cloud.bucket, &cloud.keys, thing, &owner, known.get(thing)).await? {
             give_back(cloud, plan, &claim.run).await?;
             return Err(target_busy(&other));
         }

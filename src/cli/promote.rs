@@ -115,7 +115,8 @@ async fn heard(cloud: &Cloud, around: &mut Around, run: &RunId, wishes: &[Wish])
             return answer(around, &loaded, &names);
         }
         if loaded.state.has_ended() {
-            return Err(Failure::new(Kind::Unexpected, format!("{run} ended before the decision was heard")));
+            return Err(Failure::new(Kind::Unexpected, format!("{run} ended before the decision was heard"))
+                .help(format!("shipit show {run}")));
         }
         if began.elapsed() > TAKEN_UP {
             return Err(Failure::new(Kind::NotFinished, format!("the driver of {run} has not heard the decision yet"))
@@ -132,7 +133,8 @@ fn answer(around: &mut Around, run: &runs::Loaded, names: &[String]) -> Result<(
                 let _ = writeln!(around.err, "{name} was taken up at {}", envelope.at.strftime("%H:%M:%SZ"));
             }
             Record::DecisionIgnored { name, why } if names.contains(name) => {
-                return Err(Failure::new(Kind::Preflight, format!("{name} had no effect: {why}")));
+                return Err(Failure::new(Kind::Preflight, format!("{name} had no effect: {why}"))
+                    .help("`shipit status` says where the run is now"));
             }
             _ => {}
         }

@@ -9,6 +9,7 @@ use super::project::Project;
 use crate::config::Need;
 use crate::error::{Failure, Kind};
 use crate::rehearsal::traffic::CANDIDATE;
+use crate::report::layout::wrap;
 use crate::rehearsal::{Rehearsal, rehearse};
 
 /// What a shell calls a Ctrl-C.
@@ -18,15 +19,11 @@ pub async fn run(args: &RehearseArgs, around: &mut Around) -> Ended {
     let project = Project::open_release(&args.at, around, Need::All, Some(CANDIDATE))?;
     let program = std::env::current_exe()
         .map_err(|error| Failure::new(Kind::Unexpected, "shipit does not find itself").because(error))?;
-    let (path, typed) = super::project::find(args.at.pipeline.as_deref(), &around.directory)?;
-    let file = super::project::read(&path, &around.directory)?;
-    let variables = file.env_names().into_iter();
-    let variables = variables.filter_map(|name| Some((name.to_owned(), around.env.get(name)?.clone())));
     let rehearsal = Rehearsal {
         pipeline: project.pipeline,
         environment: project.environment,
-        typed,
-        variables: variables.collect(),
+        typed: project.typed,
+        variables: project.variables,
         directory: around.directory.clone(),
         program,
         instances: args.instances,
@@ -38,9 +35,13 @@ pub async fn run(args: &RehearseArgs, around: &mut Around) -> Ended {
     };
     // Whoever interrupts waits until the world is gone.
     around.lets_go(None);
-    let mut err = around.err.clone();
-    let mut say = move |line: &str| {
-        let _ = writeln!(err, "{line}");
+    let (mut err, style) = (around.err.clone(), around.err_style);
+    let mut say = move |text: &str| {
+        for line in text.split('\n') {
+            let is_long = style.wraps && line.chars().count() > style.width;
+            let lines = if is_long { wrap(line, style.width, 0, 2) } else { vec![line.to_owned()] };
+            let _ = writeln!(err, "{}", lines.join("\n"));
+        }
     };
     let Some(document) = rehearse(&rehearsal, &mut say, &mut around.interrupt).await? else {
         // The first line break ends what the driver's live lines left.

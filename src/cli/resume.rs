@@ -75,7 +75,7 @@ pub async fn take(cloud: &Cloud, around: &Around, run: &RunId, patience: Duratio
 /// What the store says.
 pub async fn load(cloud: &Cloud, run: &RunId) -> Result<runs::Loaded> {
     let loaded = runs::load(&cloud.bucket, &cloud.keys, run).await?;
-    loaded.ok_or_else(|| Failure::new(Kind::Unexpected, format!("run {run} has a claim but no plan")))
+    loaded.ok_or_else(|| runs::planless(run))
 }
 
 fn driven(project: &Project, run: &RunId, who: &str) -> Failure {

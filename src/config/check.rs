@@ -108,6 +108,29 @@ fn roles(pipeline: &Pipeline, found: &mut Found<'_>) {
     }
 }
 
+/// Releases come from another environment that is there, and from somewhere in the end. `whole` has all environments.
+pub fn after(pipeline: &Pipeline, node: &Node, whole: &Node) -> Vec<Problem> {
+    let mut found = Found { node, problems: Vec::new() };
+    let all = whole.get("environments").map(Node::entries).unwrap_or_default();
+    let after_of = |name: &str| all.iter().find(|entry| entry.key.text == name)?.value.get("after")?.text();
+    for (name, environment) in &pipeline.environments {
+        let Some(after) = &environment.after else { continue };
+        let here = In { path: vec![Key("environments"), Key(name.as_str()), Key("after")] };
+        let known: Vec<&str> = all.iter().map(|entry| entry.key.text.as_str()).collect();
+        if !known.contains(&after.as_str()) {
+            found.say(&here, format!("there is no environment `{after}`"), &suggestion(after.as_str(), &known));
+            continue;
+        }
+        // Back along the way; one that is longer than there are environments goes round.
+        let back = std::iter::successors(Some(after.as_str()), |it| after_of(it));
+        if back.take(known.len() + 1).count() > known.len() {
+            let message = format!("no release ever gets into `{name}`: each waits for the other");
+            found.say(&here, message, "let the first environment of the way be without `after`");
+        }
+    }
+    found.problems
+}
+
 fn artifact(pipeline: &Pipeline, target: &Target, here: &In<'_>, found: &mut Found<'_>) {
     // Without any artifact the pipeline's mistake is another.
     if !pipeline.artifacts.is_empty() && !pipeline.artifacts.contains_key(&target.artifact) {

@@ -31,6 +31,9 @@ use crate::time::Clock;
 /// How long an interrupted driver waits for the call in flight (wire time).
 const FAREWELL: Duration = Duration::from_millis(2500);
 
+/// How long credentials that do not work are tried again (wire time).
+const RENEWED: Duration = Duration::from_secs(60);
+
 /// Calls that change something and are under way side by side: hundreds at once would only be throttled.
 const AT_ONCE: usize = 8;
 
@@ -151,6 +154,7 @@ impl Driver {
             wake: None,
             last_progress: None,
             expired: None,
+            locked_out: None,
             interrupt,
         };
         let result = Box::pin(driving.run()).await;
@@ -201,6 +205,8 @@ struct Driving {
     wake: Option<Timestamp>,
     last_progress: Option<Instant>,
     expired: Option<String>,
+    /// Since when AWS takes the credentials for nothing.
+    locked_out: Option<Instant>,
     interrupt: watch::Receiver<bool>,
 }
 
@@ -218,7 +224,13 @@ impl Driving {
             let turn = tokio::select! {
                 biased;
                 _ = interrupt.changed() => continue,
-                turn = Box::pin(self.turn()) => turn?,
+                turn = Box::pin(self.turn()) => match turn {
+                    // Whatever keeps this process from the store, another one may come through with the same run.
+                    Err(StoreError::Aws(error)) => {
+                        return self.detach(&format!("the store cannot be used: {error}")).await;
+                    }
+                    turn => turn?,
+                },
             };
             match turn {
                 Some(driven) => return Ok(driven),
@@ -254,7 +266,8 @@ impl Driving {
         let now = self.clock.now();
         let (due, _) = reads::due(&self.plan, &self.state, &self.view, now);
         if !due.is_empty() {
-            sweep(&self.plan, &self.state, &self.sites, &self.prober, due, &mut self.view, now).await;
+            let locked_out = sweep(&self.plan, &self.state, &self.sites, &self.prober, due, &mut self.view, now).await;
+            self.is_locked_out(locked_out);
         }
         let now = self.clock.now();
         self.view.account(&self.plan, &self.state, now);
@@ -280,6 +293,15 @@ impl Driving {
             Stop::Ended(outcome) => Driven::Ended(outcome),
             Stop::Paused => Driven::Paused,
         }))
+    }
+
+    /// Credentials that do not work may be renewed by whoever made them; for a while that is waited for.
+    fn is_locked_out(&mut self, why: Option<String>) {
+        let since = self.locked_out.filter(|_| why.is_some()).or_else(|| why.is_some().then(Instant::now));
+        self.locked_out = since;
+        if since.is_some_and(|since| since.elapsed() >= RENEWED) {
+            self.expired = why;
+        }
     }
 
     /// Somebody else wrote the next entry. A driver that has just begun may meet the last word of the one before it, sent

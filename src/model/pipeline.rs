@@ -145,6 +145,10 @@ pub struct Environment {
         extend("examples" = ["arn:aws:iam::111122223333:role/shipit"])
     )]
     pub role: Option<String>,
+    /// The environment whose releases this one takes, and no others: `deploy --from` is the only way in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-variables" = "none", "x-left-out" = true, "examples" = ["staging"]))]
+    pub after: Option<Name>,
     /// Variables of this environment; they win over the pipeline's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("examples" = [{"team": "shop-production"}]))]

@@ -48,10 +48,11 @@ pub struct Plan {
 }
 
 /// Forward or back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Intent {
     /// Ships a new release: conditions are watched, alarms count.
+    #[default]
     Deploy,
     /// Goes back to a release that was live: judged by its targets only, because alarms may still be red from what is
     /// being undone.
@@ -332,6 +333,17 @@ impl Plan {
     /// The lane of a target.
     pub fn lane(&self, target: &Name) -> Option<&Lane> {
         self.lanes().find(|lane| lane.target == *target)
+    }
+
+    /// How long all of it usually takes, waits for people aside.
+    pub fn usual(&self) -> Period {
+        let of_step = |step: &Step| match step.what {
+            What::Hold(Hold::Approval { .. }) => Period::default(),
+            What::Act(_) | What::Hold(Hold::Bake { .. } | Hold::Later) => step.expected,
+        };
+        let of_lane = |lane: &Lane| lane.steps.iter().map(of_step).fold(Period::default(), |sum, it| sum + it);
+        let of_wave = |wave: &Wave| wave.lanes.iter().map(of_lane).max().unwrap_or_default();
+        self.waves.iter().map(of_wave).fold(Period::default(), |sum, it| sum + it)
     }
 
     /// Whether nothing has to change.

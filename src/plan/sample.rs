@@ -30,6 +30,7 @@ pub(crate) fn pipeline() -> Pipeline {
         account: "111122223333".into(),
         region: "ap-northeast-2".into(),
         role: None,
+        after: None,
         vars: BTreeMap::new(),
         overrides: Overrides,
     };
@@ -169,7 +170,7 @@ pub(crate) fn input<'a>(pipeline: &'a Pipeline, environment: &'a Name, fleet: Fl
         pipeline,
         environment,
         intent: Intent::Deploy,
-        release: Release { label: "v2".into(), bundles: Vec::new() },
+        release: Release { label: "v2".into(), bundles: Vec::new(), from: None },
         revisions: [(name("web"), revision('b'))].into(),
         observed: BTreeMap::from([(name("web"), Observed::Fleet(Box::new(fleet)))]),
         payloads: BTreeMap::new(),

@@ -410,6 +410,8 @@ mod tests {
   faults    struck 3 times
   took      16m 55s in the world, 33 s here; 14 calls to AWS
   help      look at the alarm
+  next      shipit rehearse storefront -e production
+              # the same without a fault
 
   i-1: ValidateService: check.sh failed
       no database

@@ -136,8 +136,8 @@ async fn in_world(
     }
     if let (true, Some(run)) = (rehearsal.shows_driver, &run) {
         let invocation = rehearsal.invocation();
-        say(&format!("\n{}", ending(&run.plan, &run.state, &invocation, false, rehearsal.style).trim_end()));
-        say("(commands are for the real environment; this world is about to go)\n");
+        let ending = ending(&run.plan, &run.state, &invocation, false, rehearsal.style);
+        say(&format!("\nhow the run ended; its commands are for the real environment, this world goes:\n\n{ending}"));
     }
     let fleets = rehearsal.pipeline.targets.iter().filter(|(_, target)| target.fleet.is_some());
     let route_back = fleets.map(|(name, target)| (name.to_string(), parts(&served.sandbox, &site, target))).collect();

@@ -160,12 +160,9 @@ fn failed_at(plan: &Plan, state: &State) -> Vec<String> {
         let Some(place) = failed.or(cursor) else { continue };
         let (Some(step), Some(step_state)) = (lane.steps.get(place), lane_state.steps.get(place)) else { continue };
         let deployment = lane_state.deployment.as_ref().map(|id| format!(", deployment {id}")).unwrap_or_default();
-        let side = match step.what {
-            What::Act(Action::Test { .. }) => ": what it answered before anybody else called it".to_owned(),
-            What::Act(_) | What::Hold(_) => side.clone(),
-        };
+        let side = state.cause.as_ref().map(|cause| format!(": {}", words::side_of(step, cause.side)));
         let is_other = failed.is_some() && !step_state.note.is_empty() && step_state.note != lead;
-        let why = if is_other { format!(": {}", step_state.note) } else { side };
+        let why = if is_other { format!(": {}", step_state.note) } else { side.unwrap_or_default() };
         places.push(format!("{}, step {}{deployment}{why}", lane.target, step.id));
     }
     if places.is_empty() && !side.is_empty() {

@@ -7,7 +7,7 @@ use super::layout::wrap;
 use super::style::{Mark, Style};
 use super::words;
 use crate::event::record::{Build, Cause, Envelope, Outcome, Record, Side};
-use crate::model::{Name, Period};
+use crate::model::{Name, Period, harmless};
 use crate::plan::{Action, Intent, Plan, Step, StepId, What};
 use crate::run::{State, StepState, StepStatus};
 
@@ -60,10 +60,11 @@ type Said = Option<(Mark, String, String)>;
 fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
     let at = envelope.at;
     match &envelope.record {
-        Record::RunPlanned { by, parent, build, .. } => {
+        Record::RunPlanned { by, parent, build, again, .. } => {
+            let again = again.as_ref().map(|why| format!(", again: {}", harmless(why, 200))).unwrap_or_default();
             let after = parent.as_ref().map(|run| format!(", after run {run}")).unwrap_or_default();
             let from = build.as_ref().map(from_build).unwrap_or_default();
-            whole(Mark::Fact, format!("run {}: {}, asked for by {by}{from}{after}", envelope.run, intent(plan)))
+            whole(Mark::Fact, format!("run {}: {}, asked for by {by}{from}{after}{again}", envelope.run, intent(plan)))
         }
         Record::DriverStarted { holder, .. } => {
             // Tokens grow with every run of the environment; another driver of this run has one before it.
@@ -92,7 +93,9 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
             here(Mark::Done, target, step, done(note, find(plan, before, target, step), at))
         }
         Record::StepFailed { target, step, cause } => {
-            here(Mark::Failed, target, step, format!("failed: {} ({})", cause.what, words::side(cause.side)))
+            let planned = plan.lane(target).and_then(|lane| lane.step(step));
+            let side = planned.map_or(words::side(cause.side), |planned| words::side_of(planned, cause.side));
+            here(Mark::Failed, target, step, format!("failed: {} ({side})", cause.what))
         }
         Record::Judged { target, condition, verdict, why } => judged(target, condition, verdict, why),
         Record::Paused { target, step, until } => {
@@ -161,7 +164,10 @@ fn from_build(build: &Build) -> String {
 fn intent(plan: &Plan) -> String {
     let (label, pipeline, environment) = (&plan.release.label, &plan.pipeline, &plan.environment);
     match plan.intent {
-        Intent::Deploy => format!("release {label} of {pipeline} goes to {environment}"),
+        Intent::Deploy => {
+            let from = plan.release.from.as_ref().map(|from| format!(" from {}", from.environment)).unwrap_or_default();
+            format!("release {label} of {pipeline} goes{from} to {environment}")
+        }
         Intent::Rollback => format!("{pipeline} in {environment} goes back to release {label}"),
     }
 }

@@ -42,6 +42,9 @@ fn story(plan: &Plan, notes: &[String], next: Option<&Invocation>, targets: usiz
         let role = site.role.as_ref().map(|role| format!(", role {role}")).unwrap_or_default();
         story.push(Block::field("account", format!("{}, {}{role}", site.account, site.region)));
     }
+    if let Some(from) = &plan.release.from {
+        story.push(Block::field("from", format!("{}, where run {} made it live", from.environment, from.run)));
+    }
     for bundle in &plan.release.bundles {
         let start = bundle.sha256.get(..12).unwrap_or(&bundle.sha256);
         story.push(Block::field(
@@ -340,8 +343,7 @@ fn totals(story: &mut Vec<Block>, plan: &Plan) {
     );
     let has_acts = |lane: &Lane| lane.steps.iter().any(|step| matches!(step.what, What::Act(_)));
     if plan.lanes().any(|lane| lane.fleet().is_some() && has_acts(lane)) {
-        let most = "an act has three times its usual time and the hour that CodeDeploy itself gives one event, or as \
-                    long as its AppSpec allows every host";
+        let most = "an act has three times its usual time and an hour, or what its AppSpec allows every host";
         story.push(Block::field("at most", most.to_owned()));
     }
     story.push(Block::field("calls", format!("at most {} to AWS per minute while it watches", plan.calls_per_minute)));

@@ -126,6 +126,14 @@ pub fn active(active: &ActiveDeployment) -> String {
     format!("{id} of {owner}{since}, {status}")
 }
 
+/// Who or what stopped a step.
+pub fn side_of(step: &Step, of: Side) -> &'static str {
+    match step.what {
+        What::Act(Action::Test { .. }) if of == Side::Condition => "what it answered before anybody else called it",
+        What::Act(_) | What::Hold(_) => side(of),
+    }
+}
+
 /// Who or what stopped it.
 pub fn side(side: Side) -> &'static str {
     match side {

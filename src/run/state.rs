@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::judge::Verdict;
-use crate::event::record::{Build, Cause, Outcome, Record, Side};
+use crate::event::record::{Build, Cause, Origin, Outcome, Record, Side};
 use crate::model::{Name, Revision, RunId};
 use crate::plan::{Hold, Lane, Plan, StepId, What};
 
@@ -33,6 +33,8 @@ pub struct State {
     pub started: Option<(String, String, Timestamp)>,
     /// The build that asked for it, if a CI system did.
     pub build: Option<Build>,
+    /// What the release was made of.
+    pub origin: Option<Origin>,
     /// The run it goes back from.
     pub parent: Option<RunId>,
     /// When the last record was written.
@@ -152,6 +154,7 @@ impl State {
             cause: None,
             started: None,
             build: None,
+            origin: None,
             parent: None,
             at: None,
             ended: None,
@@ -166,7 +169,8 @@ impl State {
         }
         self.at = Some(at);
         match record {
-            Record::RunPlanned { by, why, parent, revisions, build, .. } => {
+            Record::RunPlanned { by, why, parent, revisions, build, origin, .. } => {
+                self.origin.clone_from(origin);
                 self.started = Some((by.clone(), why.clone(), at));
                 self.parent.clone_from(parent);
                 self.build.clone_from(build);

@@ -165,6 +165,7 @@ fn every_schema_pattern_and_reference_is_understood() {
             "examples",
             "x-variables",
             "x-instead-of",
+            "x-left-out",
             "x-short",
             "x-one",
         ];

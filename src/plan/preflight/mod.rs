@@ -32,7 +32,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// About the run as a whole.
-    pub(super) fn of_run(what: String) -> Refusal {
+    pub fn of_run(what: String) -> Refusal {
         Refusal { target: None, what, fix: None, is_busy: false }
     }
 
@@ -41,7 +41,9 @@ impl Refusal {
         Refusal { target: Some(target.clone()), ..Refusal::of_run(what) }
     }
 
-    pub(super) fn fix(mut self, fix: impl Into<String>) -> Refusal {
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<String>) -> Refusal {
         self.fix = Some(fix.into());
         self
     }
