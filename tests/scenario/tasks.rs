@@ -117,11 +117,11 @@ async fn a_migration_is_never_done_twice() {
         let create = names.iter().position(|name| name == "CreateDeployment").unwrap();
         let reroute = names.iter().position(|name| name == "ContinueDeployment").unwrap();
         let mut asked = 0;
-        for at in create + 1..=reroute {
+        for (at, name) in names.iter().enumerate().take(reroute + 1).skip(create + 1) {
             for is_before in [true, false] {
                 let stage = stage(&pipeline).await;
                 let cut = Blade::new(Some(Cut { at, is_before }));
-                assert_eq!(stage.shipit_cut("deploy shop.yml --release two", &cut).await, None, "{}", names[at]);
+                assert_eq!(stage.shipit_cut("deploy shop.yml --release two", &cut).await, None, "{name}");
                 stage.advance(900).await;
                 let mut said = stage.shipit("resume shop.yml").await;
                 if said.code == 22 {
@@ -129,9 +129,9 @@ async fn a_migration_is_never_done_twice() {
                     assert!(flat(&said.out).contains("nobody knows how command ./migrate.sh up ended"), "{}", said.out);
                     said = stage.shipit("promote shop.yml").await;
                 }
-                assert_eq!(said.code, 0, "{} {is_before}\n{}\n{}", names[at], said.err, said.out);
-                assert!(stage.migrations() <= if asks { 1 } else { 2 }, "{} {is_before}", names[at]);
-                assert!(stage.picture().await.starts_with("live two on 4"), "{}", names[at]);
+                assert_eq!(said.code, 0, "{name} {is_before}\n{}\n{}", said.err, said.out);
+                assert!(stage.migrations() <= if asks { 1 } else { 2 }, "{name} {is_before}");
+                assert!(stage.picture().await.starts_with("live two on 4"), "{name}");
             }
         }
         assert_eq!(asked > 0, asks, "{asked}");
