@@ -136,6 +136,7 @@ fn watches(subject: &Subject, baseline: &FleetBaseline) -> Vec<Watch> {
     let mut wanted: Vec<Condition> = targets.into_iter().map(|targets| targets_stay(targets, baseline)).collect();
     if subject.intent == Intent::Deploy {
         wanted.extend(conditions::alarms(&health.alarms, &subject.fleet.alarms));
+        wanted.extend(conditions::of_fleet(&health.metrics, subject.fleet));
         let origin = subject.origin();
         let http = health.http.iter().zip(origin.iter().cycle());
         wanted.extend(http.map(|(it, origin)| Condition::Http { origin: origin.clone(), request: it.clone() }));
@@ -168,7 +169,7 @@ impl Subject<'_> {
     /// What becomes of a wait in which something cannot be told. The way back is judged by its targets, which always can be.
     fn on_undecided(&self) -> Option<OnUndecided> {
         let health = &self.target.health;
-        let may_be = health.alarms.iter().any(|alarm| !alarm.insufficient_data.is_pass());
+        let may_be = !health.metrics.is_empty() || health.alarms.iter().any(|alarm| !alarm.insufficient_data.is_pass());
         let undecided = health.on_undecided.or_else(|| may_be.then(OnUndecided::default));
         undecided.filter(|_| self.intent == Intent::Deploy)
     }

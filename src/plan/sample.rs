@@ -9,7 +9,7 @@ use super::{Intent, Lane, Plan, Wave};
 use crate::model::condition::{AlarmCondition, HttpCondition};
 use crate::model::function::{BeforeTraffic, Canary, Expect, FunctionRef, FunctionTarget, Invoke, Shifting};
 use crate::model::lambda::{Alias, Code, Function, Version};
-use crate::model::metric::{ErrorsLimit, MetricCondition, OnUndecided};
+use crate::model::metric::{MetricCondition, OnUndecided};
 use crate::model::observed::{
     Alarm, Baseline, Caller, Fleet, Group, Instance, Listener, LoadBalancer, MinHealthy, ScalingGroup, TargetGroup,
     TargetHealth,
@@ -48,6 +48,11 @@ pub(crate) fn pipeline() -> Pipeline {
         vars: BTreeMap::new(),
         stages: Vec::new(),
     }
+}
+
+/// A condition on metrics, as JSON.
+pub(crate) fn metric(text: &str) -> MetricCondition {
+    serde_json::from_str(text).unwrap()
 }
 
 /// An alarm of the pipeline, with nothing special about it.
@@ -192,12 +197,7 @@ pub(crate) fn function_target() -> FunctionTarget {
             times: 3,
         })],
         alarms: vec![alarm()],
-        metrics: vec![MetricCondition {
-            errors: Some(ErrorsLimit::Below(Percent::whole(1))),
-            p99: None,
-            min_requests: 50,
-            report_only: false,
-        }],
+        metrics: vec![metric(r#"{ "errors": "< 1%" }"#)],
         on_undecided: OnUndecided::default(),
         bake: Period::minutes(10),
         keep_versions: Some(10),

@@ -135,7 +135,9 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
                     reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 150)))
                 }
                 // A datapoint a minute; twice, so that a verdict is not long in coming.
-                Condition::Metric { .. } => reads.push(Wanted(Read::Metrics, 30)),
+                Condition::Metric { .. } | Condition::Traffic { .. } | Condition::Measured { .. } => {
+                    reads.push(Wanted(Read::Metrics, 30));
+                }
                 Condition::Http { request, .. } => {
                     if let Some(place) = conditions(lane).position(|other| other == condition) {
                         // Whoever cannot be reached is judged by what AWS says of the targets.
