@@ -10,6 +10,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, System, ZipWriter};
 
 use crate::error::Failure;
+use crate::model::revision::HookTimes;
 use crate::yaml::{Problem, Problems};
 
 use super::entry::{Content, Entry};
@@ -29,6 +30,8 @@ pub struct Bundle {
     pub sha256: String,
     /// Bytes of the zip.
     pub size: u64,
+    /// What its AppSpec allows its scripts, if it was looked at.
+    pub hooks: HookTimes,
     /// Keeps the file in place.
     _temp: Option<Arc<TempFile>>,
 }
@@ -94,17 +97,17 @@ pub fn pack(content: &Packable, limits: Limits) -> Result<Bundle, Problem> {
                 Spooled::Memory(bytes) => (Source::Memory(bytes), None),
                 Spooled::File(temp) => (Source::File(temp.path().to_owned()), Some(temp)),
             };
-            Ok(Bundle { source, sha256, size, _temp: temp })
+            Ok(Bundle { source, sha256, size, hooks: HookTimes::default(), _temp: temp })
         }
         Packable::Bytes(bytes) => {
             let (sha256, size) = digest(bytes.as_ref()).map_err(|error| cannot_write(&error))?;
-            Ok(Bundle { source: Source::Memory(bytes.clone()), sha256, size, _temp: None })
+            Ok(Bundle { source: Source::Memory(bytes.clone()), sha256, size, hooks: HookTimes::default(), _temp: None })
         }
         Packable::File(path) => {
             let cannot = |error: io::Error| cannot_read(path, &error);
             let file = File::open(path).map_err(cannot)?;
             let (sha256, size) = digest(file.take(limits.most_bytes)).map_err(cannot)?;
-            Ok(Bundle { source: Source::File(path.clone()), sha256, size, _temp: None })
+            Ok(Bundle { source: Source::File(path.clone()), sha256, size, hooks: HookTimes::default(), _temp: None })
         }
     }
 }

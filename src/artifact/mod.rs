@@ -50,7 +50,10 @@ pub fn make(artifact: &Artifact, directory: &Path, extra: &[(String, Vec<u8>)]) 
     let (looked, mut report) = looked_at(artifact, directory, extra);
     let Some((opened, appspec)) = looked else { return (None, report) };
     match bundle::pack(&opened.content, Limits::of(artifact.allow_large)) {
-        Ok(bundle) => (Some(Made { bundle, appspec }), report),
+        Ok(mut bundle) => {
+            bundle.hooks = appspec.times();
+            (Some(Made { bundle, appspec }), report)
+        }
         Err(problem) => {
             report.problems.push(Problems::whole(&artifact.path, problem));
             (None, report)

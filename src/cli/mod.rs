@@ -13,6 +13,8 @@ mod deploy;
 mod drive;
 mod ended;
 mod facts;
+mod from;
+mod order;
 mod outlets;
 mod plan;
 mod prepare;
@@ -98,14 +100,18 @@ fn say_failure(failure: &Failure, around: &mut Around) {
     if let Some(workflow) = &around.workflow {
         match ended::placed(&failure.message) {
             Some((file, line, column, what)) => {
-                let path = around.directory.join(file);
-                let root = around.ci.workspace.as_ref().unwrap_or(&around.directory);
-                let file = path.strip_prefix(root).unwrap_or(&path).to_string_lossy();
-                workflow.error("shipit", Some((&file, line, column)), what);
+                workflow.error("shipit", Some((&in_workspace(file, around), line, column)), what);
             }
             None => workflow.error("shipit", None, &failure.message),
         }
     }
+}
+
+/// A file as the CI system calls it: from the workspace's root on.
+fn in_workspace(file: &str, around: &Around) -> String {
+    let path = around.directory.join(file);
+    let root = around.ci.workspace.as_ref().unwrap_or(&around.directory);
+    path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned()
 }
 
 /// The words by which this command's pipeline is named in the commands that are shown.

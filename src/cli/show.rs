@@ -13,10 +13,11 @@ use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
 use crate::model::function::FunctionRef;
+use crate::model::lambda::Alias;
 use crate::model::pipeline::Target;
 use crate::model::{Name, Revision, RunId};
 use crate::plan::function::hex_of;
-use crate::report::status::{Driver, RunView, TargetStatus};
+use crate::report::status::{AliasStatus, Driver, RunView, TargetStatus};
 use crate::report::{HistoryRow, StatusView, ending, history_text, lines, status_text, words};
 use crate::run::{LaneState, State};
 use crate::store::head::{self, Head, RunSummary};
@@ -44,8 +45,7 @@ pub async fn status(args: &ReadArgs, around: &mut Around) -> Ended {
     let ((head, _), (lock, run), found) =
         tokio::try_join!(head::read(&cloud.bucket, &cloud.keys), unfinished(&cloud), looks)?;
     let mut notes = Vec::new();
-    let ours: Vec<&String> = run.iter().flat_map(|run| &run.state.lanes).filter_map(in_work).collect();
-    let targets = found.into_iter().map(|found| target_status(found, &head, &ours, &mut notes)).collect();
+    let targets = found.into_iter().map(|found| target_status(found, &head, run.as_ref(), &mut notes)).collect();
     let driver = driver(&lock);
     let view = StatusView {
         v: 0,
@@ -87,28 +87,30 @@ fn in_work(lane: &LaneState) -> Option<&String> {
 }
 
 /// What AWS says of a target.
-async fn look<'a>(
-    cloud: &Cloud,
+async fn look<'a>(cloud: &Cloud, name: &'a Name, target: &'a Target) -> Look<'a> {
+    let found = match (&target.function, &target.fleet) {
+        (Some(function), _) => look_at_function(cloud, function).await,
+        (None, Some(fleet)) => {
+            cloud.clients.serving(&fleet.application, &fleet.deployment_group).await.map(|serving| (serving, None))
+        }
+        (None, None) => Ok((Serving::default(), None)),
+    };
+    Look { name, function: target.function.as_ref(), found }
+}
+
+/// A target and what AWS says of it.
+struct Look<'a> {
     name: &'a Name,
-    target: &Target,
-) -> (&'a Name, std::result::Result<Serving, AwsError>) {
-    if let Some(function) = &target.function {
-        return (name, look_at_function(cloud, function).await);
-    }
-    let Some(fleet) = &target.fleet else { return (name, Ok(Serving::default())) };
-    (name, cloud.clients.serving(&fleet.application, &fleet.deployment_group).await)
+    function: Option<&'a FunctionRef>,
+    found: std::result::Result<(Serving, Option<Alias>), AwsError>,
 }
 
 /// What is live on a target, called by its release where shipit brought it. What could not be seen becomes a note.
-fn target_status(
-    (name, found): (&Name, std::result::Result<Serving, AwsError>),
-    head: &Head,
-    ours: &[&String],
-    notes: &mut Vec<String>,
-) -> TargetStatus {
+fn target_status(look: Look, head: &Head, run: Option<&runs::Loaded>, notes: &mut Vec<String>) -> TargetStatus {
+    let Look { name, function, found } = look;
     let known = head.live.get(name);
-    let serving = match found {
-        Ok(serving) => serving,
+    let (serving, alias) = match found {
+        Ok(found) => found,
         Err(error) => {
             notes.push(format!("{name}: {error}"));
             let live =
@@ -118,7 +120,8 @@ fn target_status(
     };
     notes.extend(serving.remarks.iter().map(|remark| format!("{name}: {remark}")));
     let known = known.filter(|live| serving.revision.as_ref().is_some_and(|it| it.key == live.revision.key));
-    let active = serving.active.filter(|active| !ours.contains(&&active.id));
+    let is_ours = |id: &String| run.is_some_and(|run| run.state.lanes.iter().filter_map(in_work).any(|it| it == id));
+    let active = serving.active.filter(|active| !is_ours(&active.id));
     TargetStatus {
         live: known.map(|live| live.release.clone()).or_else(|| serving.revision.as_ref().map(Revision::label)),
         deployment: serving.deployment,
@@ -126,13 +129,39 @@ fn target_status(
         group: serving.scaling_groups.into_iter().next(),
         healthy: serving.healthy,
         active: active.map(|active| words::active(&active)),
+        alias: function.map(|function| alias_status(name, function, alias, head, run)),
         ..TargetStatus::of(name)
     }
 }
 
-/// What an alias sends its callers to, as the bundle of its version.
-async fn look_at_function(cloud: &Cloud, function: &FunctionRef) -> std::result::Result<Serving, AwsError> {
-    let Some(alias) = cloud.clients.alias(function).await? else { return Ok(Serving::default()) };
+/// Where the alias of a target sends its callers. Who moved it is known by the revision id with which a run left it.
+fn alias_status(
+    name: &Name,
+    function: &FunctionRef,
+    alias: Option<Alias>,
+    head: &Head,
+    run: Option<&runs::Loaded>,
+) -> AliasStatus {
+    let FunctionRef { name: function, alias: called } = function.clone();
+    let mut status = AliasStatus { function, alias: called, ..AliasStatus::default() };
+    let Some(alias) = alias else { return status };
+    let is_moved = |lane: &LaneState| lane.target == *name && lane.revision_ids.contains(&alias.revision_id);
+    let mover = match run.filter(|run| run.state.lanes.iter().any(is_moved)) {
+        Some(run) => Some((&run.state.run, run.state.started.as_ref().map(|(by, ..)| by))),
+        None => head.mover(name, &alias.revision_id).map(|run| (&run.run, Some(&run.by))),
+    };
+    status.run = mover.map(|(run, _)| run.clone());
+    status.by = mover.and_then(|(_, by)| by.cloned());
+    (status.version, status.weights) = (Some(alias.version), alias.weights);
+    status
+}
+
+/// Where an alias sends its callers, and the bundle of its version.
+async fn look_at_function(
+    cloud: &Cloud,
+    function: &FunctionRef,
+) -> std::result::Result<(Serving, Option<Alias>), AwsError> {
+    let Some(alias) = cloud.clients.alias(function).await? else { return Ok((Serving::default(), None)) };
     let code = cloud.clients.code(&function.name, &alias.version).await?;
     let bundle = hex_of(&code.code_sha256).map(|sha256| Revision {
         bucket: cloud.bucket.name().to_owned(),
@@ -140,7 +169,7 @@ async fn look_at_function(cloud: &Cloud, function: &FunctionRef) -> std::result:
         version: None,
         etag: None,
     });
-    Ok(Serving { deployment: Some(alias.route()), revision: bundle, ..Serving::default() })
+    Ok((Serving { revision: bundle, ..Serving::default() }, Some(alias)))
 }
 
 /// `shipit history`.

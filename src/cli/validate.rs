@@ -8,12 +8,14 @@ use serde::Serialize;
 
 use super::args::{Output, ValidateArgs};
 use super::around::Around;
+use super::ci::Ci;
 use super::project::{find, pipelines, read};
-use super::{Ended, facts};
+use super::{Ended, facts, in_workspace};
 use crate::artifact::{self, Report};
 use crate::config::{Need, Problem, Problems};
 use crate::error::{Failure, Kind};
 use crate::model::Pipeline;
+use crate::report::{failure_text, github};
 
 /// What a check of many files came to, for editors. Members are only ever added within a version.
 #[derive(Serialize)]
@@ -55,7 +57,7 @@ pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
     let (mut problems, mut ok) = (Vec::new(), true);
     let is_text = args.output != Output::Json;
     for name in &names {
-        match check(name, &around.directory, &around.env) {
+        match check(name, &around.directory, &around.env, &around.ci) {
             Ok(fine) => {
                 let warnings = fine.warnings.iter().flat_map(|warnings| Said::all(warnings, "warning"));
                 problems.extend(warnings);
@@ -71,12 +73,14 @@ pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
                 for refused in all {
                     problems.extend(refused.listed());
                     if is_text {
-                        super::say_failure(&refused.into_failure(), around);
+                        let text = failure_text(&refused.into_failure(), around.err_style);
+                        let _ = around.err.write_all(text.as_bytes());
                     }
                 }
             }
         }
     }
+    annotate(&problems, around);
     if !is_text {
         let document = Document { v: 0, ok, pipelines: names, problems };
         let json = serde_json::to_string_pretty(&document)
@@ -84,6 +88,38 @@ pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
         let _ = writeln!(around.out, "{json}");
     }
     Ok(if ok { 0 } else { Kind::Usage.exit_code() })
+}
+
+/// In GitHub Actions every problem is shown at its place, as many as GitHub shows.
+fn annotate(problems: &[Said], around: &Around) {
+    let Some(workflow) = &around.workflow else { return };
+    for severity in ["error", "warning"] {
+        let all: Vec<&Said> = problems.iter().filter(|said| said.severity == severity).collect();
+        // The last place that is shown says that there are more.
+        let room = if all.len() > github::SHOWN { github::SHOWN - 1 } else { all.len() };
+        for said in &all[..room] {
+            let number = |number: Option<usize>| number.map(|it| it.to_string()).unwrap_or_default();
+            let (line, column) = (number(said.line), number(said.column));
+            let (end_line, end_column) = (number(said.end_line), number(said.end_column));
+            let file = if said.line.is_some() { in_workspace(&said.file, around) } else { String::new() };
+            let place = [
+                ("file", &*file),
+                ("line", &line),
+                ("endLine", &end_line),
+                ("col", &column),
+                // Of several lines GitHub shows no columns.
+                ("endColumn", if end_line == line { &end_column } else { "" }),
+                ("title", "shipit validate"),
+            ];
+            let help = said.help.iter().map(|help| format!("\nhelp: {help}")).collect::<String>();
+            let whose = if said.line.is_some() { String::new() } else { format!("{}: ", said.file) };
+            workflow.annotate(severity, &place, &format!("{whose}{}{help}", said.message));
+        }
+        if room < all.len() {
+            let more = format!("{} more {severity}s; the step's log has all of them", all.len() - room);
+            workflow.annotate(severity, &[("title", "shipit validate")], &more);
+        }
+    }
 }
 
 /// What a good file leaves to say.
@@ -96,11 +132,11 @@ struct Fine {
 }
 
 /// Checks one file and its artifacts.
-fn check(name: &str, directory: &Path, env: &BTreeMap<String, String>) -> Result<Fine, Vec<Refused>> {
+fn check(name: &str, directory: &Path, env: &BTreeMap<String, String>, ci: &Ci) -> Result<Fine, Vec<Refused>> {
     let (path, _) = find(Some(name), directory).map_err(|failure| vec![Refused::Failure(name.to_owned(), failure)])?;
     let refuse = |problems| vec![Refused::Problems(problems)];
     let file = read(&path, directory).map_err(refuse)?;
-    let facts = facts::gather(directory, env, &file, None);
+    let facts = facts::gather(directory, env, ci, &file, None);
     let used = |_: &str, pipeline: Pipeline| {
         let kind = |name| pipeline.is_for_fleets(name);
         let shipped = pipeline.shipped().map(|(name, it)| (name.clone(), kind(name), it.clone()));
@@ -187,7 +223,8 @@ mod tests {
     /// What is said of a file in a folder where the others are, as `file:line:column-line:column message`.
     fn said(folder: &Path, name: &str) -> Vec<String> {
         let env = [("TEAM".to_owned(), "shop".to_owned())].into();
-        let all = check(name, folder, &env).map_err(|all| all.iter().flat_map(Refused::listed).collect::<Vec<_>>());
+        let all = check(name, folder, &env, &Ci::default())
+            .map_err(|all| all.iter().flat_map(Refused::listed).collect::<Vec<_>>());
         let place = |said: &Said| {
             let number = |number: Option<usize>| number.map_or("-".to_owned(), |number| number.to_string());
             let (from, to) = ([said.line, said.column], [said.end_line, said.end_column]);

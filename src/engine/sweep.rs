@@ -11,7 +11,7 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use super::drive::Site;
-use crate::aws::AwsError;
+use crate::aws::{AwsError, Class};
 use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, DeploymentTarget};
 use crate::model::lambda::{Alias, Code, Metrics};
@@ -43,7 +43,8 @@ const AT_ONCE: usize = 16;
 
 type Answers = Vec<(usize, Read, Result<Answer, AwsError>)>;
 
-/// Carries out reads and takes the answers into the view.
+/// Carries out reads and takes the answers into the view. Gives what AWS says if it takes the credentials for nothing: no
+/// read was answered, and some because of them.
 pub async fn sweep(
     plan: &Plan,
     state: &State,
@@ -52,7 +53,7 @@ pub async fn sweep(
     reads: Vec<(usize, Read)>,
     view: &mut View,
     now: Timestamp,
-) {
+) -> Option<String> {
     let lanes: Vec<&Lane> = plan.lanes().collect();
     let mut deployments: BTreeMap<usize, Vec<(usize, String)>> = BTreeMap::new();
     let mut alarms: BTreeMap<usize, Vec<(usize, String)>> = BTreeMap::new();
@@ -69,6 +70,7 @@ pub async fn sweep(
             | Read::Scaling(_)
             | Read::Group
             | Read::Probe(_)
+            | Read::Command(_)
             | Read::Code(_)
             | Read::Alias => {
                 single.push((place, read));
@@ -91,9 +93,18 @@ pub async fn sweep(
     let (probes, others): (Answers, Answers) =
         single.into_iter().partition(|(_, read, _)| matches!(read, Read::Probe(_)));
     let batches = batches.into_iter().chain(alarms).chain(metrics).flatten();
+    let (mut is_answered, mut expired) = (false, None);
     for (place, read, answer) in batches.chain(others).chain(probes) {
+        match &answer {
+            // Not AWS's.
+            Ok(Answer::Probe(_) | Answer::Unreachable(_)) => {}
+            Ok(_) => is_answered = true,
+            Err(error) if error.class == Class::Expired => expired = expired.or_else(|| Some(error.to_string())),
+            Err(_) => {}
+        }
         take_in(lanes[place], view, place, read, answer, now);
     }
+    expired.filter(|_| !is_answered)
 }
 
 /// What cannot be asked for in batches.
@@ -160,6 +171,8 @@ async fn read_one(
             Some(on) => clients.alias(&on.function).await.map(Answer::Alias),
             None => Ok(Answer::Unreachable(format!("{} is no function", lane.target))),
         },
+        // Run beside the loop.
+        Read::Command(_) => Ok(Answer::Unreachable("programs are not read here".to_owned())),
         // Batched above.
         Read::Metrics => Ok(Answer::Metrics(Metrics::default())),
         Read::Deployment(_) => Ok(Answer::Deployment(None)),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::command::{CommandCondition, label};
 use super::function::FunctionRef;
 use super::header::{HeaderName, HeaderSource};
 use super::metric::MetricCondition;
@@ -173,6 +174,11 @@ pub enum Condition {
         /// Which, and what it must say.
         metric: MetricCondition,
     },
+    /// A program that is run here.
+    Command {
+        /// What is run, and how its ends are counted.
+        command: CommandCondition,
+    },
     /// A metric of the new version's own calls through the alias.
     Metric {
         /// The alias.
@@ -198,7 +204,10 @@ impl Condition {
             Condition::Metric { metric, .. } | Condition::Traffic { metric, .. } | Condition::Measured { metric } => {
                 Some(metric)
             }
-            Condition::Targets { .. } | Condition::Alarm { .. } | Condition::Http { .. } => None,
+            Condition::Targets { .. }
+            | Condition::Alarm { .. }
+            | Condition::Http { .. }
+            | Condition::Command { .. } => None,
         }
     }
 
@@ -214,6 +223,7 @@ impl Condition {
             Condition::Targets { share, .. } => format!("targets ≥ {share}"),
             Condition::Alarm { name, .. } => format!("alarm {name}"),
             Condition::Http { request, .. } => format!("http {}", request.path),
+            Condition::Command { command } => label(&command.run),
             Condition::Metric { metric, .. } | Condition::Traffic { metric, .. } | Condition::Measured { metric } => {
                 metric.label()
             }
@@ -226,6 +236,7 @@ impl Condition {
         match self {
             Condition::Targets { report_only, .. } | Condition::Alarm { report_only, .. } => *report_only,
             Condition::Http { request, .. } => request.report_only,
+            Condition::Command { command } => command.report_only,
             Condition::Metric { metric, .. } | Condition::Traffic { metric, .. } | Condition::Measured { metric } => {
                 metric.report_only
             }
@@ -239,6 +250,7 @@ impl Condition {
             Condition::Targets { baseline, share, .. } => Some(share.of_rounded_up(*baseline)),
             Condition::Alarm { .. }
             | Condition::Http { .. }
+            | Condition::Command { .. }
             | Condition::Metric { .. }
             | Condition::Traffic { .. }
             | Condition::Measured { .. } => None,

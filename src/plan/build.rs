@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::conditions::queries;
 use super::function::FunctionSubject;
-use super::preflight::{Refusal, Subject, before_the_sweep, notes, refusals, unchanged};
+use super::preflight::{Refusal, Subject, before_the_sweep, keeps_blue_for_later, notes, refusals, unchanged};
 use super::timing::Past;
-use super::{Intent, Lane, Plan, Site, Wave, fleet, function};
+use super::{Intent, Lane, Plan, Site, Step, StepId, Wave, fleet, function};
 use crate::model::condition::Condition;
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{Environment, Target};
+use crate::model::revision::HookTimes;
 use crate::model::{Name, Period, Pipeline, Release, Revision};
 
 /// The version of the plan's format.
@@ -36,6 +37,8 @@ pub struct Input<'a> {
     pub payloads: BTreeMap<String, String>,
     /// How long its steps took before, by target.
     pub past: BTreeMap<Name, Past>,
+    /// How long the scripts of the bundles may take on a host, by target, as far as that is known.
+    pub hooks: BTreeMap<Name, HookTimes>,
     /// Whose calls these are.
     pub caller: Caller,
     /// Where the calls went.
@@ -83,7 +86,7 @@ pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
         }
         waves.push(Wave { name: stage.to_owned(), lanes });
     }
-    keep_for_later(input, &mut waves);
+    refused.extend(keep_for_later(input, environment, &mut waves));
     let lanes: Vec<&Lane> = waves.iter().flat_map(|wave| &wave.lanes).collect();
     refused.extend(one_fleet_twice(&lanes));
     if !refused.is_empty() {
@@ -120,6 +123,7 @@ fn calls_per_minute(lanes: &[&Lane]) -> u32 {
             Condition::Alarm { name, .. } => Some(name.as_str()),
             Condition::Targets { .. }
             | Condition::Http { .. }
+            | Condition::Command { .. }
             | Condition::Metric { .. }
             | Condition::Traffic { .. }
             | Condition::Measured { .. } => None,
@@ -146,7 +150,8 @@ fn lane(
     let (Some(group), Some(blue_green)) = (&target.fleet, target.blue_green()) else {
         return Err(missing("is no fleet"));
     };
-    let subject = Subject { name, target, group, blue_green, fleet, environment, intent: input.intent };
+    let (intent, payloads, hooks) = (input.intent, &input.payloads, hooks_of(input, name));
+    let subject = Subject { name, target, group, blue_green, fleet, environment, intent, payloads, hooks };
     let refused = if subject.is_live(revision) { unchanged(&subject) } else { refusals(&subject) };
     match fleet.scaling_groups.as_slice() {
         [group] if refused.is_empty() => {
@@ -181,25 +186,42 @@ fn function_lane(
 }
 
 /// Fleets of earlier stages keep blue until the later stages are watched out, where the run goes back as a whole.
-fn keep_for_later(input: &Input, waves: &mut [Wave]) {
+fn keep_for_later(input: &Input, environment: &Environment, waves: &mut [Wave]) -> Vec<Refusal> {
+    let mut refused = Vec::new();
     if !input.pipeline.rollback.is_run() || input.intent == Intent::Rollback {
-        return;
+        return refused;
     }
-    let mut later = Period::default();
+    let (mut later, mut at_most) = (Period::default(), Period::default());
     for wave in waves.iter_mut().rev() {
-        let longest =
-            wave.lanes.iter().map(|lane| lane.steps.iter().fold(Period::default(), |sum, it| sum + it.expected));
-        let longest = longest.max().unwrap_or_default();
-        if !later.is_zero() {
-            for lane in &mut wave.lanes {
-                if let Some(Observed::Fleet(fleet)) = input.observed.get(&lane.target) {
-                    let minutes = fleet.group.termination.as_ref().map_or(0, |(_, minutes)| *minutes);
-                    fleet::keep_for_later(lane, Period::minutes(u64::try_from(minutes).unwrap_or(0)), later);
-                }
+        let longest = |of: fn(&Step) -> Period| {
+            let lanes = wave.lanes.iter().map(|lane| lane.steps.iter().fold(Period::default(), |sum, it| sum + of(it)));
+            lanes.max().unwrap_or_default()
+        };
+        let expected = longest(|step| step.expected);
+        let limits = longest(|step| if step.what.sends_back() { step.limit } else { Period::default() });
+        for lane in wave.lanes.iter_mut().filter(|_| !later.is_zero()) {
+            let Some(subject) = subject(input, environment, &lane.target) else { continue };
+            fleet::keep_for_later(lane, subject.termination_wait(), later);
+            if lane.place(&StepId::from("later")).is_some() {
+                refused.extend(keeps_blue_for_later(&subject, at_most));
             }
         }
-        later = later + longest;
+        (later, at_most) = (later + expected, at_most + limits);
     }
+    refused
+}
+
+/// A target that is a fleet, as rules see it.
+fn subject<'a>(input: &'a Input, environment: &'a Environment, name: &Name) -> Option<Subject<'a>> {
+    let (name, target) = input.pipeline.targets.get_key_value(name)?;
+    let Some(Observed::Fleet(fleet)) = input.observed.get(name) else { return None };
+    let (group, blue_green) = (target.fleet.as_ref()?, target.blue_green()?);
+    let (intent, payloads, hooks) = (input.intent, &input.payloads, hooks_of(input, name));
+    Some(Subject { name, target, group, blue_green, fleet, environment, intent, payloads, hooks })
+}
+
+fn hooks_of(input: &Input, name: &Name) -> HookTimes {
+    input.hooks.get(name).copied().unwrap_or_default()
 }
 
 /// Two targets on one Auto Scaling group would replace each other's fleet.

@@ -53,7 +53,7 @@ pub(super) fn queries(condition: &Condition) -> usize {
         Condition::Metric { .. } => 2 * NUMBERS_OF_CALLS,
         Condition::Traffic { of, .. } => of.len() * NUMBERS_OF_REQUESTS,
         Condition::Measured { .. } => 1,
-        Condition::Targets { .. } | Condition::Alarm { .. } | Condition::Http { .. } => 0,
+        Condition::Targets { .. } | Condition::Alarm { .. } | Condition::Http { .. } | Condition::Command { .. } => 0,
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::StepId;
 use crate::model::Period;
 use crate::model::observed::{Fleet, MinHealthy};
+use crate::model::revision::HookTimes;
 
 /// From the call until the new instances are in service and their agents ask for work.
 const BOOT: Period = Period::minutes(4);
@@ -81,6 +82,18 @@ impl<'a> Pace<'a> {
             let parts = format!("{times} health checks × {every} s, deregistration delay {drain} s, scripts {SCRIPTS}");
             format!("({parts}) × {}", self.in_batches())
         })
+    }
+
+    /// Until green is ready if every host takes as long as the AppSpec allows its scripts.
+    pub fn installs(&self, hooks: HookTimes) -> Period {
+        BOOT * 3 + (INSTALL * 3 + hooks.install) * self.batches
+    }
+
+    /// Until the traffic has moved if every host takes that long.
+    pub fn moves(&self, hooks: HookTimes) -> Period {
+        let (every, times) = self.health_check;
+        let healthy = Period::seconds(every.saturating_mul(times));
+        (healthy * 3 + self.drain + hooks.traffic) * self.batches
     }
 
     /// Until the old fleet is gone.

@@ -11,9 +11,9 @@ use super::route_back::Part;
 use super::routes::Routes;
 use super::traffic::{BASELINE, CANDIDATE, Tally};
 use crate::event::record::{Outcome, Record};
-use crate::report::Style;
 use crate::report::layout::Page;
 use crate::report::style::Tint;
+use crate::report::{Style, Suggestion};
 use crate::run::state::StepState;
 use crate::run::{RunStatus, StepStatus};
 use crate::time::Clock;
@@ -55,6 +55,8 @@ pub struct Document {
     pub faults_hit: u64,
     /// The driver's calls, by `service:Operation`.
     pub aws_calls: BTreeMap<String, u64>,
+    /// What makes sense next.
+    pub next: Vec<Suggestion>,
 }
 
 /// What users met.
@@ -143,6 +145,8 @@ pub struct Parts<'a> {
     pub faults_hit: u64,
     /// The driver's calls.
     pub aws_calls: BTreeMap<String, u64>,
+    /// What makes sense next.
+    pub next: Vec<Suggestion>,
 }
 
 impl Document {
@@ -168,6 +172,7 @@ impl Document {
             details: cause.map(|cause| cause.details.clone()).unwrap_or_default(),
             faults_hit: parts.faults_hit,
             aws_calls: parts.aws_calls,
+            next: parts.next,
         }
     }
 
@@ -222,6 +227,7 @@ impl Document {
         for (place, line) in self.help.iter().enumerate() {
             page.note(if place == 0 { "help" } else { "" }, line);
         }
+        page.commands("next", &self.next);
         if !self.details.is_empty() {
             page.blank();
         }
@@ -259,7 +265,7 @@ fn outcome(run: Option<&Run>, said: Option<&str>, exit_code: u8) -> String {
     let text = match status {
         Some(RunStatus::Ended(Outcome::Succeeded)) => "succeeded",
         Some(RunStatus::Ended(Outcome::RolledBack)) => "rolled_back",
-        Some(RunStatus::Ended(Outcome::Held)) => "held",
+        Some(RunStatus::Held | RunStatus::Ended(Outcome::Held)) => "held",
         Some(RunStatus::Ended(Outcome::Stuck)) => "stuck",
         Some(RunStatus::Ended(Outcome::Refused)) => "refused",
         // It is not over: whoever drives next goes on.
@@ -387,6 +393,7 @@ mod tests {
             details: vec!["i-1: ValidateService: check.sh failed".to_owned(), "    no database".to_owned()],
             faults_hit: 3,
             aws_calls: BTreeMap::from([("s3:PutObject".to_owned(), 14)]),
+            next: vec![Suggestion::new("shipit rehearse storefront -e production", "the same without a fault")],
         };
         let expected = "\
 ↺ rehearsal of storefront in production: rolled back
@@ -403,6 +410,8 @@ mod tests {
   faults    struck 3 times
   took      16m 55s in the world, 33 s here; 14 calls to AWS
   help      look at the alarm
+  next      shipit rehearse storefront -e production
+              # the same without a fault
 
   i-1: ValidateService: check.sh failed
       no database

@@ -22,6 +22,7 @@ use crate::artifact::bundle::Bundle;
 use crate::aws::Aws;
 use crate::error::{Failure, Kind, Result};
 use crate::model::pipeline::{Environment, FleetRef, Promote, Target};
+use crate::model::task::longest;
 use crate::model::{Name, Period, Pipeline, Revision};
 use crate::store::{Bucket, Keys, upload};
 use crate::time::Clock;
@@ -84,7 +85,7 @@ pub async fn provision(config: &SdkConfig, clock: Clock, wish: &Wish<'_>) -> Res
         let revision = upload::put(&bucket, &keys, baseline).await?;
         ship(&site, target, &revision, clock).await?;
         site.wait_healthy(&front, wish.instances, clock).await?;
-        make_blue_green(&site, target, &front, &scaling_group).await?;
+        make_blue_green(&site, target, &front, &scaling_group, wish.pipeline.stages.len() > 1).await?;
         made.push(Made { target: name.clone(), front, scaling_group });
     }
     Ok(made)
@@ -182,8 +183,17 @@ async fn ship(site: &fleet::Site, target: &Target, revision: &Revision, clock: C
     }
 }
 
+/// So many minutes CodeDeploy keeps blue at most.
+const LONGEST_WAIT: i32 = 2800;
+
 /// From here on the group deploys blue/green by copy, with waits that fit the pipeline.
-async fn make_blue_green(site: &fleet::Site, target: &Target, front: &Front, scaling_group: &str) -> Result<()> {
+async fn make_blue_green(
+    site: &fleet::Site,
+    target: &Target,
+    front: &Front,
+    scaling_group: &str,
+    has_stages: bool,
+) -> Result<()> {
     let group = group_of(target)?;
     let Some(strategy) = target.blue_green() else { return Err(unfit("only fleets can be rehearsed yet")) };
     let approval = match strategy.promote {
@@ -192,11 +202,13 @@ async fn make_blue_green(site: &fleet::Site, target: &Target, front: &Front, sca
     };
     let ready = DeploymentReadyOption::builder()
         .action_on_timeout(DeploymentReadyAction::StopDeployment)
-        .wait_time_in_minutes(minutes(approval).max(60))
+        .wait_time_in_minutes(minutes(approval + longest(&target.before_traffic)).max(60))
         .build();
+    // Blue of one stage must outlast the stages after it; shipit ends the wait as soon as they are done.
+    let own = minutes(target.health.bake + longest(&target.after) + strategy.keep_blue) + 60;
     let terminate = BlueInstanceTerminationOption::builder()
         .action(InstanceAction::Terminate)
-        .termination_wait_time_in_minutes(minutes(target.health.bake + strategy.keep_blue) + 60)
+        .termination_wait_time_in_minutes(if has_stages { own.max(LONGEST_WAIT) } else { own })
         .build();
     let copy =
         GreenFleetProvisioningOption::builder().action(GreenFleetProvisioningAction::CopyAutoScalingGroup).build();

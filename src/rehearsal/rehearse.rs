@@ -19,12 +19,13 @@ use super::route_back::parts;
 use super::routes::RouteWatch;
 use super::served::{Place, Served};
 use super::ship::{Order, Shipped, ship};
-use super::traffic::{BASELINE, CANDIDATE, Door, Traffic};
+use super::traffic::{BASELINE, CANDIDATE, Door, Traffic, try_out};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
-use crate::model::function::BeforeTraffic;
 use crate::model::pipeline::{Promote, Strategy, Target};
+use crate::model::task::Task;
 use crate::model::{Name, Pipeline};
+use crate::report::{Invocation, Style, Suggestion, ending};
 use crate::run::RunStatus;
 use crate::sandbox::sts::Credentials;
 use crate::sandbox::world::Site;
@@ -58,6 +59,8 @@ pub struct Rehearsal {
     pub faults: Vec<Fault>,
     /// Whether the driver's log goes to this process's standard error.
     pub shows_driver: bool,
+    /// How standard error looks.
+    pub style: Style,
 }
 
 /// Rehearses; says what it is doing line by line. Gives nothing if it was interrupted; then nothing of it is left either.
@@ -105,6 +108,11 @@ async fn in_world(
     let config = served.config(&owner);
     let doors = rehearsal.make_world(served, &config, baseline, say).await?;
     let observer = Observer::new(&config, &rehearsal.pipeline, &rehearsal.environment).await?;
+    if let Some(trouble) = try_out(&doors).await {
+        let what = format!("the baseline fails its users, so a rehearsal would say nothing of the release: {trouble}");
+        return Err(Failure::new(Kind::Preflight, what)
+            .help("the baseline is the artifact as it lies there: mend it until it answers, then rehearse again"));
+    }
     let slowdown = if rehearsal.speed.is_some() { 1.0 } else { slowdown };
     let rate = rehearsal.rate.unwrap_or_else(|| pace::rate(&rehearsal.pipeline, slowdown));
     say(&format!("{rate} requests per second"));
@@ -126,6 +134,11 @@ async fn in_world(
     if let (false, Some(log)) = (is_expected, &driver.log) {
         say(&last_words(log));
     }
+    if let (true, Some(run)) = (rehearsal.shows_driver, &run) {
+        let invocation = rehearsal.invocation();
+        let ending = ending(&run.plan, &run.state, &invocation, false, rehearsal.style);
+        say(&format!("\nhow the run ended; its commands are for the real environment, this world goes:\n\n{ending}"));
+    }
     let fleets = rehearsal.pipeline.targets.iter().filter(|(_, target)| target.fleet.is_some());
     let route_back = fleets.map(|(name, target)| (name.to_string(), parts(&served.sandbox, &site, target))).collect();
     let known = [(BASELINE, &baseline.bundles), (CANDIDATE, &candidate.bundles)];
@@ -142,10 +155,28 @@ async fn in_world(
         clock: served.clock,
         faults_hit: served.sandbox.faults_hit() + shipped.kills + losses,
         aws_calls: served.sandbox.calls(&user.access_key_id),
+        next: rehearsal.next(exit_code),
     }))
 }
 
 impl Rehearsal {
+    fn invocation(&self) -> Invocation {
+        Invocation::new(&self.typed, self.environment.as_str())
+    }
+
+    /// What makes sense after it.
+    fn next(&self, exit_code: u8) -> Vec<Suggestion> {
+        let (at, fault) = (self.invocation(), |fault: &str| format!("rehearse --fault {fault}"));
+        match (exit_code, self.faults.is_empty()) {
+            (0, true) => vec![
+                at.suggest(&fault("sick-release=30"), "the same with a release that fails"),
+                at.suggest("plan", "what a deploy would do in the account"),
+            ],
+            (_, false) => vec![at.suggest("rehearse", "the same without a fault")],
+            (_, true) => vec![at.suggest("rehearse", "again, once the cause is gone")],
+        }
+    }
+
     /// Makes the world with the baseline in it; gives the doors by which users come in.
     async fn make_world(
         &self,
@@ -195,8 +226,12 @@ impl Rehearsal {
     /// What users send to a function: what its new version is tried with, or else the `event.json` beside its code.
     fn event(&self, target: &Target) -> Result<String> {
         let beside = Path::new(&self.pipeline.artifacts[&target.artifact].path).join("event.json");
-        let path = match target.before_traffic.first() {
-            Some(BeforeTraffic::Invoke(invoke)) => PathBuf::from(&invoke.payload),
+        let own = target.before_traffic.iter().find_map(|task| match task {
+            Task::Invoke(invoke) if invoke.function.is_none() => Some(invoke),
+            Task::Invoke(_) | Task::Command(_) | Task::Http(_) => None,
+        });
+        let path = match own {
+            Some(invoke) => PathBuf::from(&invoke.payload),
             None if self.directory.join(&beside).is_file() => beside,
             None => return Ok("{}".to_owned()),
         };

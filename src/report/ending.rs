@@ -5,10 +5,11 @@ use super::commands::Invocation;
 use super::layout::Page;
 use super::style::{Mark, Style};
 use super::suggestions::suggestions;
-use super::traffic::{Serving, first_traffic, serving};
+use super::traffic::{Serving, calls, first_traffic, serving, until};
 use super::words::{self, between, clock, date, short};
 use crate::event::record::{Cause, Outcome};
 use crate::plan::{Action, Hold, Intent, Lane, Plan, Step, What};
+use crate::run::function::has_uploaded;
 use crate::run::{LaneState, RunStatus, State, StepStatus};
 
 /// Targets that a sentence names before it counts the rest.
@@ -38,6 +39,7 @@ pub fn ending(plan: &Plan, state: &State, invocation: &Invocation, is_driven: bo
         per_lane(&mut page, "step", plan, state, under_way);
     }
     per_lane(&mut page, "traffic", plan, state, |lane, lane_state, _| traffic(plan, lane, lane_state));
+    per_lane(&mut page, "restored", plan, state, |lane, lane_state, _| left(lane, lane_state));
     per_lane(&mut page, "changed", plan, state, |lane, lane_state, state| changed(plan, lane, lane_state, state));
     if is_bad(state.status) {
         advice(&mut page, plan, state);
@@ -51,7 +53,7 @@ pub fn ending(plan: &Plan, state: &State, invocation: &Invocation, is_driven: bo
 
 /// What to look at, and where AWS shows it.
 fn advice(page: &mut Page, plan: &Plan, state: &State) {
-    let causes = stuck_on(state).into_iter().chain(&state.cause);
+    let causes = stuck_on(state).into_iter().chain(state.trouble());
     let mut lines: Vec<&String> = causes.flat_map(|cause| &cause.help).collect();
     lines.dedup();
     for (place, line) in lines.into_iter().take(ADVICE).enumerate() {
@@ -90,14 +92,15 @@ fn is_bad(status: RunStatus) -> bool {
         | RunStatus::Paused
         | RunStatus::Detached
         | RunStatus::Ended(Outcome::Succeeded) => false,
-        RunStatus::RollingBack
+        RunStatus::Held
+        | RunStatus::RollingBack
         | RunStatus::Ended(Outcome::RolledBack | Outcome::Held | Outcome::Stuck | Outcome::Refused) => true,
     }
 }
 
 fn title(plan: &Plan, state: &State) -> (Mark, String) {
     let (run, label) = (&state.run, &plan.release.label);
-    let cause = state.cause.as_ref().map_or("no cause was recorded", |cause| cause.what.as_str());
+    let cause = state.trouble().map_or("no cause was recorded", |cause| cause.what.as_str());
     let took = match (&state.started, state.ended) {
         (Some((.., began)), Some(ended)) => format!(" after {}", short(between(*began, ended))),
         _ => String::new(),
@@ -119,6 +122,7 @@ fn title(plan: &Plan, state: &State) -> (Mark, String) {
             Some(until) => (Mark::Paused, format!("paused: run {run} waits for a person until {}", date(until))),
             None => (Mark::Paused, format!("paused: run {run} waits for a person")),
         },
+        RunStatus::Held => (Mark::Paused, format!("held: run {run} waits for a person to decide: {cause}")),
         RunStatus::Detached => (Mark::Paused, format!("detached: run {run} is not finished, and nobody drives it")),
         RunStatus::RollingBack => (Mark::Back, format!("rolling back, not finished: {cause}")),
         RunStatus::Running => (Mark::Begun, format!("run {run} is under way")),
@@ -148,8 +152,8 @@ pub fn open_until(plan: &Plan, state: &State) -> Option<jiff::Timestamp> {
 
 /// `web, bake, deployment d-…: a condition that shipit watches`.
 fn failed_at(plan: &Plan, state: &State) -> Vec<String> {
-    let side = state.cause.as_ref().map(|cause| format!(": {}", words::side(cause.side))).unwrap_or_default();
-    let lead = state.cause.as_ref().map_or("", |cause| cause.what.as_str());
+    let side = state.trouble().map(|cause| format!(": {}", words::side(cause.side))).unwrap_or_default();
+    let lead = state.trouble().map_or("", |cause| cause.what.as_str());
     let mut places = Vec::new();
     for (lane, lane_state) in plan.lanes().zip(&state.lanes) {
         let failed = lane_state.steps.iter().position(|step| step.status == StepStatus::Failed);
@@ -158,8 +162,9 @@ fn failed_at(plan: &Plan, state: &State) -> Vec<String> {
         let Some(place) = failed.or(cursor) else { continue };
         let (Some(step), Some(step_state)) = (lane.steps.get(place), lane_state.steps.get(place)) else { continue };
         let deployment = lane_state.deployment.as_ref().map(|id| format!(", deployment {id}")).unwrap_or_default();
+        let side = state.cause.as_ref().map(|cause| format!(": {}", words::side_of(step, cause.side)));
         let is_other = failed.is_some() && !step_state.note.is_empty() && step_state.note != lead;
-        let why = if is_other { format!(": {}", step_state.note) } else { side.clone() };
+        let why = if is_other { format!(": {}", step_state.note) } else { side.unwrap_or_default() };
         places.push(format!("{}, step {}{deployment}{why}", lane.target, step.id));
     }
     if places.is_empty() && !side.is_empty() {
@@ -193,12 +198,13 @@ pub fn traffic(plan: &Plan, lane: &Lane, state: &LaneState) -> Option<String> {
     if lane.steps.is_empty() {
         return None;
     }
+    if let Some(on) = lane.function() {
+        return Some(calls(plan, lane, on, state));
+    }
     Some(match (serving(lane, state), first_traffic(lane, state)) {
         (Serving::Blue, None) => format!("{old} serves all of it; {new} never got any"),
         (Serving::Blue, Some(from)) => {
-            let until = state.restore.as_ref().and_then(|restore| restore.ended);
-            let until = until.map(|until| format!(" until {} at the latest", clock(until))).unwrap_or_default();
-            format!("{old} serves all of it again; {new} had some from {}{until}", clock(from))
+            format!("{old} serves all of it again; {new} had some from {}{}", clock(from), until(state))
         }
         (Serving::Moving, _) => format!("on its way from {old} to {new}: both may answer"),
         (Serving::Green, _) => format!("{new} serves all of it"),
@@ -219,8 +225,22 @@ fn changed(plan: &Plan, lane: &Lane, lane_state: &LaneState, state: &State) -> O
             let (blue, green) = (&fleet.baseline.scaling_group.name, fleet.green_group(id));
             Some(format!("{releases}; Auto Scaling group {blue} → {green}"))
         }
-        (Some(_) | None, _) => Some(releases),
+        (Some(_) | None, _) => {
+            match lane.function().map(|on| (on, lane_state.version.as_ref().or(on.version.as_ref()))) {
+                Some((on, Some(version))) => {
+                    let before = on.baseline.version.as_ref().map_or("none".to_owned(), |it| format!("version {it}"));
+                    Some(format!("{releases}; alias {} {before} → version {version}", on.function.alias))
+                }
+                Some((_, None)) | None => Some(releases),
+            }
+        }
     }
+}
+
+/// What is left of the new release in a function that was taken back.
+fn left(lane: &Lane, state: &LaneState) -> Option<String> {
+    let restore = lane.function().and(state.restore.as_ref())?;
+    (restore.status == StepStatus::Done && has_uploaded(lane, state)).then(|| restore.note.clone())
 }
 
 /// One field per sentence, with all the targets that it holds for.
@@ -252,7 +272,7 @@ fn per_lane(
 }
 
 fn details(page: &mut Page, state: &State) {
-    let Some(Cause { what, details, .. }) = &state.cause else { return };
+    let Some(Cause { what, details, .. }) = state.trouble() else { return };
     let is_stuck = state.status == RunStatus::Ended(Outcome::Stuck);
     let way_back = stuck_on(state).filter(|_| is_stuck).map(|cause| cause.details.as_slice()).unwrap_or_default();
     if details.is_empty() && !is_stuck {

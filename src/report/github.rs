@@ -19,6 +19,9 @@ use crate::run::{Reporter, State};
 /// Annotations of one command: more than ten of a kind in a step vanish, and other steps want theirs seen, too.
 const WARNINGS: usize = 3;
 
+/// Annotations of a kind that GitHub shows of one step.
+pub const SHOWN: usize = 10;
+
 /// Characters of an annotation.
 const ANNOTATION: usize = 1000;
 
@@ -156,6 +159,14 @@ impl Workflow {
         written.put(&command("error", &properties, &lines_of(message)));
     }
 
+    /// A problem at a place of a file, as `error` or `warning`. GitHub shows [`SHOWN`] of each, and nothing says so of the
+    /// rest: whoever calls keeps within that.
+    pub fn annotate(&self, name: &str, place: &[(&str, &str)], message: &str) {
+        let place: Vec<(&str, String)> = place.iter().map(|(key, it)| (*key, harmless(it, ANNOTATION))).collect();
+        let place: Vec<(&str, &str)> = place.iter().map(|(key, it)| (*key, it.as_str())).collect();
+        self.written().put(&command(name, &place, &lines_of(message)));
+    }
+
     /// Something to know that is no failure; the first few count, each once.
     pub fn warning(&self, title: &str, message: &str) {
         let mut written = self.written();
@@ -219,11 +230,15 @@ impl Reporter for GitHub {
             Record::StepFailed { .. }
             | Record::RestoreFailed { .. }
             | Record::RollBackBegan { .. }
+            | Record::Held { .. }
             | Record::Paused { .. }
             | Record::Detached { .. }
             | Record::RunEnded { .. } => self.workflow.close(),
             Record::CallEnded { target, trouble: Some(trouble), .. } => {
                 self.workflow.warning(&format!("{target}: a call failed and is tried again"), trouble);
+            }
+            Record::CallLost { target, why, .. } => {
+                self.workflow.warning(&format!("{target}: the end of a call was not seen"), why);
             }
             Record::DecisionIgnored { name, why } => self.workflow.warning(&format!("{name} has no effect"), why),
             Record::RunPlanned { .. }
@@ -239,6 +254,7 @@ impl Reporter for GitHub {
             | Record::Judged { .. }
             | Record::Watched { .. }
             | Record::DecisionAccepted { .. }
+            | Record::FailureAccepted { .. }
             | Record::Restored { .. } => {}
         }
         self.log.on(plan, before, envelope);

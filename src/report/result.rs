@@ -8,8 +8,9 @@ use super::words;
 use crate::error::{Failure, Kind};
 use crate::event::record::Outcome;
 use crate::model::Name;
-use crate::plan::Plan;
-use crate::run::{RunStatus, State};
+use crate::plan::{Lane, Plan};
+use crate::run::function::has_uploaded;
+use crate::run::{LaneState, RunStatus, State};
 
 /// What a command came to. Members are only ever added within a version.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,6 +43,12 @@ pub struct ResultDocument {
     pub live: BTreeMap<String, String>,
     /// CodeDeploy's deployments, by target, in the order in which they were made.
     pub deployments: BTreeMap<String, Vec<String>>,
+    /// The version of each function that the run ships, by target, once there is one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<String, String>,
+    /// How each target was restored, if the run went back.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub restored: BTreeMap<String, String>,
     /// SHA-256 of each artifact's bundle.
     pub artifacts: BTreeMap<String, String>,
     /// The hash of the journal's last entry: with it a rewritten tail is seen.
@@ -91,15 +98,25 @@ impl ResultDocument {
         exit_code: u8,
         head_hash: Option<String>,
     ) -> ResultDocument {
-        let is_touched = state.lanes.iter().any(|lane| lane.deployment.is_some() || lane.redeployment.is_some());
+        let of_fleet = |lane: &LaneState| lane.deployment.is_some() || lane.redeployment.is_some();
+        let of_function = |(lane, state): (&Lane, &LaneState)| {
+            has_uploaded(lane, state) || state.version.is_some() || !state.revision_ids.is_empty()
+        };
+        let is_touched = state.lanes.iter().any(of_fleet) || plan.lanes().zip(&state.lanes).any(of_function);
+        let version = |(lane, state): (&Lane, &LaneState)| {
+            Some((lane.target.to_string(), crate::run::function::version(lane.function()?, state)?))
+        };
+        let restored = |lane: &LaneState| {
+            Some((lane.target.to_string(), lane.restore.as_ref().filter(|_| lane.is_restored())?.note.clone()))
+        };
         let text = |(target, what): (&Name, &String)| (target.to_string(), what.clone());
         let ended = state.live.iter().map(text).collect();
-        let of_lane = |lane: &crate::run::LaneState| {
+        let of_lane = |lane: &LaneState| {
             let ids: Vec<String> = lane.deployment.iter().chain(&lane.redeployment).cloned().collect();
             (!ids.is_empty()).then(|| (lane.target.to_string(), ids))
         };
         let is_failure = exit_code != 0 && state.status != RunStatus::Ended(Outcome::Succeeded);
-        let error = state.cause.as_ref().filter(|_| is_failure).map(|cause| ErrorDocument {
+        let error = state.trouble().filter(|_| is_failure).map(|cause| ErrorDocument {
             kind: outcome(state.status),
             message: cause.what.clone(),
             help: (!cause.help.is_empty()).then(|| cause.help.join("\n")),
@@ -112,6 +129,8 @@ impl ResultDocument {
             status: Some(words::key(state.status)),
             live: ended,
             deployments: state.lanes.iter().filter_map(of_lane).collect(),
+            versions: plan.lanes().zip(&state.lanes).filter_map(version).collect(),
+            restored: state.lanes.iter().filter_map(restored).collect(),
             head_hash,
             error,
             ..ResultDocument::of_plan(command, plan, exit_code)
@@ -183,7 +202,7 @@ impl ResultDocument {
 /// A run that goes on without this command is detached from it.
 fn outcome(status: RunStatus) -> String {
     match status {
-        RunStatus::Ended(_) | RunStatus::Paused => words::key(status),
+        RunStatus::Ended(_) | RunStatus::Paused | RunStatus::Held => words::key(status),
         RunStatus::Planned | RunStatus::Running | RunStatus::Detached | RunStatus::RollingBack => {
             words::key(RunStatus::Detached)
         }

@@ -1,5 +1,7 @@
 //! `status`: what is live, what is under way, who waits for what since when.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -9,7 +11,8 @@ use super::layout::Page;
 use super::style::{Style, Tint};
 use super::suggestions::suggestions;
 use super::words::{self, between, clock, date, short};
-use crate::model::{Name, Period, RunId};
+use crate::model::lambda::Alias;
+use crate::model::{Name, Percent, Period, RunId};
 use crate::plan::{Intent, Plan};
 use crate::run::{RunStatus, State, StepStatus};
 
@@ -52,6 +55,26 @@ pub struct TargetStatus {
     pub healthy: Option<(usize, usize)>,
     /// A deployment under way that is not of the unfinished run: id, creator, status.
     pub active: Option<String>,
+    /// The alias, if it is a function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alias: Option<AliasStatus>,
+}
+
+/// Where a function's alias sends its callers, and who did that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct AliasStatus {
+    /// The function.
+    pub function: String,
+    /// The alias.
+    pub alias: String,
+    /// The version that gets what others do not get; none if there is no alias yet.
+    pub version: Option<String>,
+    /// Shares of other versions.
+    pub weights: BTreeMap<String, Percent>,
+    /// The run that left it so, if that is known: AWS itself does not say.
+    pub run: Option<RunId>,
+    /// Who asked for that run.
+    pub by: Option<String>,
 }
 
 impl TargetStatus {
@@ -65,6 +88,7 @@ impl TargetStatus {
             group: None,
             healthy: None,
             active: None,
+            alias: None,
         }
     }
 }
@@ -84,7 +108,7 @@ pub struct RunView {
     pub started: Option<Timestamp>,
     /// Who asked for it.
     pub by: Option<String>,
-    /// Why it goes back, if it does.
+    /// Why it goes back or is held, if it is.
     pub cause: Option<String>,
     /// Where its lanes are.
     pub lanes: Vec<LaneStatus>,
@@ -115,6 +139,9 @@ pub struct LaneStatus {
     pub since: Option<Timestamp>,
     /// Where users' traffic is.
     pub traffic: Option<String>,
+    /// What a person has to decide, because nothing else can tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asks: Option<String>,
 }
 
 /// Who drives.
@@ -158,6 +185,7 @@ impl RunView {
                 step: step.id.to_string(),
                 since,
                 traffic,
+                asks: lane_state.asks(),
             })
         });
         let mut next = suggestions(plan, state, invocation, driver.as_ref().is_some_and(Driver::is_alive));
@@ -169,7 +197,7 @@ impl RunView {
             status: words::key(state.status),
             started: state.started.as_ref().map(|(.., at)| *at),
             by: state.started.as_ref().map(|(by, ..)| by.clone()),
-            cause: state.cause.as_ref().map(|cause| cause.what.clone()),
+            cause: state.trouble().map(|cause| cause.what.clone()),
             lanes: lanes.collect(),
             open_until: open_until(plan, state).filter(|_| state.status == RunStatus::Paused),
             driver,
@@ -200,13 +228,28 @@ pub fn status_text(view: &StatusView, style: Style) -> String {
 }
 
 fn target_text(target: &TargetStatus, now: Timestamp) -> String {
-    let nothing = if target.group.is_some() { "nothing deployed yet" } else { "not known" };
+    let is_new = target.group.is_some() || target.alias.is_some();
+    let nothing = if is_new { "nothing deployed yet" } else { "not known" };
     let live = target.live.as_deref().unwrap_or(nothing);
     let group = target.group.as_ref().map(|group| format!(" on {group}")).unwrap_or_default();
     let since = target.since.map(|since| format!(" for {}", short(between(since, now)))).unwrap_or_default();
     let healthy = target.healthy.map(|(some, all)| format!(", {some} of {all} healthy")).unwrap_or_default();
     let active = target.active.as_ref().map(|active| format!("; under way: {active}")).unwrap_or_default();
-    format!("{}: {live}{group}{since}{healthy}{active}", target.target)
+    let alias = target.alias.as_ref().map(alias_text).unwrap_or_default();
+    format!("{}: {live}{group}{since}{healthy}{alias}{active}", target.target)
+}
+
+/// `, thumbnailer:live on version 41 with 5% on 42, moved by run … of kim`.
+fn alias_text(status: &AliasStatus) -> String {
+    let AliasStatus { function, alias, weights, .. } = status;
+    let Some(version) = status.version.clone() else { return format!(", function {function} has no alias {alias}") };
+    let route = Alias { version, weights: weights.clone(), ..Alias::default() }.route();
+    let by = status.by.as_ref().map(|by| format!(" of {by}")).unwrap_or_default();
+    let who = match &status.run {
+        Some(run) => format!("moved by run {run}{by}"),
+        None => "moved by no run that is known here".to_owned(),
+    };
+    format!(", {function}:{alias} on {route}, {who}")
 }
 
 fn run_text(page: &mut Page, run: &RunView, now: Timestamp) {
@@ -230,11 +273,17 @@ fn run_text(page: &mut Page, run: &RunView, now: Timestamp) {
         if let Some(traffic) = &lane.traffic {
             page.field("traffic", &format!("{}: {traffic}", lane.target));
         }
+        if let Some(asks) = &lane.asks {
+            page.field("waits", &format!("{}: for a person, promote or abort: {asks}", lane.target));
+        }
     }
     left_out(page, run.lanes.len());
     if let Some(until) = run.open_until {
         let left = short(between(now, until));
         page.field("waits", &format!("for a person to promote until {}, {left} left; then it rolls back", date(until)));
+    }
+    if run.status == words::key(RunStatus::Held) {
+        page.field("waits", "for a person: nothing goes on and nothing goes back until one decides");
     }
     match &run.driver {
         Some(driver) => {

@@ -12,6 +12,8 @@ pub struct Style {
     pub unicode: bool,
     /// Columns that a line may have.
     pub width: usize,
+    /// Whether the lines of a log are broken between words: a terminal would break them anywhere, programs read whole ones.
+    pub wraps: bool,
 }
 
 /// What the process was started with, as far as it decides on looks. Empty variables count as unset.
@@ -31,7 +33,7 @@ pub struct Surroundings {
 
 impl Style {
     /// No terminal: no colour, 80 columns, Unicode.
-    pub const PLAIN: Style = Style { colour: false, unicode: true, width: 80 };
+    pub const PLAIN: Style = Style { colour: false, unicode: true, width: 80, wraps: false };
 
     /// What fits the surroundings. An unset locale is taken for UTF-8 off a terminal: CI systems set none and show it.
     pub fn choose(around: &Surroundings) -> Style {
@@ -41,6 +43,7 @@ impl Style {
             colour: around.is_terminal && around.no_color.is_empty() && around.term != "dumb",
             unicode: is_utf8 || (locale.is_empty() && !around.is_terminal),
             width: around.columns.filter(|_| around.is_terminal).unwrap_or(80).clamp(20, 200),
+            wraps: around.is_terminal,
         }
     }
 
@@ -176,25 +179,25 @@ mod tests {
             term: "xterm".to_owned(),
             ..Surroundings::default()
         };
-        let style = |colour, unicode, width| Style { colour, unicode, width };
-        assert_eq!(Style::choose(&terminal), style(true, true, 120));
+        let screen = |colour, unicode, width| Style { colour, unicode, width, wraps: true };
+        assert_eq!(Style::choose(&terminal), screen(true, true, 120));
         let set = |change: fn(&mut Surroundings)| {
             let mut around = terminal.clone();
             change(&mut around);
             Style::choose(&around)
         };
-        assert_eq!(set(|around| around.no_color = "1".to_owned()), style(false, true, 120));
-        assert_eq!(set(|around| around.term = "dumb".to_owned()), style(false, true, 120));
-        assert_eq!(set(|around| around.locale = "C".to_owned()), style(true, false, 120));
-        assert_eq!(set(|around| around.locale = String::new()), style(true, false, 120));
-        assert_eq!(set(|around| around.columns = Some(3)), style(true, true, 20));
-        assert_eq!(set(|around| around.is_terminal = false), style(false, true, 80));
-        assert_eq!(Style::choose(&Surroundings::default()), style(false, true, 80));
+        assert_eq!(set(|around| around.no_color = "1".to_owned()), screen(false, true, 120));
+        assert_eq!(set(|around| around.term = "dumb".to_owned()), screen(false, true, 120));
+        assert_eq!(set(|around| around.locale = "C".to_owned()), screen(true, false, 120));
+        assert_eq!(set(|around| around.locale = String::new()), screen(true, false, 120));
+        assert_eq!(set(|around| around.columns = Some(3)), screen(true, true, 20));
+        assert_eq!(set(|around| around.is_terminal = false), Style::PLAIN);
+        assert_eq!(Style::choose(&Surroundings::default()), Style::PLAIN);
     }
 
     #[test]
     fn ascii_says_the_same() {
-        let style = Style { colour: false, unicode: false, width: 80 };
+        let style = Style { unicode: false, ..Style::PLAIN };
         assert_eq!(style.text("r1 → r2 … ≥ 90% ~ é\u{1b}[31m"), "r1 -> r2 ... >= 90% ~ ?");
         assert_eq!(style.mark(Mark::Done), "+");
         assert_eq!(Style { colour: true, ..Style::PLAIN }.mark(Mark::Failed), "\u{1b}[31m✗\u{1b}[0m");

@@ -2,7 +2,8 @@
 
 use super::commands::{Invocation, Suggestion, quoted};
 use crate::event::record::{Outcome, Side};
-use crate::plan::{Intent, Plan};
+use crate::plan::{Hold, Intent, Plan, What};
+use crate::run::held::{acceptance, does};
 use crate::run::{RunStatus, State, StepStatus};
 
 /// Looks into AWS that are suggested at most.
@@ -31,11 +32,23 @@ pub fn suggestions(plan: &Plan, state: &State, invocation: &Invocation, is_drive
             let back = invocation.suggest("rollback", format!("tries to go back to {keeps} once more"));
             [show, back].into_iter().chain(looks(plan, state)).collect()
         }
-        RunStatus::Paused => vec![
-            invocation.suggest("promote", format!("moves traffic to {new}")),
-            invocation.suggest("abort", format!("drops {new}, {keeps} stays")),
-        ],
+        RunStatus::Held => {
+            let accept = state.held.as_ref().and_then(|held| Some((acceptance(plan, state, held).ok()?, held)));
+            let accept = accept.map(|(acceptance, held)| invocation.suggest("promote", does(acceptance, held)));
+            accept.into_iter().chain([abort, show]).collect()
+        }
+        RunStatus::Paused => {
+            let (on, off) = if waits_for_calls(plan, state) {
+                (format!("gives {new} more of the calls"), format!("gives {keeps} all calls"))
+            } else {
+                (format!("moves traffic to {new}"), format!("drops {new}, {keeps} stays"))
+            };
+            vec![invocation.suggest("promote", on), invocation.suggest("abort", off)]
+        }
         RunStatus::Planned | RunStatus::Running | RunStatus::Detached | RunStatus::RollingBack => {
+            if !is_going_back && state.lanes.iter().any(|lane| lane.asks().is_some()) {
+                return vec![invocation.suggest("promote", "goes on though it cannot be told"), abort];
+            }
             match (is_driven, is_going_back) {
                 (true, true) => vec![show, status],
                 (true, false) => vec![abort, show],
@@ -44,6 +57,15 @@ pub fn suggestions(plan: &Plan, state: &State, invocation: &Invocation, is_drive
             }
         }
     }
+}
+
+/// Whether it is a function that waits for a person.
+fn waits_for_calls(plan: &Plan, state: &State) -> bool {
+    let mut waiting = plan.lanes().zip(&state.lanes).filter(|(lane, lane_state)| {
+        let step = lane_state.cursor().and_then(|place| lane.steps.get(place));
+        step.is_some_and(|step| matches!(step.what, What::Hold(Hold::Approval { .. })))
+    });
+    waiting.next().is_some_and(|(lane, _)| lane.function().is_some())
 }
 
 /// The command that makes such a plan and runs it.

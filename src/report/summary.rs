@@ -31,7 +31,8 @@ pub fn run_summary(document: &ResultDocument, plan: &Plan, state: &State, invoca
     let mut facts = facts(document);
     for (lane, lane_state) in plan.lanes().zip(&state.lanes).take(SHOWN) {
         let said = traffic(plan, lane, lane_state);
-        facts.extend(said.map(|said| (format!("traffic of {}", lane.target), escaped(&said))));
+        let label = if lane.function().is_some() { "calls" } else { "traffic" };
+        facts.extend(said.map(|said| (format!("{label} of {}", lane.target), escaped(&said))));
     }
     if let Some((by, _, at)) = &state.started {
         let actor = state.build.as_ref().and_then(|build| build.actor.clone());

@@ -39,12 +39,12 @@ impl Terminal {
     /// Draws somewhere.
     pub fn new(target: ProgressDrawTarget, style: Style) -> Terminal {
         let screen = MultiProgress::with_draw_target(target);
-        Terminal { screen, rows: BTreeMap::new(), rest: None, style }
+        Terminal { screen, rows: BTreeMap::new(), rest: None, style: Style { wraps: true, ..style } }
     }
 
     fn say(&self, line: &Line) {
         // A terminal that is gone must not end a run.
-        let _ = self.screen.println(line.render_wrapped(&self.style));
+        let _ = self.screen.println(line.render(&self.style));
     }
 
     fn add(screen: &MultiProgress) -> ProgressBar {

@@ -45,7 +45,7 @@ pub fn settle(
         Action::ShiftAlias { weight } => shift((lane, on), *weight, state, step, view, now),
         Action::PruneVersions { .. } => Advance::Call(Call::Prune),
         // Of fleets; and the way back is chosen below.
-        Action::Create | Action::Compare | Action::Reroute | Action::Finish | Action::Restore => {
+        Action::Create | Action::Compare | Action::Reroute | Action::Finish | Action::Restore | Action::Task { .. } => {
             Advance::Done(String::new())
         }
     }
@@ -201,7 +201,7 @@ fn standing(lane: &Lane, on: &OnFunction, state: &LaneState, alias: Option<&Alia
 }
 
 /// The share at which the alias was left by the last shift that is done.
-fn left_at(lane: &Lane, state: &LaneState) -> Percent {
+pub fn left_at(lane: &Lane, state: &LaneState) -> Percent {
     let done = lane.steps.iter().zip(&state.steps).filter(|(_, it)| it.status == StepStatus::Done);
     let mut weights = done.filter_map(|(step, _)| match step.what {
         What::Act(Action::ShiftAlias { weight }) => Some(weight),
@@ -337,11 +337,12 @@ fn foreign(on: &OnFunction, left: &Route, alias: Option<&Alias>) -> Cause {
         on.function.alias,
         left.told()
     );
-    Cause::new(Side::Foreign, harmless(&what, 600))
+    let help = format!("CloudTrail's UpdateAlias events of {} say who; then deploy again", on.function.name);
+    Cause::new(Side::Foreign, harmless(&what, 600)).help([help])
 }
 
 fn busy(what: &str) -> Cause {
-    Cause::new(Side::Busy, what.to_owned())
+    Cause::new(Side::Busy, what.to_owned()).help(["deploy again: the plan is made of what is there then"])
 }
 
 fn failed(what: &str, reason: Option<&str>) -> Cause {

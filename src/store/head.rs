@@ -1,7 +1,7 @@
 //! The head of an environment: what is live and the last runs. A cache: the journals are the truth, and it is made again
 //! from them when it is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use super::objects::{Bucket, Put, StoreError};
-use crate::event::record::{Build, Outcome};
+use crate::event::record::{Build, Origin, Outcome};
+use crate::model::revision::BundleRef;
 use crate::model::{Name, Period, Revision, RunId};
 use crate::plan::StepId;
 use crate::plan::timing::{Past, RUNS_COUNTED};
@@ -41,6 +42,9 @@ pub struct Live {
     pub run: RunId,
     /// Since when.
     pub since: Timestamp,
+    /// What it was made of, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// A run in a line.
@@ -69,9 +73,26 @@ pub struct RunSummary {
     /// How long its steps took, by target, if it succeeded. Only the last runs keep that.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub took: BTreeMap<Name, BTreeMap<StepId, Period>>,
+    /// The revision ids with which it left aliases, by target. Only the last run that moved an alias keeps its id.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub moved: BTreeMap<Name, String>,
     /// The build that asked, if a CI system did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
+    /// The hashes of what it shipped, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<String>,
+    /// Whether it went back because a condition or a script of the release said no.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_to_blame: bool,
+}
+
+/// The hashes of bundles, sorted: by these a release is known again whatever it is called.
+pub fn digests(bundles: &[BundleRef]) -> Vec<String> {
+    let mut digests: Vec<String> = bundles.iter().map(|bundle| bundle.sha256.clone()).collect();
+    digests.sort_unstable();
+    digests.dedup();
+    digests
 }
 
 impl Head {
@@ -97,6 +118,15 @@ impl Head {
         self.runs.truncate(RUNS_KEPT);
         let tell = self.runs.iter_mut().filter(|run| !run.took.is_empty());
         tell.skip(RUNS_COUNTED).for_each(|run| run.took.clear());
+        let mut known = BTreeSet::new();
+        for run in &mut self.runs {
+            run.moved.retain(|target, _| known.insert(target.clone()));
+        }
+    }
+
+    /// The run that left the alias of a target with this revision id, if that is known.
+    pub fn mover(&self, target: &Name, revision_id: &str) -> Option<&RunSummary> {
+        self.runs.iter().find(|run| run.moved.get(target).is_some_and(|id| id == revision_id))
     }
 }
 

@@ -328,7 +328,7 @@ fn nothing_survives_whoever_held_the_supervisors_stdin() {
 }
 
 /// The example's files, as a release of this name.
-fn storefront(release: &str) -> Vec<(String, String)> {
+pub(crate) fn storefront(release: &str) -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/storefront");
     let mut files = vec![("release.env".to_owned(), format!("RELEASE={release}\n"))];
     for directory in [root.clone(), root.join("scripts")] {
@@ -342,9 +342,9 @@ fn storefront(release: &str) -> Vec<(String, String)> {
     files
 }
 
-/// Status line and release of the host's /healthz.
-fn ask(stand: &Stand) -> (String, String) {
-    let Some(Backend::Tcp(address)) = stand.hosts.backend(HOST, 8080) else { panic!("a real host has an address") };
+/// Status line and release of a host's /healthz.
+pub(crate) fn healthz(hosts: &RealHosts, host: &str) -> (String, String) {
+    let Some(Backend::Tcp(address)) = hosts.backend(host, 8080) else { panic!("a real host has an address") };
     let mut connection = std::net::TcpStream::connect(address).unwrap();
     connection.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     write!(connection, "GET /healthz HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").unwrap();
@@ -360,7 +360,7 @@ async fn the_storefront_is_replaced_on_a_host() {
         let files = storefront(release);
         let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         assert_eq!(stand.install(&files, "DISALLOW").await.1, None);
-        assert_eq!(ask(&stand), ("HTTP/1.1 200 OK".to_owned(), release.to_owned()));
+        assert_eq!(healthz(&stand.hosts, HOST), ("HTTP/1.1 200 OK".to_owned(), release.to_owned()));
     }
     stand.close().await;
 }

@@ -9,7 +9,7 @@ use shipit::sandbox::lambda::set_model_traffic;
 use super::cuts::{Blade, Cut};
 use super::stage::{PIPELINE, Stage};
 
-const ARN: &str = "arn:aws:lambda:ap-northeast-2:111122223333:function:thumbnailer:live";
+pub const ARN: &str = "arn:aws:lambda:ap-northeast-2:111122223333:function:thumbnailer:live";
 
 const TARGET: &str = "  thumbs:
     function: { name: thumbnailer, alias: live }
@@ -21,7 +21,7 @@ const TARGET: &str = "  thumbs:
     keep_versions: 3
 ";
 
-fn pipeline() -> String {
+pub fn pipeline() -> String {
     format!(
         "version: 1\npipeline: shop\nstore: {{ bucket: acme-shipit }}\nartifacts: {{ thumbs: {{ path: fn }} }}\n\
          environments:\n  production: {{ account: \"111122223333\", region: ap-northeast-2 }}\ntargets:\n{TARGET}"
@@ -36,8 +36,23 @@ fn platform() -> String {
     )
 }
 
+/// Routes of an alias and when each was first seen.
+#[derive(Clone, Default)]
+pub struct Seen(pub Arc<Mutex<Vec<(jiff::Timestamp, String)>>>);
+
+impl Seen {
+    pub fn routes(&self) -> Vec<String> {
+        self.0.lock().unwrap().iter().map(|(_, route)| route.clone()).collect()
+    }
+
+    /// When the route that has this in it was first seen.
+    pub fn since(&self, part: &str) -> Option<jiff::Timestamp> {
+        self.0.lock().unwrap().iter().find(|(_, route)| route.contains(part)).map(|(at, _)| *at)
+    }
+}
+
 impl Stage {
-    fn alias(&self) -> String {
+    pub fn alias(&self) -> String {
         let name = doc! { "FunctionName" => "thumbnailer", "Name" => "live" };
         let alias = self.call("lambda", "GetAlias", &name);
         let version = alias.text("FunctionVersion").unwrap_or_default().to_owned();
@@ -48,8 +63,8 @@ impl Stage {
     }
 
     /// The alias's routes, each once, as somebody who looks every second sees them.
-    fn watch_alias(&self) -> Arc<Mutex<Vec<String>>> {
-        let seen = Arc::new(Mutex::new(Vec::<String>::new()));
+    pub fn watch_alias(&self) -> Seen {
+        let seen = Seen::default();
         let (mine, clock, world) = (seen.clone(), self.clock, self.sandbox.world.clone());
         let site = shipit::sandbox::world::Site { account: "111122223333".into(), region: "ap-northeast-2".into() };
         let scope = shipit::sandbox::world::Scope { site, caller: "arn:aws:iam::111122223333:user/owner".into() };
@@ -63,9 +78,9 @@ impl Stage {
                         Doc::Map(weights) if !weights.is_empty() => format!("{version} {weights:?}"),
                         _ => version,
                     };
-                    let mut seen = mine.lock().unwrap();
-                    if seen.last() != Some(&route) {
-                        seen.push(route);
+                    let mut seen = mine.0.lock().unwrap();
+                    if seen.last().map(|(_, last)| last) != Some(&route) {
+                        seen.push((clock.now(), route));
                     }
                 }
                 clock.sleep(std::time::Duration::from_secs(1)).await;
@@ -84,7 +99,7 @@ impl Stage {
 }
 
 /// A function whose first release is live, with so many callers per second.
-async fn stage(pipeline: &str, per_second: u32) -> Stage {
+pub async fn stage(pipeline: &str, per_second: u32) -> Stage {
     let stage = Stage::with_function(pipeline).await;
     set_model_traffic(&stage.sandbox.world, ARN, per_second, &Bytes::from_static(b"{}"));
     stage.first().await;
@@ -98,10 +113,17 @@ async fn weights_rise_in_order_and_the_end_is_clean() {
     stage.function_release("two", "");
     let said = stage.shipit("deploy shop.yml --release two").await;
     assert_eq!(said.code, 0, "{}\n{}", said.err, said.out);
-    let routes = seen.lock().unwrap().clone();
+    let routes = seen.routes();
     let told = routes.join(" · ");
     assert_eq!(routes.len(), 4, "{told}");
     assert!(routes[1].contains("0.05") && routes[2].contains("0.25") && routes[3] == "2", "{told}");
+    let status = stage.shipit("status shop.yml").await.out;
+    let status: String = status.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        status.contains("thumbs: two for ") && status.contains("thumbnailer:live on version 2, moved by run "),
+        "{status}"
+    );
+    assert!(status.contains(" of arn:aws:iam::111122223333:user/alice"), "{status}");
     let again = stage.shipit("deploy shop.yml").await;
     assert_eq!((again.code, again.out.contains("nothing to do")), (0, true), "{}\n{}", again.err, again.out);
     let back = stage.shipit("rollback shop.yml").await;
@@ -120,7 +142,7 @@ async fn a_sick_version_is_taken_back_and_a_broken_one_never_met() {
         let said = stage.shipit("deploy shop.yml --release bad").await;
         assert_eq!(said.code, 20, "{behaviour}\n{}\n{}", said.err, said.out);
         assert!(said.out.contains(why), "{behaviour}\n{}\n{}", said.err, said.out);
-        assert_eq!(*seen.lock().unwrap(), ["1"], "{behaviour}: nobody met it");
+        assert_eq!(seen.routes(), ["1"], "{behaviour}: nobody met it");
     }
     let untried = pipeline().replace("    before_traffic:\n      - invoke: { payload: event.json, times: 2 }\n", "");
     stage.write("shop.yml", &untried);
@@ -129,7 +151,7 @@ async fn a_sick_version_is_taken_back_and_a_broken_one_never_met() {
     let said = stage.shipit("deploy shop.yml --release sick").await;
     assert_eq!(said.code, 20, "{}\n{}", said.err, said.out);
     assert!(said.out.contains("errors < 1%"), "{}\n{}", said.err, said.out);
-    let routes = seen.lock().unwrap().clone();
+    let routes = seen.routes();
     assert!(routes.len() == 3 && routes[1].contains("0.05") && routes[2] == "1", "{routes:?}");
 }
 

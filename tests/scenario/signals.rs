@@ -7,7 +7,7 @@ use super::stage::{PIPELINE, Stage};
 
 #[tokio::test(start_paused = true)]
 async fn a_driver_lets_go_in_time_while_nothing_is_answered() {
-    for at in [4, 5, 6, 9, 12, 15] {
+    for at in [5, 6, 7, 10, 13, 16] {
         let stage = Stage::new(PIPELINE).await;
         stage.release("two", "");
         let blade = Blade::deaf_from(Cut { at, is_before: true });

@@ -11,6 +11,8 @@ mod shell;
 
 use std::collections::BTreeMap;
 
+use crate::model::Period;
+use crate::model::revision::HookTimes;
 use crate::yaml::{self, Node, Problem, Problems, Step, Value};
 
 use super::files::Files;
@@ -55,6 +57,15 @@ pub struct Hook {
 }
 
 impl AppSpec {
+    /// How long its scripts may take on a host.
+    pub fn times(&self) -> HookTimes {
+        let sum = |events: &[&str]| Period::seconds(events.iter().map(|event| self.longest(event)).sum());
+        HookTimes {
+            install: sum(&["BeforeInstall", "AfterInstall", "ApplicationStart", "ValidateService"]),
+            traffic: sum(&["BeforeBlockTraffic", "AfterBlockTraffic", "BeforeAllowTraffic", "AfterAllowTraffic"]),
+        }
+    }
+
     /// How many seconds an event may take on a host; 0 if it has no scripts.
     pub fn longest(&self, event: &str) -> u64 {
         let timeouts = self.hooks.iter().filter(|hook| hook.event == event);

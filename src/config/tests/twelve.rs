@@ -18,7 +18,7 @@ const MISTAKES: [Mistake; 12] = [
     ["a bad unit", "bake: 10m", "bake: 5 min", "5 min", "`5 min` is not a length of time; write 90s, 5m, 1h30m or 2d"],
     ["an unterminated quote", "alarms: [\"web-5xx\"]", "alarms: [\"web-5xx]", "\"web-5xx", "this quote is never closed"],
     ["an impossible combination", "within: 2s", "within: 20s", "20s", "an answer may take 20s but is asked for every 10s"],
-    ["two strategies at once", "blue_green: {}", "blue_green: {}\n      all_in_one: {}", "all_in_one", "unknown key `all_in_one`"],
+    ["two strategies at once", "blue_green: {}", "blue_green: {}\n      canary: { steps: [5%], every: 5m }", "canary", "`strategy` is already `blue_green`"],
     ["a reference to nothing", "artifact: api\n", "artifact: apy\n", "apy", "there is no artifact `apy`"],
     ["an override that points nowhere", "web: { health: { bake: 1m", "wep: { health: { bake: 1m", "wep", "there is no `wep` to override"],
     ["a tab", "      bake: 1h", "\tbake: 1h", "\t", "a tab cannot indent"],

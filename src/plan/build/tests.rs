@@ -199,7 +199,9 @@ fn stages_are_waves_in_the_order_of_the_pipeline() {
     for group in &mut other.scaling_groups {
         group.name.push_str("-api");
     }
-    let mut input = sample::input(&pipeline, &environment, sample::fleet());
+    let mut patient = sample::fleet();
+    patient.group.termination = Some(("TERMINATE".into(), 281));
+    let mut input = sample::input(&pipeline, &environment, patient);
     input.observed.insert(api.clone(), Observed::Fleet(Box::new(other)));
     input.revisions.insert(api.clone(), input.revisions[&web].clone());
     let waves = |pipeline: &Pipeline| {
@@ -214,4 +216,43 @@ fn stages_are_waves_in_the_order_of_the_pipeline() {
     let stage = |name, target: &Name| Stage { name: sample::name(name), targets: vec![target.clone()] };
     let staged = Pipeline { stages: vec![stage("first", &web), stage("second", &api)], ..pipeline.clone() };
     assert_eq!(waves(&staged), ["first: web", "second: api"]);
+    let Some(Observed::Fleet(fleet)) = input.observed.get_mut(&web) else { panic!("no fleet") };
+    fleet.group.termination = Some(("TERMINATE".into(), 280));
+    let refused = build(&Input { pipeline: &staged, ..input.clone() }).unwrap_err();
+    assert_eq!(
+        refused[0].what,
+        "deployment group `storefront-web` keeps blue for 4h40m; the stages after it may take 4h6m, and blue must be there \
+         as long, after 35m of its own (Terraform: `blue_green_deployment_config\
+         .terminate_blue_instances_on_deployment_success.termination_wait_time_in_minutes`)"
+    );
+    let fix = refused[0].fix.clone().unwrap();
+    assert!(fix.contains("\"terminationWaitTimeInMinutes\":281") && fix.contains("`rollback: stage`"), "{fix}");
+    let kept = Pipeline { rollback: crate::model::pipeline::RollbackScope::Stage, ..staged.clone() };
+    assert!(build(&Input { pipeline: &kept, ..input.clone() }).is_ok());
+    // A wait for a person in the later stage outlasts anything that CodeDeploy does.
+    let mut asks = staged.clone();
+    asks.targets.get_mut(&api).unwrap().blue_green_mut().unwrap().promote = Promote::Manual;
+    asks.targets.get_mut(&api).unwrap().blue_green_mut().unwrap().within = Period::hours(46);
+    let Some(Observed::Fleet(fleet)) = input.observed.get_mut(&api) else { panic!("no fleet") };
+    fleet.group.ready = Some(("STOP_DEPLOYMENT".into(), 2800));
+    let refused = build(&Input { pipeline: &asks, ..input.clone() }).unwrap_err();
+    assert!(refused[0].what.contains("keeps it for 1d22h40m at most"), "{}", refused[0].what);
+}
+
+/// A host may take as long as the AppSpec says, and so may every batch: no step gives up before CodeDeploy would.
+#[test]
+fn steps_wait_for_what_the_appspec_allows() {
+    let (pipeline, environment) = (sample::pipeline(), sample::name("production"));
+    let limits = |install: u64, traffic: u64| {
+        let mut input = sample::input(&pipeline, &environment, sample::fleet());
+        let hooks = HookTimes { install: Period::minutes(install), traffic: Period::minutes(traffic) };
+        input.hooks.insert(sample::name("web"), hooks);
+        let built = build(&input).unwrap();
+        let steps = &built.plan.waves[0].lanes[0].steps;
+        (format!("{} {}", steps[0].limit, steps[2].limit), built.notes.join("\n"))
+    };
+    assert_eq!(limits(20, 30), ("1h18m 1h48m".to_owned(), String::new()));
+    let note = "web: the AppSpec lets scripts take 3h on each host, so create may take 6h18m, and 2h on each host, so reroute \
+                may take 4h25m; a script without a `timeout` has an hour";
+    assert_eq!(limits(180, 120), ("6h18m 4h25m".to_owned(), note.to_owned()));
 }

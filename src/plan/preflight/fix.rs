@@ -2,6 +2,7 @@
 
 use super::Subject;
 use crate::model::Period;
+use crate::model::task::longest;
 
 /// The longest wait before blue is terminated.
 pub(super) const LONGEST_TERMINATION_WAIT: Period = Period::minutes(2800);
@@ -11,12 +12,18 @@ const LONGEST_READY_WAIT: Period = Period::hours(48);
 impl Subject<'_> {
     /// The least wait before CodeDeploy gives green up: an approval's time, or an hour for shipit to notice.
     pub(super) fn least_ready_wait(&self) -> Period {
-        self.approval().unwrap_or(Period::hours(1))
+        let tasks = longest(&self.target.before_traffic);
+        self.approval().map_or((tasks + Period::minutes(30)).max(Period::hours(1)), |approval| approval + tasks)
     }
 
     /// The least wait before CodeDeploy terminates blue: what is watched and kept, and half an hour in case of trouble.
     pub(super) fn least_termination_wait(&self) -> Period {
-        self.target.health.bake + self.keep_blue() + Period::minutes(30)
+        self.watched_after() + self.keep_blue() + Period::minutes(30)
+    }
+
+    /// The bake, and what is done after it.
+    pub(in crate::plan) fn watched_after(&self) -> Period {
+        self.target.health.bake + longest(&self.target.after)
     }
 
     /// The beginning of every command that changes the deployment group. The Auto Scaling group has to be sent again
@@ -37,6 +44,11 @@ impl Subject<'_> {
 
     /// The command that makes a group fit for blue/green. What fits already is sent as it is.
     pub(super) fn make_blue_green(&self) -> String {
+        self.make_blue_green_that_keeps(self.least_termination_wait())
+    }
+
+    /// The same, with so much time before blue is terminated.
+    pub(super) fn make_blue_green_that_keeps(&self, least: Period) -> String {
         let group = &self.fleet.group;
         let kept = |has: &Option<(String, i64)>, word: &str| {
             let minutes = has.as_ref().filter(|(action, _)| action == word).map_or(0, |(_, minutes)| *minutes);
@@ -45,12 +57,8 @@ impl Subject<'_> {
         let room = |least: Period| least + Period::hours(1);
         let ready =
             wide_enough(kept(&group.ready, "STOP_DEPLOYMENT"), self.least_ready_wait(), room, LONGEST_READY_WAIT);
-        let termination = wide_enough(
-            kept(&group.termination, "TERMINATE"),
-            self.least_termination_wait(),
-            |least| least,
-            LONGEST_TERMINATION_WAIT,
-        );
+        let termination =
+            wide_enough(kept(&group.termination, "TERMINATE"), least, |least| least, LONGEST_TERMINATION_WAIT);
         let style = if group.deployment_type == "BLUE_GREEN" && group.traffic_option == "WITH_TRAFFIC_CONTROL" {
             ""
         } else {

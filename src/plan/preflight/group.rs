@@ -127,6 +127,32 @@ pub(super) fn keeps_blue_long_enough(subject: &Subject) -> Option<Refusal> {
     Some(subject.refuse(what).fix(subject.make_blue_green()))
 }
 
+/// Where a later stage that fails takes this fleet back, too, blue must outlast that stage, even if it takes as long as it
+/// may.
+pub(in crate::plan) fn keeps_blue_for_later(subject: &Subject, later: Period) -> Option<Refusal> {
+    let (has, needed) = (subject.termination_wait(), subject.least_termination_wait() + later);
+    if has >= needed {
+        return None;
+    }
+    let keep = "or let stages that are done keep the release: `rollback: stage`";
+    let own = subject.least_termination_wait();
+    if needed > LONGEST_TERMINATION_WAIT {
+        let what = format!(
+            "the stages after it may take {later}, and blue must be there as long, after {own} of its own; CodeDeploy \
+             keeps it for {LONGEST_TERMINATION_WAIT} at most"
+        );
+        let fix = format!("put `{}` into the last stage, or shorten the waits of the later ones\n{keep}", subject.name);
+        return Some(subject.refuse(what).fix(fix));
+    }
+    let what = format!(
+        "{} keeps blue for {has}; the stages after it may take {later}, and blue must be there as long, after {own} of \
+         its own (Terraform: `blue_green_deployment_config.terminate_blue_instances_on_deployment_success\
+         .termination_wait_time_in_minutes`)",
+        subject.group_name()
+    );
+    Some(subject.refuse(what).fix(format!("{}\n{keep}", subject.make_blue_green_that_keeps(needed))))
+}
+
 /// Instances that tags select would be neither copied nor replaced.
 pub(super) fn has_no_tag_filters(subject: &Subject) -> Option<Refusal> {
     subject.fleet.group.has_tag_filters.then(|| {

@@ -9,10 +9,14 @@ mod note;
 mod traffic;
 
 use super::Intent;
+use std::collections::BTreeMap;
+
 use crate::model::Name;
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{BlueGreen, Environment, FleetRef, Target};
+use crate::model::revision::HookTimes;
 
+pub(super) use group::keeps_blue_for_later;
 pub(super) use note::notes;
 
 /// Something that stands in the way.
@@ -30,7 +34,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// About the run as a whole.
-    pub(super) fn of_run(what: String) -> Refusal {
+    pub fn of_run(what: String) -> Refusal {
         Refusal { target: None, what, fix: None, is_busy: false }
     }
 
@@ -39,7 +43,9 @@ impl Refusal {
         Refusal { target: Some(target.clone()), ..Refusal::of_run(what) }
     }
 
-    pub(super) fn fix(mut self, fix: impl Into<String>) -> Refusal {
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<String>) -> Refusal {
         self.fix = Some(fix.into());
         self
     }
@@ -55,6 +61,9 @@ pub(super) struct Subject<'a> {
     pub fleet: &'a Fleet,
     pub environment: &'a Environment,
     pub intent: Intent,
+    /// The files that tasks name.
+    pub payloads: &'a BTreeMap<String, String>,
+    pub hooks: HookTimes,
 }
 
 impl Subject<'_> {

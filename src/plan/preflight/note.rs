@@ -4,7 +4,7 @@ use super::Subject;
 use super::fix::quoted;
 use crate::model::observed::ScalingGroup;
 use crate::plan::conditions::is_ignored;
-use crate::plan::timing::floor;
+use crate::plan::timing::{Pace, floor, limit};
 use crate::plan::{Intent, fleet};
 
 /// One line each, beginning with the target.
@@ -12,6 +12,7 @@ pub(in crate::plan) fn notes(subject: &Subject, group: &ScalingGroup) -> Vec<Str
     let mut notes = Vec::new();
     if subject.intent == Intent::Deploy {
         notes.extend(about_conditions(subject));
+        notes.extend(about_hooks(subject));
     }
     notes.extend(about_the_fleet(subject, group));
     notes.extend(subject.fleet.remarks.iter().cloned());
@@ -21,8 +22,20 @@ pub(in crate::plan) fn notes(subject: &Subject, group: &ScalingGroup) -> Vec<Str
 fn about_conditions(subject: &Subject) -> Vec<String> {
     let mut notes = Vec::new();
     let health = &subject.target.health;
-    if health.targets.is_none() && health.alarms.is_empty() && health.http.is_empty() && health.metrics.is_empty() {
+    let has_others = !health.alarms.is_empty() || !health.http.is_empty() || !health.commands.is_empty();
+    if health.targets.is_none() && !has_others && health.metrics.is_empty() {
         notes.push("no condition is watched while the new release bakes".to_owned());
+    }
+    let group = &subject.fleet.group;
+    let is_watched = |name: &String| health.alarms.iter().any(|alarm| alarm.name == *name);
+    let own = group.alarms.iter().filter(|name| group.alarms_enabled && !is_watched(name));
+    let unheeded: Vec<&str> = own.map(String::as_str).collect();
+    if !subject.target.on_failure.is_rollback() && !unheeded.is_empty() {
+        let names = unheeded.join(", ");
+        notes.push(format!(
+            "with `on_failure: hold` CodeDeploy does not heed its group's alarms; nobody watches {names} unless \
+             `health.alarms` names them"
+        ));
     }
     for alarm in subject.alarms() {
         if alarm.state == "INSUFFICIENT_DATA" {
@@ -45,6 +58,18 @@ fn about_conditions(subject: &Subject) -> Vec<String> {
         }
     }
     notes
+}
+
+/// Scripts that may take longer than a step usually would: the step waits for them.
+fn about_hooks(subject: &Subject) -> Option<String> {
+    let (pace, hooks) = (Pace::of(subject.fleet, None), subject.hooks);
+    let installs = (pace.installs(hooks), limit(pace.create().expected), hooks.install, "create");
+    let moves = (pace.moves(hooks), limit(pace.reroute().expected), hooks.traffic, "reroute");
+    let long = [installs, moves].into_iter().filter(|(allowed, usual, ..)| allowed > usual);
+    let long: Vec<String> =
+        long.map(|(allowed, _, hooks, step)| format!("{hooks} on each host, so {step} may take {allowed}")).collect();
+    let hint = "a script without a `timeout` has an hour";
+    (!long.is_empty()).then(|| format!("the AppSpec lets scripts take {}; {hint}", long.join(", and ")))
 }
 
 fn about_the_fleet(subject: &Subject, group: &ScalingGroup) -> Vec<String> {

@@ -167,6 +167,12 @@ pub struct Caller {
     event: Blob,
 }
 
+impl std::fmt::Display for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.function.fmt(f)
+    }
+}
+
 impl Caller {
     /// A caller with these credentials, who always sends this event.
     pub fn new(config: &SdkConfig, region: &str, function: &FunctionRef, event: &str) -> Caller {

@@ -89,6 +89,11 @@ impl Client {
         Ok(Client { address, host, kept: Mutex::default() })
     }
 
+    /// The host and port that it asks.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// Sends a request, once.
     pub async fn ask(&self, request: Request) -> Answer {
         let began = Instant::now();

@@ -47,6 +47,13 @@ impl Door {
         Client::new(origin).await.map(Door::Web)
     }
 
+    fn place(&self) -> String {
+        match self {
+            Door::Web(client) => format!("http://{}", client.host()),
+            Door::Function { caller, .. } => caller.to_string(),
+        }
+    }
+
     async fn ask(&self, request: Request) -> Answer {
         match self {
             Door::Web(client) => client.ask(request).await,
@@ -67,6 +74,24 @@ impl Door {
             }
         }
     }
+}
+
+/// Requests to each door before anything is shipped.
+const HANDFUL: usize = 5;
+
+/// Sends a handful of requests to each door; says what is wrong with what serves there now, if anything is. What fails
+/// before a release tells nothing of it.
+pub async fn try_out(doors: &[Door]) -> Option<String> {
+    for door in doors {
+        let mut tally = Tally::default();
+        for count in 0..HANDFUL {
+            tally.add(&door.ask(nth(count)).await, jiff::Timestamp::UNIX_EPOCH);
+        }
+        if let Some((what, count)) = tally.troubles().next() {
+            return Some(format!("{count} of {HANDFUL} requests to {} failed: {what}", door.place()));
+        }
+    }
+    None
 }
 
 /// Requests that are being sent, until it is stopped or dropped.

@@ -60,6 +60,12 @@ impl Tally {
         }
     }
 
+    /// Failures that would be failures of any application, by what was wrong; that an answer names no release is none.
+    pub fn troubles(&self) -> impl Iterator<Item = (&str, u64)> {
+        let all = self.failures.iter().map(|(what, count)| (what.as_str(), *count));
+        all.filter(|(what, _)| *what != NAMELESS)
+    }
+
     /// Answers that name a release.
     pub fn of(&self, release: &str) -> u64 {
         self.by_release.get(release).copied().unwrap_or(0)
@@ -74,6 +80,9 @@ impl Tally {
     }
 }
 
+/// What is wrong with an answer that is fine but for its release.
+const NAMELESS: &str = "names neither release";
+
 /// What is wrong with an answer, in a few words.
 fn wrong(answer: &Answer, names_release: bool) -> Option<String> {
     let text = match &answer.result {
@@ -87,7 +96,7 @@ fn wrong(answer: &Answer, names_release: bool) -> Option<String> {
             Some(release) if names_release => format!("{status} by the {release}"),
             _ => format!("{status} by AWS"),
         },
-        Ok(_) if !names_release => "names neither release".to_owned(),
+        Ok(_) if !names_release => NAMELESS.to_owned(),
         Ok(_) => return None,
     };
     Some(text)

@@ -211,3 +211,18 @@ fn many_lanes_make_a_short_heartbeat() {
     assert_eq!(paper.text().lines().count(), 11);
     assert!(paper.text().ends_with("  · 190 more lanes are under way\n"), "{}", paper.text());
 }
+
+/// On a terminal without colour the log is the same, but no word is broken by the screen's edge.
+#[test]
+fn a_log_on_a_screen_breaks_between_words() {
+    let (paper, style) = (Paper::default(), Style { width: 60, wraps: true, ..Style::PLAIN });
+    let mut plain = Plain::new(Box::new(paper.clone()), style);
+    plain.progress(&[under_way("web")], at(100), Duration::from_secs(30));
+    plain.note(at(100), "a sweep failed: throttled by AWS, which is asked again in a moment");
+    insta::assert_snapshot!(paper.text(), @r"
+    09:35:46Z  · web reroute  for 1m40s, 3 of 4: i-01 is not
+                 healthy yet: Target.FailedHealthChecks
+    09:35:46Z  · a sweep failed: throttled by AWS, which is
+                 asked again in a moment
+    ");
+}

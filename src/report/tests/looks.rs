@@ -2,9 +2,10 @@
 
 use super::samples::{Story, at, name, plan, run};
 use super::{NARROW, invocation};
+use crate::model::Percent;
 use crate::report::Style;
 use crate::report::history::{HistoryRow, history_text, summary};
-use crate::report::status::{Driver, RunView, StatusView, TargetStatus, status_text};
+use crate::report::status::{AliasStatus, Driver, RunView, StatusView, TargetStatus, status_text};
 
 fn view(run: Option<RunView>) -> StatusView {
     let target = TargetStatus {
@@ -15,6 +16,7 @@ fn view(run: Option<RunView>) -> StatusView {
         group: Some("storefront-web-v1".to_owned()),
         healthy: Some((4, 4)),
         active: None,
+        alias: None,
     };
     StatusView {
         v: 0,
@@ -128,6 +130,36 @@ fn many_targets_and_one_that_could_not_be_seen() {
       run       none is under way
       note      api: codedeploy GetDeploymentGroup: AccessDenied
     ");
+}
+
+#[test]
+fn an_alias_its_weights_and_who_moved_it() {
+    let mut view = view(None);
+    let alias = AliasStatus { function: "thumbnailer".to_owned(), alias: "live".to_owned(), ..AliasStatus::default() };
+    let moved = AliasStatus { version: Some("41".to_owned()), ..alias.clone() };
+    let by_run = AliasStatus { run: Some(run()), by: Some("kim".to_owned()), ..moved.clone() };
+    let shared = AliasStatus { weights: [("42".to_owned(), Percent::whole(5))].into(), ..by_run.clone() };
+    let of = |(alias, live): (AliasStatus, Option<&str>)| TargetStatus {
+        live: live.map(str::to_owned),
+        alias: Some(alias),
+        ..TargetStatus::of(&name("thumbs"))
+    };
+    let all = [(alias, None), (moved, Some("bundle 05525cee")), (by_run, Some("r1")), (shared, Some("r1"))];
+    view.targets = all.map(of).into();
+    insta::assert_snapshot!(status_text(&view, Style::PLAIN), @r"
+    storefront in production at 2026-11-21 09:44:06Z
+      live      thumbs: nothing deployed yet, function thumbnailer has no alias live
+                thumbs: bundle 05525cee, thumbnailer:live on version 41, moved by no
+                run that is known here
+                thumbs: r1, thumbnailer:live on version 41, moved by run
+                20261121-093406-kfzw of kim
+                thumbs: r1, thumbnailer:live on version 41 with 5% on 42, moved by
+                run 20261121-093406-kfzw of kim
+      run       none is under way
+    ");
+    let json = serde_json::to_value(&view.targets[3]).unwrap();
+    let weights = serde_json::json!({ "42": "5%" });
+    assert_eq!((&json["alias"]["version"], &json["alias"]["weights"]), (&"41".into(), &weights));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod ci;
 mod ending;
+mod functions;
 mod log;
 mod looks;
 mod plan_text;
@@ -12,7 +13,7 @@ mod terminal;
 use super::{Invocation, Style};
 
 /// Everything against a small screen.
-const NARROW: Style = Style { colour: false, unicode: false, width: 40 };
+const NARROW: Style = Style { colour: false, unicode: false, width: 40, wraps: false };
 
 fn invocation() -> Invocation {
     Invocation::new("storefront", "production")

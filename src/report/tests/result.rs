@@ -35,6 +35,9 @@ fn a_run_that_was_rolled_back() {
           "d-BBBBBBBBB"
         ]
       },
+      "restored": {
+        "web": "4 of 4 healthy in blue, green is gone"
+      },
       "artifacts": {
         "web": "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
       },

@@ -6,7 +6,7 @@ use super::{Deciding, Stop};
 use crate::event::record::Record;
 use crate::model::Period;
 use crate::model::facts::Status;
-use crate::plan::{Action, Hold, Lane, On, What};
+use crate::plan::{Hold, Lane, On, What};
 use crate::run::judge::Verdict;
 use crate::run::settle::Advance;
 use crate::run::state::{LaneState, StepState};
@@ -157,10 +157,7 @@ impl Deciding<'_> {
 /// Whether nothing is left in a lane that could still send the run back.
 fn is_watched_out(lane: &Lane, state: &LaneState) -> bool {
     let rest = state.cursor().map_or(&[][..], |cursor| &lane.steps[cursor..]);
-    let is_tail = |what: &What| {
-        matches!(what, What::Hold(Hold::Later) | What::Act(Action::Finish | Action::PruneVersions { .. }))
-    };
-    rest.iter().all(|step| is_tail(&step.what))
+    !rest.iter().any(|step| step.what.sends_back())
 }
 
 fn time_left(state: &StepState, within: Period, now: Timestamp) -> Period {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::super::codedeploy::{self, LaunchHook};
+use super::super::codedeploy::{self, Held};
 use super::super::doc::{Doc, doc};
 use super::super::input::{self, invalid};
 use super::super::later::{Later, after};
@@ -13,8 +13,8 @@ use super::nouns::{Action, Hook, Instance, Outcome, Phase};
 
 const LAUNCHING: &str = "autoscaling:EC2_INSTANCE_LAUNCHING";
 const TERMINATING: &str = "autoscaling:EC2_INSTANCE_TERMINATING";
-/// Hooks of this prefix are CodeDeploy's: it deploys to the instance before it lets it into service.
-const CODEDEPLOY: &str = "CodeDeploy-managed-automatic-launch-deployment-hook-";
+/// Hooks of this prefix are CodeDeploy's: it deploys to the instance before it lets it into service, or out of it.
+const CODEDEPLOY: &str = "CodeDeploy-managed-automatic-";
 /// However many heartbeats come, an action lasts no longer than this: 48 hours.
 const LONGEST: i64 = 48 * 3600;
 
@@ -147,7 +147,7 @@ pub(super) async fn wait(later: &Later, place: &Place, id: &str, launching: bool
     let world = later.world()?;
     let notices = begin(&world, place, id, launching)?;
     for notice in notices {
-        codedeploy::on_launch_hook(&world, &place.site, notice);
+        codedeploy::on_hook(&world, &place.site, notice);
     }
     drop(world);
     loop {
@@ -171,7 +171,7 @@ pub(super) async fn wait(later: &Later, place: &Place, id: &str, launching: bool
 }
 
 /// Opens an action for each hook of the transition, and gives those that CodeDeploy has to know about.
-fn begin(world: &World, place: &Place, id: &str, launching: bool) -> Option<Vec<LaunchHook>> {
+fn begin(world: &World, place: &Place, id: &str, launching: bool) -> Option<Vec<Held>> {
     let now = world.now();
     let mut state = world.lock();
     let hooks: Vec<Hook> =
@@ -188,9 +188,10 @@ fn begin(world: &World, place: &Place, id: &str, launching: bool) -> Option<Vec<
             result: None,
         })
         .collect();
-    let notices = hooks.iter().zip(&actions).filter(|(hook, _)| launching && hook.name.starts_with(CODEDEPLOY));
+    let notices = hooks.iter().zip(&actions).filter(|(hook, _)| hook.name.starts_with(CODEDEPLOY));
     let notices = notices
-        .map(|(hook, action)| LaunchHook {
+        .map(|(hook, action)| Held {
+            launching,
             group: place.group.clone(),
             instance: id.to_owned(),
             hook: hook.name.clone(),

@@ -6,7 +6,7 @@ use super::super::doc::{Doc, doc};
 use super::super::later::{Later, after, seconds};
 use super::super::world::World;
 use super::nouns::{Group, Instance, Phase};
-use super::{Place, activities, launch, leave, processes};
+use super::{Place, activities, balance, launch, leave, processes};
 
 /// Keeps a group until it is gone: after every change, and every now and then while it has instances.
 pub(super) async fn keep(later: Later, place: Place) {
@@ -37,6 +37,8 @@ struct Orders {
     terminate: Vec<(String, String)>,
     request: Option<String>,
     capacity: i64,
+    /// A zone that needs an instance so that the group is balanced.
+    balance: Option<String>,
 }
 
 /// One look at the group; nothing if it is gone.
@@ -66,7 +68,13 @@ fn turn(world: &Arc<World>, place: &Place) -> Option<Pause> {
             );
             orders.request.iter().cloned().chain([activities::at(now, &text)]).collect::<Vec<_>>().join("  ")
         };
-        launch::begin(world, place, cause);
+        launch::begin(world, place, cause, false);
+    }
+    if let Some(zone) = orders.balance {
+        let text = format!(
+            "instances were launched to balance instances in zones {zone} with other zones resulting in more than desired number of instances in the group."
+        );
+        launch::begin(world, place, activities::at(now, &text), true);
     }
     let mut state = world.lock();
     let look = state.site(&place.site).autoscaling.pace.look;
@@ -96,7 +104,7 @@ fn orders(group: &mut Group, now: jiff::Timestamp) -> Orders {
     }
     let replace = i64::try_from(terminate.len()).unwrap_or(i64::MAX);
     let capacity = group.capacity() - replace;
-    let surplus = capacity - group.desired;
+    let surplus = capacity - group.desired - balance::surplus(group);
     if surplus > 0 && may_terminate {
         let (from, to) = (capacity, group.desired);
         for id in victims(group, &terminate, surplus) {
@@ -109,10 +117,12 @@ fn orders(group: &mut Group, now: jiff::Timestamp) -> Orders {
         }
     }
     let launch = if may_launch { (-surplus).max(0) } else { 0 };
-    Orders { launch, replace: replace.min(launch), terminate, request, capacity }
+    let balance = if terminate.is_empty() && launch == 0 { balance::wanted(group) } else { None };
+    Orders { launch, replace: replace.min(launch), terminate, request, capacity, balance }
 }
 
-/// Which instances go when the group shrinks: from the fullest zone, the oldest source first, then the oldest.
+/// Which instances go when the group shrinks: from zones that are not the group's, then from the fullest zone, the oldest
+/// source first, then the oldest.
 fn victims(group: &Group, leaving: &[(String, String)], count: i64) -> Vec<String> {
     let mut left: Vec<&Instance> = group
         .instances
@@ -128,7 +138,8 @@ fn victims(group: &Group, leaving: &[(String, String)], count: i64) -> Vec<Strin
         };
         let order = |index: &usize| {
             let instance = left[*index];
-            (std::cmp::Reverse(in_zone(&instance.zone)), version(instance), *index)
+            let is_own = group.zones.contains(&instance.zone);
+            (is_own, std::cmp::Reverse(in_zone(&instance.zone)), version(instance), *index)
         };
         let unprotected = (0..left.len()).filter(|index| !left[*index].protected);
         let Some(index) = unprotected.min_by_key(order) else { break };

@@ -11,11 +11,12 @@ use super::super::world::{ApiError, World};
 use super::nouns::{Instance, Outcome, Phase};
 use super::{Place, activities, hooks, keeper, leave, processes, traffic};
 
-/// Begins to launch an instance in the emptiest zone.
-pub(super) fn begin(world: &Arc<World>, place: &Place, cause: String) {
+/// Begins to launch an instance in the emptiest zone; beyond the group's capacity if it is to balance the zones.
+pub(super) fn begin(world: &Arc<World>, place: &Place, cause: String, balances: bool) {
     let now = world.now();
     match run(world, place) {
-        Ok(instance) => {
+        Ok(mut instance) => {
+            instance.balances = balances;
             let mut state = world.lock();
             let (id, zone) = (instance.id.clone(), instance.zone.clone());
             let Some(group) = place.group(&mut state) else { return };
@@ -66,6 +67,7 @@ fn run(world: &Arc<World>, place: &Place) -> Result<Instance, ApiError> {
         healthy: true,
         source: blueprint.shown,
         protected,
+        balances: false,
         in_service_since: None,
         actions: Vec::new(),
         wake: Arc::new(Notify::new()),
@@ -122,7 +124,9 @@ fn abandon(later: &Later, place: &Place, id: &str, activity: &str, outcome: Outc
         let abandoned = instance.and_then(|one| one.actions.iter().find(|action| action.result == Some(outcome)));
         abandoned.map(|action| action.token.clone()).unwrap_or_default()
     };
-    let message = format!("Lifecycle Action with Token {token} was abandoned: {why}");
+    let message = format!(
+        "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token {token} was abandoned: {why}"
+    );
     activities::end(&mut world.lock(), place, activity, now, "Cancelled", Some(message));
     let text = "an instance was taken out of service in response to a launch failure.";
     leave::begin(&world, place, id, activities::at(now, text));

@@ -5,6 +5,7 @@
 //! [`codedeploy`](super::codedeploy) is told when a launch hook of its own makes an instance wait.
 
 mod activities;
+mod balance;
 mod capacity;
 mod cron;
 mod describe;

@@ -63,6 +63,8 @@ pub(super) struct Instance {
     /// `LaunchTemplate` or `LaunchConfigurationName`, resolved.
     pub source: Vec<(String, Doc)>,
     pub protected: bool,
+    /// Whether it was launched to balance the group's zones, beyond its capacity.
+    pub balances: bool,
     pub in_service_since: Option<Timestamp>,
     pub actions: Vec<Action>,
     /// Wakes the task that walks it through its life.

@@ -11,12 +11,13 @@ pub(super) const TERMINATE: &str = "Terminate";
 pub(super) const ADD_TO_LOAD_BALANCER: &str = "AddToLoadBalancer";
 pub(super) const HEALTH_CHECK: &str = "HealthCheck";
 pub(super) const REPLACE_UNHEALTHY: &str = "ReplaceUnhealthy";
+pub(super) const AZ_REBALANCE: &str = "AZRebalance";
 pub(super) const SCHEDULED_ACTIONS: &str = "ScheduledActions";
 
 const ALL: [&str; 9] = [
     ADD_TO_LOAD_BALANCER,
     "AlarmNotification",
-    "AZRebalance",
+    AZ_REBALANCE,
     HEALTH_CHECK,
     "InstanceRefresh",
     LAUNCH,

@@ -121,7 +121,12 @@ async fn a_hook_makes_instances_wait() {
     let messages: Vec<&str> =
         activities.list("Activities").iter().filter_map(|one| one.text("StatusMessage")).collect();
     assert_eq!(messages.len(), 1);
-    assert!(messages[0].ends_with("was abandoned: Heartbeat Timeout"), "{messages:?}");
+    let start = "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token ";
+    let is_told = messages[0].starts_with(start) && messages[0].ends_with(" was abandoned: Heartbeat Timeout");
+    assert!(is_told, "{messages:?}");
+    let expected = format!("Launching a new EC2 instance: {first}.  Status Reason: {}", messages[0]);
+    let all = activities.list("Activities");
+    assert!(all.iter().any(|one| one.text("Description") == Some(&expected)), "{all:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -353,4 +358,43 @@ async fn everything_that_a_copy_has_to_carry_is_shown() {
     stage.pass(1).await;
     let tagged = doc! { "Filter" => vec![doc! { "Name" => "tag:team", "Value" => vec!["shop"] }] };
     assert_eq!(stage.ec2("DescribeInstances", tagged).list("reservationSet").len(), 1, "propagated");
+}
+
+/// How many instances serve in each zone of a group.
+fn by_zone(stage: &Stage, name: &str) -> Vec<(String, usize)> {
+    let group = stage.described(name);
+    let mut zones = std::collections::BTreeMap::new();
+    for one in group.list("Instances").iter().filter(|one| one.text("LifecycleState") == Some("InService")) {
+        *zones.entry(one.text("AvailabilityZone").unwrap().rsplit('-').next().unwrap().to_owned()).or_default() += 1;
+    }
+    zones.into_iter().collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn zones_are_balanced_unless_that_rests() {
+    let stage = Stage::new();
+    stage.group("blue", 4, Vec::new());
+    stage.asg("UpdateAutoScalingGroup", with("blue", "VPCZoneIdentifier", "subnet-a"));
+    stage.pass(400).await;
+    assert_eq!(by_zone(&stage, "blue"), [("2a".to_owned(), 4)], "the other zone is no longer the group's");
+    stage.asg("SuspendProcesses", with("blue", "ScalingProcesses", vec!["AZRebalance"]));
+    stage.asg("UpdateAutoScalingGroup", with("blue", "VPCZoneIdentifier", "subnet-a,subnet-b"));
+    stage.pass(400).await;
+    assert_eq!(by_zone(&stage, "blue"), [("2a".to_owned(), 4)]);
+    stage.asg("ResumeProcesses", with("blue", "ScalingProcesses", vec!["AZRebalance"]));
+    stage.pass(5).await;
+    assert_eq!(
+        stage.states("blue"),
+        ["InService", "InService", "InService", "InService", "Pending"],
+        "one more for a while"
+    );
+    stage.pass(600).await;
+    assert_eq!(by_zone(&stage, "blue"), [("2a".to_owned(), 2), ("2b".to_owned(), 2)]);
+    let activities = stage.asg("DescribeScalingActivities", named("blue"));
+    let text = "instances were launched to balance instances in zones ap-northeast-2b with other zones resulting in more \
+        than desired number of instances in the group.";
+    let causes = activities.list("Activities").iter().filter_map(|one| one.text("Cause"));
+    assert_eq!(causes.filter(|cause| cause.ends_with(text)).count(), 2);
+    stage.pass(600).await;
+    assert_eq!(stage.members("blue").len(), 4);
 }

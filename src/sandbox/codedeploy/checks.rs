@@ -29,9 +29,6 @@ pub(super) fn group(state: &mut State, site: &Site, settings: &Doc, fleets: &[St
             "The Auto Scaling group was specified in a format that is not valid",
         ));
     }
-    if settings.bool("terminationHookEnabled") == Some(true) {
-        return Err(unsupported("InvalidInput", "A termination hook"));
-    }
     if !settings.get("ec2TagFilters").is_null() && !settings.get("ec2TagSet").is_null() {
         let message = "A call was submitted that specified both ec2TagFilters and ec2TagSet";
         return Err(error("InvalidEC2TagCombination", message));

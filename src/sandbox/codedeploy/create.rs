@@ -133,7 +133,7 @@ pub(super) fn place(state: &mut State, world: &World, site: &Site, order: Order)
         terminating: false,
         rerouted: false,
         fleets: None,
-        green_hook: None,
+        green: None,
         messages: Vec::new(),
         suspended: Vec::new(),
         root: None,

@@ -5,6 +5,7 @@ use tokio::sync::watch;
 
 use super::super::doc::Doc;
 use super::events::Event;
+use super::groups::Fleet;
 use super::settings::{Alarms, AutoRollback, BlueGreen, Style};
 
 /// A deployment.
@@ -50,8 +51,8 @@ pub struct Deployment {
     pub rerouted: bool,
     /// The group that was copied and the copy.
     pub fleets: Option<(String, String)>,
-    /// The launch hook on the copy, once it was moved there.
-    pub green_hook: Option<String>,
+    /// The copy with its hooks, once they were moved there.
+    pub green: Option<Fleet>,
     /// `deploymentStatusMessages`.
     pub messages: Vec<String>,
     /// The processes that it suspended and did not resume yet, by Auto Scaling group.
@@ -105,7 +106,9 @@ pub enum Job {
     /// Bring traffic back to blue: the rollback of this blue/green deployment.
     RouteBack(String),
     /// Install on an instance whose launch is held for it.
-    Launch(super::LaunchHook),
+    Launch(super::Held),
+    /// Take an instance out whose termination is held for it.
+    Leave(super::Held),
 }
 
 /// Who made a deployment.
@@ -115,6 +118,8 @@ pub enum Creator {
     User,
     /// A launch of Auto Scaling.
     Autoscaling,
+    /// A termination of Auto Scaling.
+    AutoscalingTermination,
     /// A failed or stopped deployment.
     Rollback,
     /// A deployment that found instances with an old revision when it had ended.
@@ -127,6 +132,7 @@ impl Creator {
         match self {
             Creator::User => "user",
             Creator::Autoscaling => "autoscaling",
+            Creator::AutoscalingTermination => "autoscalingTermination",
             Creator::Rollback => "codeDeployRollback",
             Creator::AutoUpdate => "CodeDeployAutoUpdate",
         }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::super::doc::{Doc, doc};
 use super::super::world::{ApiError, Reply, Scope, Site, World};
 use super::errors::{error, no_group};
+use super::hooks::{self, Owner};
 use super::settings::{Alarms, AutoRollback, BlueGreen, Style, processes, target_groups};
-use super::{Store, applications, checks, configs, hooks, paging, tags};
+use super::{Store, applications, checks, configs, paging, tags};
 
 /// A deployment group.
 #[derive(Debug)]
@@ -37,8 +38,10 @@ pub struct Group {
 pub struct Fleet {
     /// The Auto Scaling group's name.
     pub name: String,
-    /// The hook's name.
+    /// The launch hook's name.
     pub hook: String,
+    /// The termination hook's name, if the deployment group wants one.
+    pub termination_hook: Option<String>,
 }
 
 /// What the last deployment to an instance left.
@@ -100,6 +103,11 @@ impl Group {
         target_groups(self.settings.get("loadBalancerInfo")).unwrap_or_default()
     }
 
+    /// Whether instances that Auto Scaling terminates get a deployment of their own first.
+    pub fn terminates(&self) -> bool {
+        self.settings.bool("terminationHookEnabled").unwrap_or(false)
+    }
+
     /// Auto Scaling processes that rest while its deployments in place run.
     pub fn suspend(&self) -> Vec<String> {
         processes(self.settings.get("ec2DeploymentOptions")).unwrap_or_default()
@@ -152,7 +160,8 @@ pub(super) fn create(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
         checks::group(&mut state, &scope.site, &settings, &names)?;
         state.uuid()
     };
-    let fleets = hooks::put_all(world, &scope.site, name, &id, &names)?;
+    let owner = Owner { name, id: &id, terminates: settings.bool("terminationHookEnabled").unwrap_or(false) };
+    let fleets = hooks::put_all(world, &scope.site, owner, &names)?;
     let group = Group {
         id: id.clone(),
         name: name.to_owned(),
@@ -206,8 +215,11 @@ pub(super) fn update(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     };
     let added: Vec<String> =
         names.iter().filter(|name| old.iter().all(|fleet| fleet.name != **name)).cloned().collect();
-    let mut fleets: Vec<Fleet> = old.iter().filter(|fleet| names.contains(&fleet.name)).cloned().collect();
-    fleets.extend(hooks::put_all(world, &scope.site, renamed, &id, &added)?);
+    let owner = Owner { name: renamed, id: &id, terminates: settings.bool("terminationHookEnabled").unwrap_or(false) };
+    let kept = old.iter().filter(|fleet| names.contains(&fleet.name)).cloned();
+    let kept = kept.map(|fleet| hooks::with_termination(world, &scope.site, owner, fleet));
+    let mut fleets = kept.collect::<Result<Vec<Fleet>, ApiError>>()?;
+    fleets.extend(hooks::put_all(world, &scope.site, owner, &added)?);
     let removed: Vec<Fleet> = old.into_iter().filter(|fleet| !names.contains(&fleet.name)).collect();
     let leftover = hooks::remove_all(world, &scope.site, &removed);
     let mut state = world.lock();
@@ -272,8 +284,7 @@ fn show(store: &Store, application: &str, name: &str) -> Doc {
     let Some(group) = store.applications.get(application).and_then(|found| found.groups.get(name)) else {
         return Doc::Null;
     };
-    let fleets: Vec<Doc> =
-        group.fleets.iter().map(|fleet| doc! { "name" => &fleet.name, "hook" => &fleet.hook }).collect();
+    let fleets: Vec<Doc> = group.fleets.iter().map(hooks::show).collect();
     let mut shown = doc! {
         "applicationName" => application, "deploymentGroupId" => &group.id, "deploymentGroupName" => &group.name,
         "computePlatform" => "Server",

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use super::doc::Doc;
 use super::world::{ApiError, Reply, Scope, World, unknown_operation};
 use errors::{error, unsupported};
-pub use worker::{LaunchHook, on_launch_hook};
+pub use worker::{Held, on_hook};
 
 /// The state of this service in one account and region.
 #[derive(Debug, Default)]

@@ -114,13 +114,16 @@ fn summary(run: RunId) -> RunSummary {
         cause: None,
         parent: None,
         took: BTreeMap::new(),
+        moved: BTreeMap::new(),
         build: None,
+        digests: Vec::new(),
+        is_to_blame: false,
     }
 }
 
 fn live(run: &RunId) -> BTreeMap<Name, Live> {
     let revision = Revision { bucket: "acme".into(), key: "artifacts/x.zip".into(), version: None, etag: None };
-    [(web(), Live { release: format!("of {run}"), revision, run: run.clone(), since: at(60) })].into()
+    [(web(), Live { release: format!("of {run}"), revision, run: run.clone(), since: at(60), origin: None })].into()
 }
 
 fn numbered(number: usize) -> RunId {
@@ -140,6 +143,21 @@ async fn the_head_keeps_the_last_runs_and_each_once() {
     let runs: Vec<RunId> = head.runs.iter().map(|summary| summary.run.clone()).collect();
     assert_eq!(runs, (3..53).rev().map(numbered).collect::<Vec<_>>());
     assert_eq!(head.live[&web()].release, format!("of {}", numbered(52)), "an old run said again changes nothing");
+}
+
+/// Who moved an alias last is known as long as the run is; an id says nothing once another run has moved it.
+#[tokio::test(start_paused = true)]
+async fn the_head_knows_who_moved_an_alias() {
+    let stage = Stage::new().await;
+    for (number, id) in [(1, Some("a1")), (2, Some("a2")), (3, None)] {
+        let moved = id.map(|id| (web(), id.to_owned()));
+        let summary = RunSummary { moved: moved.into_iter().collect(), ..summary(numbered(number)) };
+        add(&stage.bucket, &stage.keys, &summary, &BTreeMap::new()).await.unwrap();
+    }
+    let (head, _) = read(&stage.bucket, &stage.keys).await.unwrap();
+    let mover = |id: &str| head.mover(&web(), id).map(|run| run.run.clone());
+    assert_eq!([mover("a2"), mover("a1"), mover("a0")], [Some(numbered(2)), None, None]);
+    assert_eq!(head.runs.iter().map(|run| run.moved.len()).sum::<usize>(), 1);
 }
 
 #[tokio::test(start_paused = true)]

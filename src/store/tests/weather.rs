@@ -95,7 +95,10 @@ async fn everything_that_is_built_on_them() {
             cause: None,
             parent: None,
             took: [].into(),
+            moved: [].into(),
             build: None,
+            digests: Vec::new(),
+            is_to_blame: false,
         };
         lose();
         head::add(bucket, keys, &summary, &[].into()).await.unwrap();

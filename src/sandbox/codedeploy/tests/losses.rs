@@ -161,3 +161,64 @@ async fn a_deployment_ends_when_its_time_is_over() {
     play.pass(900).await;
     assert_eq!((play.status(&back).as_str(), play.traffic()), ("Succeeded", vec!["v1 healthy".to_owned(); 3]));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_composite_alarm_stops_it_and_not_the_way_back() {
+    let play = baseline().await;
+    let alarm = doc! {
+        "AlarmName" => "errors", "Namespace" => "Shop", "MetricName" => "errors", "Statistic" => "Sum", "Period" => 60,
+        "EvaluationPeriods" => 1, "Threshold" => 1.0, "ComparisonOperator" => "GreaterThanThreshold",
+        "TreatMissingData" => "ignore",
+    };
+    play.ask("monitoring", "PutMetricAlarm", alarm);
+    let sick = doc! { "AlarmName" => "sick", "AlarmRule" => "ALARM(errors) AND TRUE" };
+    play.ask("monitoring", "PutCompositeAlarm", sick);
+    let alarms = doc! { "enabled" => true, "alarms" => vec![doc! { "name" => "sick" }] };
+    play.update(doc! { "alarmConfiguration" => alarms });
+    let id = play.deploy("v2", Play::guarded());
+    play.pass(150).await;
+    assert_eq!(targets(&play, &id)[0], "Succeeded");
+    let red = doc! { "AlarmName" => "errors", "StateValue" => "ALARM", "StateReason" => "by hand" };
+    play.ask("monitoring", "SetAlarmState", red);
+    play.pass(80).await;
+    assert_eq!((play.status(&id).as_str(), play.why(&id).0.as_str()), ("Stopped", "ALARM_ACTIVE"));
+    assert!(play.why(&id).1.ends_with("Activated alarms: <sick>"), "{}", play.why(&id).1);
+    let back = play.rollback_of(&id);
+    play.pass(900).await;
+    assert_eq!((play.status(&back).as_str(), play.traffic()), ("Succeeded", vec!["v1 healthy".to_owned(); 3]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_replaces_a_lost_host_is_brought_up_to_date() {
+    let play = Play::of(4, "subnet-a").await;
+    play.deploy("v1", doc! {});
+    play.pass(1200).await;
+    play.bundle("v2", "takes: 60s");
+    let id = play.deploy("v2", doc! { "deploymentConfigName" => "CodeDeployDefault.HalfAtATime" });
+    play.pass(90).await;
+    let begun = play.lifecycles(&id).iter().position(|line| line.contains("AfterInstall:In")).unwrap();
+    let ids = play.codedeploy("ListDeploymentTargets", doc! { "deploymentId" => &id }).texts("targetIds");
+    play.kill(&ids[begun]);
+    play.pass(4200).await;
+    assert_eq!(play.status(&id), "Succeeded", "{:?}", play.lifecycles(&id));
+    assert_eq!(targets(&play, &id).iter().filter(|end| *end == "Failed").count(), 1);
+    play.pass(600).await;
+    let follow_ons = play.deployment(&id).get("relatedDeployments").texts("autoUpdateOutdatedInstancesDeploymentIds");
+    assert_eq!((follow_ons.len(), play.status(&follow_ons[0]).as_str()), (1, "Succeeded"));
+    assert_eq!(play.traffic(), ["v2 healthy"; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hosts_that_failed_come_first() {
+    let play = baseline().await;
+    let last = play.instances("web").into_iter().max().unwrap();
+    commands::silence(&play.world, &play.scope.site, &last, true);
+    let id = play.deploy("v2", doc! { "deploymentConfigName" => "CodeDeployDefault.AllAtOnce" });
+    play.pass(900).await;
+    assert_eq!(play.status(&id), "Succeeded");
+    commands::silence(&play.world, &play.scope.site, &last, false);
+    let id = play.deploy("v3", doc! {});
+    play.pass(30).await;
+    let ids = play.codedeploy("ListDeploymentTargets", doc! { "deploymentId" => &id }).texts("targetIds");
+    assert_eq!((ids.first(), targets(&play, &id)[0].as_str()), (Some(&last), "InProgress"));
+}

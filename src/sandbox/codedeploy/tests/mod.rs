@@ -11,3 +11,4 @@ mod play;
 mod rolling;
 mod rounding;
 mod suspension;
+mod terminations;

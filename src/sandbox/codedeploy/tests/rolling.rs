@@ -215,3 +215,30 @@ async fn files_of_another_group_are_in_the_way() {
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn without_a_load_balancer_there_are_seven_events() {
+    let play = Play::new().await;
+    let style = doc! { "deploymentType" => "IN_PLACE", "deploymentOption" => "WITHOUT_TRAFFIC_CONTROL" };
+    play.update(doc! { "deploymentStyle" => style });
+    let id = play.deploy("v1", doc! {});
+    play.pass(300).await;
+    let line = "Succeeded ApplicationStop:Su DownloadBundle:Su BeforeInstall:Su Install:Su AfterInstall:Su \
+        ApplicationStart:Su ValidateService:Su";
+    assert_eq!(play.lifecycles(&id), [line; 3]);
+    assert_eq!(play.traffic(), ["v1 healthy"; 3], "Auto Scaling has registered them, nobody else");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_launch_has_the_groups_slot() {
+    let play = Play::new().await;
+    play.deploy("v1", doc! {});
+    play.pass(900).await;
+    play.asg("SetDesiredCapacity", doc! { "AutoScalingGroupName" => "web", "DesiredCapacity" => 4 });
+    play.pass(40).await;
+    let launch = play.codedeploy("ListDeployments", doc! {}).texts("deployments")[0].clone();
+    let busy = play.refused("CreateDeployment", Play::order("v2", doc! {}));
+    assert_eq!(busy.message, format!("The Deployment Group 'web' already has an active Deployment '{launch}'"));
+    play.pass(120).await;
+    play.deploy("v2", doc! {});
+}

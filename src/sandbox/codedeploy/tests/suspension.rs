@@ -100,3 +100,49 @@ async fn a_role_without_the_right_fails_it_before_or_after() {
     let said = play.deployment(&id).texts("deploymentStatusMessages");
     assert_eq!(said, ["The processes AZRebalance of the Auto Scaling group web could not be resumed."]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn nothing_leaves_while_terminations_rest() {
+    let play = Play::new().await;
+    let id = play.deploy("v1", options(&["Terminate", "ScheduledActions"]));
+    play.pass(30).await;
+    play.asg("SetDesiredCapacity", doc! { "AutoScalingGroupName" => "web", "DesiredCapacity" => 2 });
+    let at = play.world.now() + jiff::SignedDuration::from_secs(60);
+    let grow = doc! {
+        "AutoScalingGroupName" => "web", "ScheduledActionName" => "evening", "StartTime" => at, "DesiredCapacity" => 6,
+    };
+    play.asg("PutScheduledUpdateGroupAction", grow);
+    while play.status(&id) == "InProgress" {
+        assert_eq!(play.instances("web").len(), 3);
+        play.pass(10).await;
+    }
+    assert_eq!(play.status(&id), "Succeeded");
+    play.pass(200).await;
+    assert_eq!(play.instances("web").len(), 2, "what was due meanwhile: the termination, not the scheduled action");
+}
+
+#[tokio::test(start_paused = true)]
+async fn balancing_takes_hosts_away_unless_it_rests() {
+    for (rests, lost) in [(false, 1), (true, 0)] {
+        let play = Play::new().await;
+        play.deploy("v1", doc! {});
+        play.pass(900).await;
+        let all = doc! { "deploymentConfigName" => "CodeDeployDefault.AllAtOnce" };
+        let mut members = if rests {
+            options(&["AZRebalance"])
+        } else {
+            doc! {}
+        };
+        members.set("deploymentConfigName", all.get("deploymentConfigName").clone());
+        play.bundle("v2", "takes: 120s");
+        let id = play.deploy("v2", members);
+        play.pass(70).await;
+        let zones = doc! { "AutoScalingGroupName" => "web", "VPCZoneIdentifier" => "subnet-a,subnet-b" };
+        play.asg("UpdateAutoScalingGroup", zones);
+        play.pass(4500).await;
+        let overview = play.deployment(&id).get("deploymentOverview").clone();
+        assert_eq!((play.status(&id).as_str(), overview.int("Failed")), ("Succeeded", Some(lost)), "{rests}");
+        play.pass(900).await;
+        assert_eq!(play.traffic(), ["v2 healthy"; 3], "whoever came meanwhile is brought up to date: {rests}");
+    }
+}

@@ -3,7 +3,6 @@
 use super::super::deployment::{Label, Status, TargetStatus};
 use super::super::errors::{HEALTH_CONSTRAINTS, NO_BLUE};
 use super::super::events::{ALLOW, BLOCK, INSTALL};
-use super::super::groups::Fleet;
 use super::super::hooks;
 use super::super::quorum::Quorum;
 use super::super::settings::BlueGreen;
@@ -110,19 +109,14 @@ pub(super) async fn block(work: &Work, instances: &[String]) -> Result<(), End> 
     if enough && !failed { Ok(()) } else { Err(End::failed("HEALTH_CONSTRAINTS", HEALTH_CONSTRAINTS)) }
 }
 
-/// The launch hook goes from one fleet to the other.
+/// The hooks go from one fleet to the other.
 pub(super) fn move_hook(work: &Work, from: &str, to: &str) -> Result<(), End> {
-    let (name, id, old) = work.group(|group| {
-        let old = group.fleets.iter().find(|fleet| fleet.name == from).map(|fleet| fleet.hook.clone());
-        (group.name.clone(), group.id.clone(), old)
-    })?;
-    let world = work.world()?;
-    if let Some(hook) = old {
-        let _left = hooks::remove(&world, &work.site, &Fleet { name: from.to_owned(), hook });
+    let old = work.group(|group| group.fleets.iter().find(|fleet| fleet.name == from).cloned())?;
+    if let Some(old) = old {
+        let _left = hooks::remove(&work.world()?, &work.site, &old);
     }
-    let put = hooks::put(&world, &work.site, &name, &id, to);
-    let hook = put.map_err(|refused| End::failed("AUTO_SCALING_CONFIGURATION", refused.message))?;
-    work.edit(|it| it.green_hook = Some(hook))
+    let green = work.put_hooks(to)?;
+    work.edit(|it| it.green = Some(green))
 }
 
 /// Waits and deletes blue with its whole group. That blue cannot be deleted fails nothing.

@@ -7,7 +7,7 @@ use super::super::super::world::{State, World};
 use super::super::create::{Order, of_group, place};
 use super::super::deployment::{Creator, Deployment, Job, Reason, Status, Stop};
 use super::super::errors::TIMEOUT;
-use super::super::groups::{Fleet, Known};
+use super::super::groups::Known;
 use super::super::revisions;
 use super::super::settings::{Alarms, AutoRollback};
 use super::launch;
@@ -20,9 +20,9 @@ pub(super) async fn finish(work: &Work, outcome: Result<(), End>) {
         None => return,
     };
     let Ok(world) = work.world() else { return };
-    let hook = close(work, &world, status, error, wants_rollback);
-    if let Some(hook) = hook {
-        launch::complete(&world, &work.site, &hook, status == Status::Succeeded);
+    let held = close(work, &world, status, error, wants_rollback);
+    if let Some(held) = &held {
+        launch::complete(&world, &work.site, held, status == Status::Succeeded);
     }
     drop(world);
     if wants_rollback {
@@ -30,8 +30,7 @@ pub(super) async fn finish(work: &Work, outcome: Result<(), End>) {
         roll_back(work);
     }
     // A launch that fails may be the last of several that the others' ends waited for.
-    let launched = work.edit(|it| it.creator == Creator::Autoscaling).unwrap_or_default();
-    if status == Status::Succeeded || launched {
+    if status == Status::Succeeded || held.is_some() {
         update_stragglers(work);
     }
 }
@@ -61,14 +60,8 @@ fn ended(work: &Work, outcome: Result<(), End>) -> Option<(Status, Option<Reason
     Some((status, error, rollback && creator == Creator::User))
 }
 
-/// Returns the launch that waits for this deployment, if one does.
-fn close(
-    work: &Work,
-    world: &World,
-    status: Status,
-    error: Option<Reason>,
-    rollback: bool,
-) -> Option<super::LaunchHook> {
+/// Returns the instance that is held for this deployment, if one is.
+fn close(work: &Work, world: &World, status: Status, error: Option<Reason>, rollback: bool) -> Option<super::Held> {
     let now = world.now();
     let mut state = world.lock();
     let store = &mut state.site(&work.site).codedeploy;
@@ -80,9 +73,8 @@ fn close(
     it.rollback_due = rollback;
     it.targets.iter_mut().flatten().for_each(|target| target.close(now));
     let (id, revision, group_id, creator) = (it.id.clone(), it.revision.clone(), it.group_id.clone(), it.creator);
-    let hook = if let Job::Launch(hook) = &it.job { Some(hook.clone()) } else { None };
-    let green = it.fleets.clone().map(|(_, green)| green).zip(it.green_hook.clone());
-    let green = green.filter(|_| status == Status::Succeeded && matches!(it.job, Job::BlueGreen));
+    let held = if let Job::Launch(held) | Job::Leave(held) = &it.job { Some(held.clone()) } else { None };
+    let green = it.green.clone().filter(|_| status == Status::Succeeded && matches!(it.job, Job::BlueGreen));
     if let Some(group) = store.group_by_id(&group_id)
         && matches!(creator, Creator::User | Creator::Rollback)
     {
@@ -91,11 +83,11 @@ fn close(
             group.last_successful = Some(id);
             group.target_revision = Some(revision);
         }
-        if let Some((name, hook)) = green {
-            group.fleets = vec![Fleet { name, hook }];
+        if let Some(green) = green {
+            group.fleets = vec![green];
         }
     }
-    hook
+    held
 }
 
 /// Makes the rollback of this deployment, if there is something to roll back to.
@@ -154,10 +146,10 @@ fn update_stragglers(work: &Work) {
     let Some(target) = target.filter(|_| wanted) else { return };
     let mut members: Vec<String> =
         fleets.iter().flat_map(|fleet| work.in_service(&fleet.name).unwrap_or_default()).collect();
-    if let Job::Launch(hook) = job
-        && !members.contains(&hook.instance)
+    if let Job::Launch(held) = job
+        && !members.contains(&held.instance)
     {
-        members.push(hook.instance); // about to be in service
+        members.push(held.instance); // about to be in service
     }
     let is_behind = |it: &Known| it.launched && it.healthy && !revisions::same(&it.revision, &target);
     members.retain(|id| known.get(id).is_some_and(is_behind));

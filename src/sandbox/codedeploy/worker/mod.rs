@@ -27,7 +27,7 @@ use std::sync::Arc;
 
 use super::super::world::{Site, World};
 use super::deployment::{Job, Status, Stop};
-pub use launch::{LaunchHook, on_launch_hook};
+pub use launch::{Held, on_hook};
 use work::{End, Work};
 
 /// Starts the worker of a deployment that is in the books.
@@ -68,6 +68,7 @@ async fn perform(work: &Work) -> Result<(), End> {
         Job::InPlace => in_place::run(work, None).await,
         Job::Reinstall(instances) => in_place::run(work, Some(instances)).await,
         Job::RouteBack(of) => route_back::run(work, &of).await,
-        Job::Launch(hook) => launch::run(work, &hook).await,
+        Job::Launch(held) => launch::run(work, &held).await,
+        Job::Leave(held) => launch::leave(work, &held).await,
     }
 }

@@ -18,9 +18,9 @@ pub(super) async fn run(work: &Work, of: &str) -> Result<(), End> {
         .codedeploy
         .deployments
         .get(of)
-        .map(|it| (it.rerouted, it.fleets.clone(), it.green_hook.clone()));
+        .map(|it| (it.rerouted, it.fleets.clone(), it.green.clone()));
     drop(world);
-    let (rerouted, fleets, green_hook) = found.ok_or(End::Gone)?;
+    let (rerouted, fleets, hooked) = found.ok_or(End::Gone)?;
     let (true, Some((blue_name, green_name))) = (rerouted, fleets) else {
         return work.set_targets(Vec::new());
     };
@@ -34,8 +34,8 @@ pub(super) async fn run(work: &Work, of: &str) -> Result<(), End> {
     work.set_targets(targets)?;
     allow(work, &blue).await?;
     block(work, &green).await?;
-    if let Some(hook) = green_hook {
-        hook_back(work, &blue_name, Fleet { name: green_name, hook })?;
+    if let Some(hooked) = hooked {
+        hook_back(work, &blue_name, &hooked)?;
     }
     Ok(())
 }
@@ -52,16 +52,13 @@ async fn allow(work: &Work, blue: &[String]) -> Result<(), End> {
     if enough.await? { Ok(()) } else { Err(End::failed("HEALTH_CONSTRAINTS", HEALTH_CONSTRAINTS)) }
 }
 
-/// The launch hook had been moved to green already.
-fn hook_back(work: &Work, blue: &str, green: Fleet) -> Result<(), End> {
-    let (name, id) = work.group(|group| (group.name.clone(), group.id.clone()))?;
-    let world = work.world()?;
-    let _left = hooks::remove(&world, &work.site, &green);
-    let put = hooks::put(&world, &work.site, &name, &id, blue);
-    let hook = put.map_err(|refused| End::failed("AUTO_SCALING_CONFIGURATION", refused.message))?;
+/// The hooks had been moved to green already.
+fn hook_back(work: &Work, blue: &str, green: &Fleet) -> Result<(), End> {
+    let _left = hooks::remove(&work.world()?, &work.site, green);
+    let hooked = work.put_hooks(blue)?;
     work.group(|group| {
         if let Some(fleet) = group.fleets.iter_mut().find(|fleet| fleet.name == blue) {
-            fleet.hook = hook;
+            *fleet = hooked;
         }
     })
 }

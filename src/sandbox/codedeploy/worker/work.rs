@@ -10,8 +10,8 @@ use super::super::super::world::{ApiError, Reply, Site, World};
 use super::super::configs::{self, Demand};
 use super::super::deployment::{Deployment, Label, Reason, Signals, Stop, Target, TargetStatus, Terms};
 use super::super::events::Event;
-use super::super::groups::Group;
-use super::super::hooks;
+use super::super::groups::{Fleet, Group};
+use super::super::hooks::{self, Owner};
 use super::super::pace::Pace;
 use crate::time::Clock;
 
@@ -92,6 +92,13 @@ impl Work {
     /// How many of `total` instances must stay healthy.
     pub(super) fn minimum(&self, total: usize) -> Result<usize, End> {
         Ok(self.demand()?.minimum.hosts(total))
+    }
+
+    /// Puts the group's hooks on an Auto Scaling group.
+    pub(super) fn put_hooks(&self, fleet: &str) -> Result<Fleet, End> {
+        let (name, id, terminates) = self.group(|group| (group.name.clone(), group.id.clone(), group.terminates()))?;
+        let put = hooks::put(&self.world()?, &self.site, Owner { name: &name, id: &id, terminates }, fleet);
+        put.map_err(|refused| End::failed("AUTO_SCALING_CONFIGURATION", refused.message))
     }
 
     /// Calls another service with the group's role.
