@@ -42,7 +42,7 @@ pub(crate) use error::failed;
 pub use error::{AwsError, Call, Class, Result};
 pub use groups::GroupState;
 pub use guard::{Calls, SharedGuard, is_mutating};
-pub use metrics::VersionCalls;
+pub use metrics::{Series, VersionCalls, any_series, front_minutes, front_series};
 pub use serving::Serving;
 
 /// Where clients come from.

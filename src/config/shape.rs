@@ -8,6 +8,7 @@ use regex_lite::Regex;
 use serde_json::Value as Json;
 
 use crate::model::header::HeaderName;
+use crate::model::measure::DimensionName;
 use crate::model::{Name, VarName};
 use crate::yaml::{Entry, Key, Node, Problem, Span, Value, clip, list, nearest, suggestion};
 
@@ -222,7 +223,8 @@ impl<'t> Walk<'t> {
             let inner = self.field(schema, label, key.span);
             if self.node(&mut entry.value, &inner) {
                 entries.push(entry);
-            } else if field.requires(&entry.key.text) {
+            } else if field.requires(&entry.key.text) || field.schema["x-choice"] == true {
+                // Of a choice, what is wrong is still what was chosen.
                 entry.value = self.samples.of(schema, entry.value.span);
                 entries.push(entry);
             }
@@ -262,6 +264,7 @@ impl<'t> Walk<'t> {
             let label = clip(&entry.key.text, 60);
             let wrong = match pattern {
                 HeaderName::PATTERN => HeaderName::new(&label).err(),
+                DimensionName::PATTERN => DimensionName::new(&label).err(),
                 _ if is_var => VarName::new(&label).err(),
                 _ => Name::new(&label).err(),
             };

@@ -8,6 +8,7 @@ pub mod harmless;
 pub mod header;
 pub mod ids;
 pub mod lambda;
+pub mod measure;
 pub mod metric;
 pub mod observed;
 pub mod pipeline;

@@ -385,9 +385,10 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub commands: Vec<CommandCondition>,
-    /// What a function's new version must do with its own share of the alias's calls.
+    /// Metrics: of a fleet's requests, of a function's new version and its own share of the alias's calls, or of anything that
+    /// CloudWatch knows.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20), extend("x-instead-of" = "http"))]
+    #[schemars(length(max = 20))]
     pub metrics: Vec<MetricCondition>,
     /// What becomes of a wait in which `metrics` or `alarms` are read and cannot be told; by default a person decides
     /// after 15m.

@@ -1,12 +1,14 @@
 //! Makes a plan out of a pipeline and what was observed, or says everything that stands in the way. Pure: equal input
 //! gives equal bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::conditions::queries;
 use super::function::FunctionSubject;
 use super::preflight::{Refusal, Subject, before_the_sweep, keeps_blue_for_later, notes, refusals, unchanged};
 use super::timing::Past;
 use super::{Intent, Lane, Plan, Site, Step, StepId, Wave, fleet, function};
+use crate::model::condition::Condition;
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{Environment, Target};
@@ -90,7 +92,7 @@ pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
     if !refused.is_empty() {
         return Err(say_fixes_once(refused));
     }
-    let busy = lanes.iter().filter(|lane| !lane.steps.is_empty()).count();
+    let calls_per_minute = calls_per_minute(&lanes);
     let plan = Plan {
         v: VERSION,
         pipeline: input.pipeline.pipeline.clone(),
@@ -105,17 +107,31 @@ pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
         }],
         waves,
         rollback: input.pipeline.rollback,
-        calls_per_minute: calls_per_minute(busy),
+        calls_per_minute,
     };
     Ok(Built { plan, notes: said })
 }
 
 /// While conditions are watched: per lane its deployment and the health of its targets at the densest pace that lasts,
-/// and for the run its alarms and decisions.
-fn calls_per_minute(lanes: usize) -> u32 {
-    const PER_LANE: u32 = 2;
-    const PER_RUN: u32 = 2;
-    PER_LANE.saturating_mul(u32::try_from(lanes).unwrap_or(u32::MAX)).saturating_add(PER_RUN)
+/// for the run its decisions, and for all lanes together their alarms, a hundred in a call, and twice a minute their metrics,
+/// five hundred queries in a call.
+fn calls_per_minute(lanes: &[&Lane]) -> u32 {
+    let busy = lanes.iter().filter(|lane| !lane.steps.is_empty()).count();
+    let all = || lanes.iter().flat_map(|lane| &lane.watches).flat_map(|watch| &watch.conditions);
+    let alarms: BTreeSet<&str> = all()
+        .filter_map(|condition| match condition {
+            Condition::Alarm { name, .. } => Some(name.as_str()),
+            Condition::Targets { .. }
+            | Condition::Http { .. }
+            | Condition::Command { .. }
+            | Condition::Metric { .. }
+            | Condition::Traffic { .. }
+            | Condition::Measured { .. } => None,
+        })
+        .collect();
+    let queries: usize = all().map(queries).sum();
+    let calls = busy * 2 + 1 + alarms.len().div_ceil(100).max(1) + 2 * queries.div_ceil(500);
+    u32::try_from(calls).unwrap_or(u32::MAX)
 }
 
 fn lane(

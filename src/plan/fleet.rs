@@ -149,6 +149,7 @@ fn watches(subject: &Subject, baseline: &FleetBaseline, steps: &[Step]) -> Vec<W
     let mut wanted: Vec<Condition> = targets.into_iter().map(|targets| targets_stay(targets, baseline)).collect();
     if subject.intent == Intent::Deploy {
         wanted.extend(conditions::alarms(&health.alarms, &subject.fleet.alarms));
+        wanted.extend(conditions::of_fleet(&health.metrics, subject.fleet));
         wanted.extend(health.commands.iter().map(|it| Condition::Command { command: it.clone() }));
         let origin = subject.origin();
         let http = health.http.iter().zip(origin.iter().cycle());
@@ -183,7 +184,7 @@ impl Subject<'_> {
     fn on_undecided(&self) -> Option<OnUndecided> {
         let health = &self.target.health;
         let no_data = health.alarms.iter().any(|alarm| !alarm.insufficient_data.is_pass());
-        let may_be = no_data || !health.commands.is_empty();
+        let may_be = no_data || !health.commands.is_empty() || !health.metrics.is_empty();
         let undecided = health.on_undecided.or_else(|| may_be.then(OnUndecided::default));
         undecided.filter(|_| self.intent == Intent::Deploy)
     }

@@ -193,7 +193,10 @@ fn watches(subject: &FunctionSubject, steps: &[Step]) -> Vec<Watch> {
     let alarms = conditions::alarms(&target.alarms, &subject.function.alarms).into_iter();
     let has_baseline = subject.function.alias.is_some();
     let metrics = target.metrics.iter().filter(|it| has_baseline || it.errors != Some(ErrorsLimit::NotWorse));
-    let metrics = metrics.map(|metric| Condition::Metric { of: target.function.clone(), metric: metric.clone() });
+    let metrics = metrics.map(|metric| match &metric.metric {
+        Some(_) => Condition::Measured { metric: metric.clone() },
+        None => Condition::Metric { of: target.function.clone(), metric: metric.clone() },
+    });
     let commands = target.commands.iter().map(|it| Condition::Command { command: it.clone() });
     let conditions: Vec<Condition> = alarms.chain(commands).chain(metrics).collect();
     let shift = steps.iter().find(|step| matches!(step.what, What::Act(Action::ShiftAlias { .. })));

@@ -9,7 +9,7 @@ use super::{Intent, Lane, Plan, Wave};
 use crate::model::condition::{AlarmCondition, HttpCondition};
 use crate::model::function::{Canary, Expect, FunctionRef, FunctionTarget, Invoke, Shifting};
 use crate::model::lambda::{Alias, Code, Function, Version};
-use crate::model::metric::{ErrorsLimit, MetricCondition, OnUndecided};
+use crate::model::metric::{MetricCondition, OnUndecided};
 use crate::model::observed::{
     Alarm, Baseline, Caller, Fleet, Group, Instance, Listener, LoadBalancer, MinHealthy, ScalingGroup, TargetGroup,
     TargetHealth,
@@ -19,7 +19,7 @@ use crate::model::pipeline::{
     TargetsHealth,
 };
 use crate::model::task::Task;
-use crate::model::{Name, Percent, Period, Pipeline, Release, Revision};
+use crate::model::{Name, Period, Pipeline, Release, Revision};
 
 /// A name.
 pub(crate) fn name(text: &str) -> Name {
@@ -51,6 +51,11 @@ pub(crate) fn pipeline() -> Pipeline {
         vars: BTreeMap::new(),
         stages: Vec::new(),
     }
+}
+
+/// A condition on metrics, as JSON.
+pub(crate) fn metric(text: &str) -> MetricCondition {
+    serde_json::from_str(text).unwrap()
 }
 
 /// An alarm of the pipeline, with nothing special about it.
@@ -203,12 +208,7 @@ pub(crate) fn function_target() -> FunctionTarget {
         })],
         alarms: vec![alarm()],
         commands: Vec::new(),
-        metrics: vec![MetricCondition {
-            errors: Some(ErrorsLimit::Below(Percent::whole(1))),
-            p99: None,
-            min_requests: 50,
-            report_only: false,
-        }],
+        metrics: vec![metric(r#"{ "errors": "< 1%" }"#)],
         on_undecided: OnUndecided::default(),
         bake: Period::minutes(10),
         keep_versions: Some(10),

@@ -11,6 +11,7 @@ use crate::model::Period;
 use crate::model::command::CommandCondition;
 use crate::model::condition::{Condition, HttpCondition};
 use crate::model::header::HeaderName;
+use crate::model::metric::MetricCondition;
 use crate::plan::{Action, Hold, Intent, Lane, On, OnFleet, OnFunction, Plan, Step, Watch, WayBack, What};
 
 /// Characters of Markdown that a comment on a pull request may have, with room to spare.
@@ -299,7 +300,15 @@ fn condition_text(condition: &Condition) -> String {
             format!("{label}: not red{no_data}{before}")
         }
         Condition::Metric { of, metric } => {
-            format!("{label}: of the new version's calls through {of}, at least {} of them", metric.min_requests)
+            format!("{label}: of the new version's calls through {of}{}", least(metric))
+        }
+        Condition::Traffic { of, metric } => {
+            let names: Vec<&str> = of.iter().map(|front| front.target_group.as_str()).collect();
+            format!("{label}: of the requests to {}{}", names.join(", "), least(metric))
+        }
+        Condition::Measured { metric } => {
+            let period = metric.metric.as_ref().map(|it| it.period).unwrap_or_default();
+            format!("{label}: one datapoint every {period}, {} bad ones in a row fail", metric.failures())
         }
         Condition::Command { command } => {
             let CommandCondition { within, every, failures, .. } = command;
@@ -317,6 +326,12 @@ fn condition_text(condition: &Condition) -> String {
             )
         }
     }
+}
+
+/// How many requests are needed, where that matters.
+fn least(metric: &MetricCondition) -> String {
+    let counts = metric.requests.is_none();
+    if counts { format!(", at least {} of them", metric.min_requests) } else { String::new() }
 }
 
 /// The way back from each part of the lane: `create to approval: none needed, …`.

@@ -283,6 +283,17 @@ pub fn condition_failed(condition: &Condition, why: &str, lane: &Lane, view: &La
         Condition::Metric { of, .. } => {
             cause.help.push(format!("the new version's log group, and the metrics of {of} by executed version"));
         }
+        Condition::Traffic { of, .. } => {
+            let names: Vec<&str> = of.iter().map(|front| front.target_group.as_str()).collect();
+            cause
+                .help
+                .push(format!("the application's own log, and the metrics of {} in CloudWatch", names.join(", ")));
+        }
+        Condition::Measured { .. } => {
+            cause
+                .help
+                .push("look at the metric's graph from the moment on at which the new release had users".to_owned());
+        }
         Condition::Command { command } => {
             let all = lane.watches.iter().flat_map(|watch| &watch.conditions);
             let ran = all.zip(0..).find(|(it, _)| *it == condition).and_then(|(_, place)| view.commands.get(&place));

@@ -130,7 +130,9 @@ impl<'a> Judging<'a> {
     /// Whether what a condition speaks of was read lately, so that more reading will not help.
     fn can_be_read(&self, condition: &Condition) -> bool {
         match condition {
-            Condition::Metric { .. } => self.view.metrics.as_ref().is_some_and(|fact| is_fresh(fact.at, self.now)),
+            Condition::Metric { .. } | Condition::Traffic { .. } | Condition::Measured { .. } => {
+                self.view.metrics.as_ref().is_some_and(|fact| is_fresh(fact.at, self.now))
+            }
             Condition::Alarm { name, .. } => {
                 self.view.alarms.get(name).is_some_and(|fact| fact.value.is_some() && is_fresh(fact.at, self.now))
             }
@@ -193,10 +195,12 @@ pub fn judge(condition: &Condition, lane: &Lane, view: &LaneView, now: Timestamp
             },
             Some(_) | None => Verdict::Undecided("the alarm's state is not known".to_owned()),
         },
-        Condition::Metric { metric, .. } => match &view.metrics {
-            Some(fact) if is_fresh(fact.at, now) => judge_metric(metric, &fact.value, now),
-            Some(_) | None => Verdict::Undecided("the metrics are not known".to_owned()),
-        },
+        Condition::Metric { metric, .. } | Condition::Traffic { metric, .. } | Condition::Measured { metric } => {
+            match &view.metrics {
+                Some(fact) if is_fresh(fact.at, now) => judge_metric(metric, &fact.value, now),
+                Some(_) | None => Verdict::Undecided("the metrics are not known".to_owned()),
+            }
+        }
         Condition::Command { command } => {
             let place = conditions(lane).position(|other| other == condition);
             let ran = place.and_then(|place| view.commands.get(&place));

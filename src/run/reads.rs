@@ -137,7 +137,9 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
                     reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 180)));
                 }
                 // A datapoint a minute; twice, so that a verdict is not long in coming.
-                Condition::Metric { .. } => reads.push(Wanted(Read::Metrics, 30)),
+                Condition::Metric { .. } | Condition::Traffic { .. } | Condition::Measured { .. } => {
+                    reads.push(Wanted(Read::Metrics, 30));
+                }
                 Condition::Command { command } => {
                     if let Some(place) = conditions(lane).position(|other| other == condition) {
                         reads.push(Wanted(Read::Command(place), command.every.as_seconds()));

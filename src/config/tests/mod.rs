@@ -169,6 +169,7 @@ fn every_schema_pattern_and_reference_is_understood() {
             "x-left-out",
             "x-short",
             "x-one",
+            "x-choice",
         ];
         let is_schema = value.get("description").is_some() || value.get("type").is_some_and(|kind| kind.is_string());
         for keyword in value.as_object().filter(|_| is_schema).into_iter().flat_map(|object| object.keys()) {

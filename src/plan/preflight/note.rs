@@ -22,7 +22,8 @@ pub(in crate::plan) fn notes(subject: &Subject, group: &ScalingGroup) -> Vec<Str
 fn about_conditions(subject: &Subject) -> Vec<String> {
     let mut notes = Vec::new();
     let health = &subject.target.health;
-    if health.targets.is_none() && health.alarms.is_empty() && health.http.is_empty() && health.commands.is_empty() {
+    let has_others = !health.alarms.is_empty() || !health.http.is_empty() || !health.commands.is_empty();
+    if health.targets.is_none() && !has_others && health.metrics.is_empty() {
         notes.push("no condition is watched while the new release bakes".to_owned());
     }
     let group = &subject.fleet.group;

@@ -164,7 +164,7 @@ impl FunctionSite {
     pub fn read_metrics(&self, now: i64) -> Metrics {
         let since = self.canary_since.unwrap_or(now);
         let minute = |begin: i64| Minute { at: at(begin), calls: Some(100.0), errors: Some(0.0), p99: Some(90.0) };
-        Metrics { canary: (since / 60..now / 60).map(|it| minute(it * 60)).collect(), stable: Vec::new() }
+        Metrics { canary: (since / 60..now / 60).map(|it| minute(it * 60)).collect(), ..Metrics::default() }
     }
 
     /// What is wrong with how it ended.
