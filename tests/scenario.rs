@@ -17,6 +17,8 @@ mod cuts;
 mod deaths;
 #[path = "scenario/functions.rs"]
 mod functions;
+#[path = "scenario/holds.rs"]
+mod holds;
 #[path = "scenario/many.rs"]
 mod many;
 #[path = "scenario/order.rs"]
@@ -33,6 +35,8 @@ mod shifting;
 mod signals;
 #[path = "scenario/stage.rs"]
 mod stage;
+#[path = "scenario/tasks.rs"]
+mod tasks;
 #[path = "scenario/telling.rs"]
 mod telling;
 #[path = "scenario/weather.rs"]

@@ -302,6 +302,9 @@ pub struct RehearseArgs {
     /// To shipit itself: kill-driver.
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<Fault>,
+    /// Runs the pipeline's commands, here and for real: they are told SHIPIT_REHEARSAL=1 and must reach nothing that counts
+    #[arg(long)]
+    pub run_commands: bool,
     /// The form of standard output
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,

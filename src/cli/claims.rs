@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use super::project::{Cloud, Project};
+use super::runs;
 use crate::error::{Failure, Kind, Result};
 use crate::model::{Name, Revision, RunId};
 use crate::plan::{Lane, Plan};
+use crate::run::HeldFailure;
 use crate::store::Lease;
 use crate::store::claims::{self, Busy, Known, Owner, Standing, Thing};
 use crate::store::head::Live;
@@ -37,7 +39,14 @@ pub async fn is_idle(project: &Project, cloud: &Cloud) -> Result<()> {
     let lock = lock::read(&cloud.bucket, &cloud.keys).await?.lock;
     let Some(claim) = lock.claim else { return Ok(()) };
     match claims::standing(&cloud.bucket, &cloud.keys, &claim.run).await? {
-        Standing::Works(held) => Err(busy(project, &claim, held.as_ref())),
+        Standing::Works(held) => {
+            let busy = busy(project, &claim, held.as_ref());
+            let run = runs::load(&cloud.bucket, &cloud.keys, &claim.run).await?;
+            Err(match run.and_then(|run| run.state.held) {
+                Some(failure) => busy.help(until_decided(project, &failure)),
+                None => busy,
+            })
+        }
         Standing::Over(_) => Ok(()),
     }
 }
@@ -105,6 +114,19 @@ pub async fn take(
 async fn give_back(cloud: &Cloud, plan: &Plan, run: &RunId) -> Result<()> {
     let things = claims::of_ended(plan, &BTreeMap::new());
     Ok(claims::give_back(&cloud.bucket, &cloud.keys, run, &things).await?)
+}
+
+/// What a person types about a run that is held.
+fn until_decided(project: &Project, held: &HeldFailure) -> String {
+    let command = |verb: &str| project.invocation.command(verb);
+    format!(
+        "it is held at {} of {} until a person decides\n{}\n{}\n{}",
+        held.step,
+        held.target,
+        command("status"),
+        command("promote"),
+        command("abort")
+    )
 }
 
 /// The environment belongs to another run.

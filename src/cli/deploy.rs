@@ -107,7 +107,10 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
         Taking::Taken(lease) => *lease,
         Taking::Claimed(other, held) => return Err(claims::busy(project, &other, held.as_ref())),
         Taking::Driven(held) => return Err(claims::busy(project, &wish, Some(&held))),
-        Taking::Unclaimed => return Err(Failure::new(Kind::Unexpected, "the claim vanished while it was made")),
+        Taking::Unclaimed => {
+            let what = "the claim vanished while it was made; nothing was changed";
+            return Err(Failure::new(Kind::Unexpected, what).help("run the same command again"));
+        }
     };
     if let Err(failure) = claims::take(cloud, &order.plan, &wish, &revisions, &order.claims, &mut lease).await {
         lease.release(true).await?;
@@ -117,10 +120,10 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
     let first = planned(wish, revisions, digest);
     match journal.append(now, lease.token(), std::slice::from_ref(&first)).await? {
         Append::Done(_) => {}
-        Append::Fenced => return Err(Failure::new(Kind::NotFinished, format!("another driver has taken over {run}"))),
+        Append::Fenced => return Err(runs::taken_over(&run)),
     }
     let loaded = runs::load(&cloud.bucket, &cloud.keys, &run).await?;
-    let loaded = loaded.ok_or_else(|| Failure::new(Kind::Unexpected, format!("the plan of {run} vanished")))?;
+    let loaded = loaded.ok_or_else(|| runs::planless(&run))?;
     Ok((lease, loaded))
 }
 
@@ -153,13 +156,14 @@ pub async fn first_entry(
             None => Some(lane.revision.clone()),
         };
         let found = found.ok_or_else(|| {
-            Failure::new(Kind::Unexpected, format!("the bundle of {} is gone: {}", lane.target, lane.revision.key))
+            let what = format!("the bundle of {} is gone from the store: {}", lane.target, lane.revision.key);
+            Failure::new(Kind::Unexpected, what).help("`shipit abort` ends this run; then deploy again")
         })?;
         revisions.insert(lane.target.clone(), found);
     }
     let claim = lock::read(&cloud.bucket, &cloud.keys).await?.lock.claim;
     let Some(claim) = claim.filter(|claim| claim.run == id) else {
-        return Err(Failure::new(Kind::NotFinished, format!("another driver has taken over {id}")));
+        return Err(runs::taken_over(&id));
     };
     if let Err(failure) = claims::take(cloud, &run.plan, &claim, &revisions, &Claims::new(), &mut lease).await {
         // Nothing was changed: the run never comes to be.
@@ -172,7 +176,7 @@ pub async fn first_entry(
     let mut journal = run.journal;
     match journal.append(around.clock.now(), lease.token(), std::slice::from_ref(&first)).await? {
         Append::Done(_) => Ok((*lease, super::resume::load(cloud, &id).await?)),
-        Append::Fenced => Err(Failure::new(Kind::NotFinished, format!("another driver has taken over {id}"))),
+        Append::Fenced => Err(runs::taken_over(&id)),
     }
 }
 

@@ -219,6 +219,7 @@ async fn last_run(project: &Project, cloud: &Cloud) -> Result<runs::Loaded> {
             RunStatus::Planned
             | RunStatus::Running
             | RunStatus::Paused
+            | RunStatus::Held
             | RunStatus::Detached
             | RunStatus::RollingBack => "is not finished",
         };

@@ -16,16 +16,17 @@ use crate::artifact::{self, Bundle, Report};
 use crate::aws::Class;
 use crate::error::{Failure, Kind, Result};
 use crate::event::Origin;
-use crate::model::function::{BeforeTraffic, FunctionRef};
+use crate::model::function::FunctionRef;
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Probe};
 use crate::model::pipeline::{Environment, Target};
 use crate::model::revision::{BundleRef, HookTimes};
+use crate::model::task::Task;
 use crate::model::{Name, Pipeline, Release, Revision};
 use crate::plan::build::{Built, Input, Observed, build};
 use crate::plan::function::hex_of;
 use crate::plan::{Intent, Plan};
-use crate::probe::Prober;
+use crate::probe::{Prober, command};
 use crate::report::{Invocation, refused};
 use crate::store::claims::{Thing, part_of_target};
 use crate::store::head::{self, Head, Live};
@@ -87,13 +88,15 @@ const AT_ONCE: usize = 8;
 /// Most bytes of a file that a version is called with: it is stored in the plan.
 const PAYLOAD_MAX: u64 = 64 * 1024;
 
-/// The files that `before_traffic` names.
+/// The files that tasks name.
 ///
 /// # Errors
 /// Says which cannot be sent, and why.
 pub fn payloads(pipeline: &Pipeline, directory: &Path) -> Result<BTreeMap<String, String>> {
     let mut payloads = BTreeMap::new();
-    for BeforeTraffic::Invoke(invoke) in pipeline.targets.values().flat_map(|target| &target.before_traffic) {
+    let tasks = pipeline.targets.values().flat_map(|target| target.before_traffic.iter().chain(&target.after));
+    for task in tasks {
+        let Task::Invoke(invoke) = task else { continue };
         let cannot = |why: String| {
             Failure::new(Kind::Usage, format!("the payload {} {why}", invoke.payload))
                 .help("`payload` is a file with JSON, relative to where shipit is started, at most 64 KiB")
@@ -115,14 +118,42 @@ pub fn payloads(pipeline: &Pipeline, directory: &Path) -> Result<BTreeMap<String
     Ok(payloads)
 }
 
+/// Every program that a run would start is here and can be started.
+///
+/// # Errors
+/// Those that cannot, by target.
+pub fn programs(pipeline: &Pipeline, around: &Around) -> Result<()> {
+    let path = around.env.get("PATH").map(String::as_str);
+    let mut missing: Vec<String> = Vec::new();
+    for (name, target) in &pipeline.targets {
+        let tasks = target.before_traffic.iter().chain(&target.after);
+        let run = tasks.filter_map(|task| match task {
+            Task::Command(command) => command.run.first(),
+            Task::Invoke(_) | Task::Http(_) => None,
+        });
+        let judges = target.health.commands.iter().filter_map(|command| command.run.first());
+        let troubles = run.chain(judges).filter_map(|program| command::find(program, &around.directory, path).err());
+        missing.extend(troubles.map(|why| format!("{name}: {why}")));
+    }
+    missing.dedup();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what = format!("programs that a run would start here, but cannot: {}", missing.join("; "));
+    let help =
+        format!("paths are relative to where shipit is started, {}; nothing was changed", around.directory.display());
+    Err(Failure::new(Kind::Preflight, what).help(help))
+}
+
 /// Files that are added, each with the artifact that it is for, if it is for one.
 type Extra = (Option<String>, (String, Vec<u8>));
 
 fn extra_files(args: &ReleaseArgs, directory: &Path) -> Result<Vec<Extra>> {
     let read = |word: &String| {
-        let (name, path) = word
-            .split_once('=')
-            .ok_or_else(|| Failure::new(Kind::Usage, format!("`--add-file {word}` is not [ARTIFACT:]NAME=PATH")))?;
+        let (name, path) = word.split_once('=').ok_or_else(|| {
+            Failure::new(Kind::Usage, format!("`--add-file {word}` is not [ARTIFACT:]NAME=PATH"))
+                .help("such as --add-file web:release.env=build/release.env")
+        })?;
         let bytes = std::fs::read(directory.join(path))
             .map_err(|error| Failure::new(Kind::Usage, format!("{path} cannot be read: {error}")))?;
         Ok(match name.split_once(':') {
@@ -192,6 +223,9 @@ pub async fn plan(
     caller: Caller,
 ) -> Result<Built> {
     let head = head::read(&cloud.bucket, &cloud.keys).await?.0;
+    if wanted.intent == Intent::Deploy {
+        programs(&project.pipeline, around)?;
+    }
     let prober = Prober::new(around.http.clone());
     let look = |(name, target)| {
         let known = Known::of(&project.place, &head, claims, name, target);

@@ -129,7 +129,8 @@ pub fn find(typed: Option<&str>, directory: &Path) -> Result<(PathBuf, String)> 
     let Some(typed) = typed else {
         return match names.as_slice() {
             [only] => Ok((directory.join("pipelines").join(format!("{only}.yml")), only.clone())),
-            [] => Err(Failure::new(Kind::Usage, "there is no pipeline: pipelines/ holds no .yml file")),
+            [] => Err(Failure::new(Kind::Usage, "there is no pipeline: pipelines/ holds no .yml file")
+                .help("name a file, or start shipit where pipelines/ is")),
             several => {
                 Err(Failure::new(Kind::Usage, "which pipeline?").help(format!("one of: {}", several.join(", "))))
             }

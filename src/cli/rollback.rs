@@ -101,7 +101,8 @@ fn before_run(run: &runs::Loaded) -> Result<(String, BTreeMap<Name, Revision>)> 
             return Err(Failure::new(
                 Kind::Preflight,
                 format!("nothing was live on {} before run {}", lane.target, run.state.run),
-            ));
+            )
+            .help("there is no way back from a first release; ship another one"));
         };
         let label = live.release.clone().or_else(|| live.revision.sha256().map(|hash| hash[..8].to_owned()));
         labels.push(label.unwrap_or_else(|| live.deployment.clone()));
@@ -124,6 +125,7 @@ fn function_baseline(on: &OnFunction, lane: &Lane) -> Option<Baseline> {
 fn is_complete(project: &Project, revisions: &BTreeMap<Name, Revision>) -> Result<()> {
     match project.pipeline.targets.keys().find(|target| !revisions.contains_key(*target)) {
         None => Ok(()),
-        Some(target) => Err(Failure::new(Kind::Preflight, format!("that release had no target {target}"))),
+        Some(target) => Err(Failure::new(Kind::Preflight, format!("that release had no target {target}"))
+            .help("ship a release that has all of the pipeline's targets, or choose another with --to")),
     }
 }

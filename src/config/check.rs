@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::function::{BeforeTraffic, Shifting, json_pointer};
+use crate::model::function::Shifting;
 use crate::model::header::HeaderName;
 use crate::model::pipeline::{Health, Target};
 use crate::model::{Name, Period, Pipeline};
@@ -28,12 +28,13 @@ pub fn problems(pipeline: &Pipeline, node: &Node) -> Vec<Problem> {
         kind(target, &here, &mut found);
         strategy(target, &here, &mut found);
         shares(target, &here, &mut found);
-        before_traffic(target, &here, &mut found);
+        super::tasks::tasks(target, &here, &mut found);
         metrics(&target.health, &here.then(&[Key("health")]), &mut found);
         let health = here.then(&[Key("health")]);
         bake(&target.health, &health, &mut found);
         alarms(&target.health, &health, &mut found);
         http(&target.health, &health, &mut found);
+        super::tasks::commands(&target.health, &health, &mut found);
         targets(&target.health, &health, &mut found);
     }
     groups(&pipeline.targets, &mut found);
@@ -41,7 +42,8 @@ pub fn problems(pipeline: &Pipeline, node: &Node) -> Vec<Problem> {
     found.problems
 }
 
-struct Found<'n> {
+/// Problems, and the tree in which they are.
+pub(super) struct Found<'n> {
     node: &'n Node,
     problems: Vec<Problem>,
 }
@@ -56,18 +58,18 @@ impl Found<'_> {
         here.is_some_and(|node| node.get(key).is_some())
     }
 
-    fn say(&mut self, path: &In<'_>, message: String, help: &str) {
+    pub(super) fn say(&mut self, path: &In<'_>, message: String, help: &str) {
         self.problems.push(Problem::at(self.node.place(&path.path), message).help(help));
     }
 }
 
 /// A path into the file.
-struct In<'a> {
+pub(super) struct In<'a> {
     path: Vec<Step<'a>>,
 }
 
 impl<'a> In<'a> {
-    fn then(&self, steps: &[Step<'a>]) -> In<'a> {
+    pub(super) fn then(&self, steps: &[Step<'a>]) -> In<'a> {
         In { path: self.path.iter().chain(steps).copied().collect() }
     }
 }
@@ -172,7 +174,6 @@ fn kind(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
     let health = here.then(&[Key("health")]);
     let wrong: Vec<(In<'_>, &str)> = if target.fleet.is_some() {
         let keys = [
-            (!target.before_traffic.is_empty(), here.then(&[Key("before_traffic")])),
             (target.keep_versions.is_some(), here.then(&[Key("keep_versions")])),
             (target.restore_latest, here.then(&[Key("restore_latest")])),
             (target.allow_unqualified, here.then(&[Key("allow_unqualified")])),
@@ -207,23 +208,6 @@ fn shares(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
             found.say(&settings.then(&[Key("steps"), Item(place)]), message, help);
         }
         None => found.say(&settings, message, "give it a length or a share that is some"),
-    }
-}
-
-/// What a version is called with.
-fn before_traffic(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
-    const LONGEST: Period = Period::seconds(40);
-    for (index, BeforeTraffic::Invoke(invoke)) in target.before_traffic.iter().enumerate() {
-        let expect = here.then(&[Key("before_traffic"), Item(index), Key("invoke"), Key("expect")]);
-        let within = invoke.expect.within;
-        if within.is_zero() || within > LONGEST {
-            found.say(&expect.then(&[Key("within")]), format!("`within` is {within}"), "write 1s to 40s");
-        }
-        for path in invoke.expect.json.keys() {
-            if let Err(message) = json_pointer(path) {
-                found.say(&expect.then(&[Key("json"), Key(path)]), message, "begin with `$`");
-            }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The loop.
 
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::act::task::{Hands, facts};
 use super::act::{Act, Acted, Marks};
 use super::keeper::Keeper;
+use super::programs::Programs;
 use super::summary::summarize;
 use super::sweep::sweep;
 use crate::aws::Clients;
@@ -21,6 +24,7 @@ use crate::plan::{Lane, Plan};
 use crate::probe::Prober;
 use crate::run::next::{Stop, next};
 use crate::run::reporter::{Reporter, Reporters};
+use crate::run::settle::Call;
 use crate::run::view::View;
 use crate::run::{RunStatus, State, reads};
 use crate::store::journal::Append;
@@ -70,6 +74,8 @@ pub enum Driven {
     Ended(Outcome),
     /// It waits for a person.
     Paused,
+    /// Something failed, and a person decides what becomes of it.
+    Held,
     /// The driver let go: why.
     Detached(String),
     /// Another driver has taken over.
@@ -86,6 +92,8 @@ pub struct Driver {
     pub sites: Vec<Site>,
     /// Asks for pages.
     pub prober: Prober,
+    /// Where programs are run.
+    pub directory: PathBuf,
     /// Where the run is kept.
     pub bucket: Bucket,
     /// Where in it.
@@ -117,6 +125,7 @@ impl Driver {
             state,
             sites,
             prober,
+            directory,
             bucket,
             keys,
             journal,
@@ -137,6 +146,7 @@ impl Driver {
             view,
             sites,
             prober,
+            directory,
             bucket,
             keys,
             journal,
@@ -148,6 +158,7 @@ impl Driver {
             pending: vec![Record::DriverStarted { token, holder }],
             heard: Vec::new(),
             acts: JoinSet::new(),
+            programs: Programs::default(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             began: Instant::now(),
             next_decisions: now,
@@ -185,6 +196,7 @@ struct Driving {
     view: View,
     sites: Vec<Site>,
     prober: Prober,
+    directory: PathBuf,
     bucket: Bucket,
     keys: Keys,
     journal: Journal,
@@ -197,6 +209,7 @@ struct Driving {
     pending: Vec<Record>,
     heard: Vec<Decision>,
     acts: JoinSet<Acted>,
+    programs: Programs,
     /// A call that changes something waits for one of these.
     turns: Arc<Semaphore>,
     began: Instant,
@@ -249,6 +262,7 @@ impl Driving {
                 biased;
                 _ = interrupt.changed() => {}
                 Some(acted) = self.acts.join_next() => self.take_in(acted),
+                ended = self.programs.ended() => self.programs.take_in(ended, &mut self.view, self.clock.now()),
                 () = tokio::time::sleep(nap) => {}
             }
             while let Some(acted) = self.acts.try_join_next() {
@@ -265,6 +279,8 @@ impl Driving {
         self.hear().await;
         let now = self.clock.now();
         let (due, _) = reads::due(&self.plan, &self.state, &self.view, now);
+        let here = (self.directory.as_path(), &self.interrupt);
+        let due = self.programs.begin((&self.plan, &self.state), due, &mut self.view, here, now);
         if !due.is_empty() {
             let locked_out = sweep(&self.plan, &self.state, &self.sites, &self.prober, due, &mut self.view, now).await;
             self.is_locked_out(locked_out);
@@ -292,6 +308,7 @@ impl Driving {
         Ok(turn.stop.map(|stop| match stop {
             Stop::Ended(outcome) => Driven::Ended(outcome),
             Stop::Paused => Driven::Paused,
+            Stop::Held => Driven::Held,
         }))
     }
 
@@ -320,6 +337,7 @@ impl Driving {
             RunStatus::Planned
             | RunStatus::Running
             | RunStatus::Paused
+            | RunStatus::Held
             | RunStatus::Detached
             | RunStatus::RollingBack => None,
         })
@@ -348,12 +366,24 @@ impl Driving {
         let clients = self.sites[lane.site].clients.clone();
         let place = planned.lane;
         let (target, step, attempt) = (lane.target.clone(), planned.step.clone(), planned.attempt);
-        let ended = move |why: &str| Record::CallEnded { target, step, attempt, trouble: Some(why.to_owned()) };
+        let is_task = matches!(planned.call, Call::Task { .. });
+        let ended = move |why: &str| match is_task {
+            true => Record::CallLost { target, step, attempt, why: why.to_owned() },
+            false => Record::CallEnded { target, step, attempt, trouble: Some(why.to_owned()) },
+        };
         let version = lane_state.version.clone();
-        let act = Act { planned, lane, intent: self.plan.intent, revision, known, version, marks };
+        let hands = Hands {
+            directory: self.directory.clone(),
+            facts: facts(&self.plan, &self.state, &lane, lane_state),
+            prober: self.prober.clone(),
+            interrupt: self.interrupt.clone(),
+        };
+        let act = Act { planned, lane, intent: self.plan.intent, revision, known, version, marks, hands };
         let turns = Arc::clone(&self.turns);
         self.acts.spawn(async move {
-            let Ok(_turn) = turns.acquire().await else {
+            // A task may take hours, and others must not wait for that.
+            let turn = if is_task { Ok(None) } else { turns.acquire().await.map(Some) };
+            let Ok(_turn) = turn else {
                 return Acted {
                     lane: place,
                     records: vec![ended("the driver let go before the call was made")],

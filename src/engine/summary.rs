@@ -13,9 +13,12 @@ pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live
     let (by, why, started) = state.started.clone().unwrap_or_default();
     let outcome = match state.status {
         RunStatus::Ended(outcome) => Some(outcome),
-        RunStatus::Planned | RunStatus::Running | RunStatus::Paused | RunStatus::Detached | RunStatus::RollingBack => {
-            None
-        }
+        RunStatus::Planned
+        | RunStatus::Running
+        | RunStatus::Paused
+        | RunStatus::Held
+        | RunStatus::Detached
+        | RunStatus::RollingBack => None,
     };
     let live = |lane: &Lane| {
         let revision = state.revisions.get(&lane.target).unwrap_or(&lane.revision).clone();

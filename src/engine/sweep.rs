@@ -70,6 +70,7 @@ pub async fn sweep(
             | Read::Scaling(_)
             | Read::Group
             | Read::Probe(_)
+            | Read::Command(_)
             | Read::Code(_)
             | Read::Alias => {
                 single.push((place, read));
@@ -198,6 +199,8 @@ async fn read_one(
             Some(on) => clients.alias(&on.function).await.map(Answer::Alias),
             None => Ok(Answer::Unreachable(format!("{} is no function", lane.target))),
         },
+        // Run beside the loop.
+        Read::Command(_) => Ok(Answer::Unreachable("programs are not read here".to_owned())),
         // Batched above.
         Read::Metrics => Ok(Answer::Metrics(Metrics::default())),
         Read::Deployment(_) => Ok(Answer::Deployment(None)),

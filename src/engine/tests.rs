@@ -44,6 +44,7 @@ async fn driver(stage: &Stage, lease: Lease) -> (Driver, watch::Sender<bool>) {
         state,
         sites: vec![Site { clients: stage.clients.clone() }],
         prober: Prober::new(stage.http.clone()),
+        directory: std::path::PathBuf::new(),
         bucket: stage.bucket.clone(),
         keys: stage.keys.clone(),
         journal,

@@ -134,6 +134,17 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trouble: Option<String>,
     },
+    /// It is not known what became of that call: it was begun, and nobody saw its end.
+    CallLost {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+        /// Which call.
+        attempt: u32,
+        /// Why not.
+        why: String,
+    },
     /// A deployment of ours was created or found again.
     DeploymentSeen {
         /// The target.
@@ -225,6 +236,27 @@ pub enum Record {
         /// Why not.
         why: String,
     },
+    /// Something failed that does not go back by itself: the run stops until a person decides.
+    Held {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+        /// The condition that says no; without it the step itself failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        condition: Option<String>,
+        /// Why.
+        cause: Cause,
+    },
+    /// A person accepted what failed: a condition counts as passed from here on, a step is over or tried again.
+    FailureAccepted {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+        /// Who.
+        by: String,
+    },
     /// From here on the run goes back.
     RollBackBegan {
         /// Why.
@@ -283,8 +315,9 @@ impl Cause {
     pub fn blames_the_release(&self) -> bool {
         match self.side {
             Side::Condition | Side::Lambda => true,
-            Side::CodeDeploy => self.is_of_release,
-            Side::Person | Side::Limit | Side::Refused | Side::Busy | Side::Foreign => false,
+            // Whoever aborts what was held does it for the reason at which it was held.
+            Side::CodeDeploy | Side::Person => self.is_of_release,
+            Side::Limit | Side::Refused | Side::Busy | Side::Foreign | Side::Unseen => false,
         }
     }
 
@@ -328,6 +361,8 @@ pub enum Side {
     Lambda,
     /// Somebody else moved the alias; what they did is left as it is.
     Foreign,
+    /// Something was begun that must not be done twice, and nobody saw its end.
+    Unseen,
 }
 
 /// How a run ended.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::command::{CommandCondition, label};
 use super::function::FunctionRef;
 use super::header::{HeaderName, HeaderSource};
 use super::metric::MetricCondition;
@@ -161,6 +162,11 @@ pub enum Condition {
         /// What is asked and how it is counted.
         request: HttpCondition,
     },
+    /// A program that is run here.
+    Command {
+        /// What is run, and how its ends are counted.
+        command: CommandCondition,
+    },
     /// A metric of the new version's own calls through the alias.
     Metric {
         /// The alias.
@@ -183,6 +189,7 @@ impl Condition {
             Condition::Targets { share, .. } => format!("targets ≥ {share}"),
             Condition::Alarm { name, .. } => format!("alarm {name}"),
             Condition::Http { request, .. } => format!("http {}", request.path),
+            Condition::Command { command } => label(&command.run),
             Condition::Metric { metric, .. } => metric.label(),
         };
         if self.is_report_only() { format!("{label} (report only)") } else { label }
@@ -193,6 +200,7 @@ impl Condition {
         match self {
             Condition::Targets { report_only, .. } | Condition::Alarm { report_only, .. } => *report_only,
             Condition::Http { request, .. } => request.report_only,
+            Condition::Command { command } => command.report_only,
             Condition::Metric { metric, .. } => metric.report_only,
         }
     }
@@ -202,7 +210,9 @@ impl Condition {
         match self {
             Condition::Targets { at_least: Some(count), .. } => usize::try_from(*count).ok(),
             Condition::Targets { baseline, share, .. } => Some(share.of_rounded_up(*baseline)),
-            Condition::Alarm { .. } | Condition::Http { .. } | Condition::Metric { .. } => None,
+            Condition::Alarm { .. } | Condition::Http { .. } | Condition::Command { .. } | Condition::Metric { .. } => {
+                None
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The nouns that every part shares. Plain data: nothing here awaits, reads a clock, the environment or a file.
 
+pub mod command;
 pub mod condition;
 pub mod facts;
 pub mod function;
@@ -12,6 +13,7 @@ pub mod observed;
 pub mod pipeline;
 pub mod revision;
 pub mod status;
+pub mod task;
 pub mod units;
 
 pub use harmless::{harmless, harmless_lines};

@@ -134,8 +134,8 @@ fn lane(
     let (Some(group), Some(blue_green)) = (&target.fleet, target.blue_green()) else {
         return Err(missing("is no fleet"));
     };
-    let hooks = hooks_of(input, name);
-    let subject = Subject { name, target, group, blue_green, fleet, environment, intent: input.intent, hooks };
+    let (intent, payloads, hooks) = (input.intent, &input.payloads, hooks_of(input, name));
+    let subject = Subject { name, target, group, blue_green, fleet, environment, intent, payloads, hooks };
     let refused = if subject.is_live(revision) { unchanged(&subject) } else { refusals(&subject) };
     match fleet.scaling_groups.as_slice() {
         [group] if refused.is_empty() => {
@@ -200,8 +200,8 @@ fn subject<'a>(input: &'a Input, environment: &'a Environment, name: &Name) -> O
     let (name, target) = input.pipeline.targets.get_key_value(name)?;
     let Some(Observed::Fleet(fleet)) = input.observed.get(name) else { return None };
     let (group, blue_green) = (target.fleet.as_ref()?, target.blue_green()?);
-    let hooks = hooks_of(input, name);
-    Some(Subject { name, target, group, blue_green, fleet, environment, intent: input.intent, hooks })
+    let (intent, payloads, hooks) = (input.intent, &input.payloads, hooks_of(input, name));
+    Some(Subject { name, target, group, blue_green, fleet, environment, intent, payloads, hooks })
 }
 
 fn hooks_of(input: &Input, name: &Name) -> HookTimes {

@@ -11,6 +11,7 @@ pub mod function;
 pub mod preflight;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod task;
 pub mod timing;
 
 use serde::{Deserialize, Serialize};
@@ -19,9 +20,10 @@ use crate::model::condition::Condition;
 use crate::model::function::{Expect, FunctionRef};
 use crate::model::metric::OnUndecided;
 use crate::model::observed::{Baseline, MinHealthy, ScalingGroup};
-pub use crate::model::pipeline::RollbackScope;
 use crate::model::pipeline::{FleetRef, Store};
+pub use crate::model::pipeline::{OnFailure, RollbackScope};
 use crate::model::{Name, Percent, Period, Release, Revision};
+pub use task::{PlannedTask, TaskKind};
 
 /// The plan of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,6 +59,16 @@ pub enum Intent {
     /// Goes back to a release that was live: judged by its targets only, because alarms may still be red from what is
     /// being undone.
     Rollback,
+}
+
+impl Intent {
+    /// What follows when a target fails: the way back itself is never held.
+    fn on_failure(self, wanted: OnFailure) -> OnFailure {
+        match self {
+            Intent::Deploy => wanted,
+            Intent::Rollback => OnFailure::Rollback,
+        }
+    }
 }
 
 /// An account and a region, and what is kept there.
@@ -96,6 +108,9 @@ pub struct Lane {
     pub steps: Vec<Step>,
     /// What is watched meanwhile.
     pub watches: Vec<Watch>,
+    /// What follows when it fails.
+    #[serde(default, skip_serializing_if = "OnFailure::is_rollback")]
+    pub on_failure: OnFailure,
 }
 
 /// What a lane stands on, and how that was before anything changed.
@@ -251,6 +266,11 @@ pub enum Action {
         /// The calls, one after the other.
         calls: Vec<TestCall>,
     },
+    /// Does something around the traffic; not always to be done twice.
+    Task {
+        /// What.
+        task: PlannedTask,
+    },
     /// Gives the new version this share of the alias's calls; done when that is read back.
     ShiftAlias {
         /// The share; all of it clears the weights.
@@ -394,6 +414,11 @@ impl Lane {
             On::Fleet(fleet) => fleet.baseline.live.as_ref().map(Baseline::label),
             On::Function(function) => function.baseline.label(),
         }
+    }
+
+    /// Whether a person decides before anything takes this target back.
+    pub fn is_held_on_failure(&self) -> bool {
+        self.on_failure == OnFailure::Hold
     }
 
     /// The step that a rollback of this lane consists of.

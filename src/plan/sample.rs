@@ -7,7 +7,7 @@ use super::function::{FunctionSubject, base64_of};
 use super::preflight::Refusal;
 use super::{Intent, Lane, Plan, Wave};
 use crate::model::condition::{AlarmCondition, HttpCondition};
-use crate::model::function::{BeforeTraffic, Canary, Expect, FunctionRef, FunctionTarget, Invoke, Shifting};
+use crate::model::function::{Canary, Expect, FunctionRef, FunctionTarget, Invoke, Shifting};
 use crate::model::lambda::{Alias, Code, Function, Version};
 use crate::model::metric::{ErrorsLimit, MetricCondition, OnUndecided};
 use crate::model::observed::{
@@ -15,8 +15,10 @@ use crate::model::observed::{
     TargetHealth,
 };
 use crate::model::pipeline::{
-    Artifact, BlueGreen, Environment, FleetRef, Health, Overrides, Promote, Store, Strategy, Target, TargetsHealth,
+    Artifact, BlueGreen, Environment, FleetRef, Health, OnFailure, Overrides, Promote, Store, Strategy, Target,
+    TargetsHealth,
 };
+use crate::model::task::Task;
 use crate::model::{Name, Percent, Period, Pipeline, Release, Revision};
 
 /// A name.
@@ -62,9 +64,11 @@ fn target() -> Target {
         fleet: Some(FleetRef { application: "storefront".into(), deployment_group: "storefront-web".into() }),
         function: None,
         before_traffic: Vec::new(),
+        after: Vec::new(),
         keep_versions: None,
         restore_latest: false,
         allow_unqualified: false,
+        on_failure: OnFailure::default(),
         group_is_replaced: true,
         artifact: name("web"),
         strategy: Strategy::BlueGreen(BlueGreen {
@@ -77,6 +81,7 @@ fn target() -> Target {
             targets: Some(TargetsHealth::default()),
             alarms: vec![alarm()],
             http: vec![http],
+            commands: Vec::new(),
             metrics: Vec::new(),
             on_undecided: None,
             bake: Period::minutes(5),
@@ -188,12 +193,16 @@ pub(crate) fn function_target() -> FunctionTarget {
         function: FunctionRef { name: "thumbnailer".into(), alias: "live".into() },
         artifact: name("thumbnailer"),
         shifting: Shifting::Canary(Canary { steps, every: Period::minutes(5), within: Period::hours(8) }),
-        before_traffic: vec![BeforeTraffic::Invoke(Invoke {
+        after: Vec::new(),
+        before_traffic: vec![Task::Invoke(Invoke {
             payload: "event.json".into(),
             expect: Expect::default(),
             times: 3,
+            function: None,
+            repeatable: false,
         })],
         alarms: vec![alarm()],
+        commands: Vec::new(),
         metrics: vec![MetricCondition {
             errors: Some(ErrorsLimit::Below(Percent::whole(1))),
             p99: None,
@@ -205,6 +214,7 @@ pub(crate) fn function_target() -> FunctionTarget {
         keep_versions: Some(10),
         restore_latest: false,
         allow_unqualified: false,
+        on_failure: OnFailure::default(),
     }
 }
 

@@ -274,7 +274,7 @@ fn outcome(run: Option<&Run>, said: Option<&str>, exit_code: u8) -> String {
     let text = match status {
         Some(RunStatus::Ended(Outcome::Succeeded)) => "succeeded",
         Some(RunStatus::Ended(Outcome::RolledBack)) => "rolled_back",
-        Some(RunStatus::Ended(Outcome::Held)) => "held",
+        Some(RunStatus::Held | RunStatus::Ended(Outcome::Held)) => "held",
         Some(RunStatus::Ended(Outcome::Stuck)) => "stuck",
         Some(RunStatus::Ended(Outcome::Refused)) => "refused",
         // It is not over: whoever drives next goes on.
@@ -425,6 +425,8 @@ mod tests {
   faults    struck 3 times
   took      16m 55s in the world, 33 s here; 14 calls to AWS
   help      look at the alarm
+  next      shipit rehearse storefront -e production
+              # the same without a fault
 
   i-1: ValidateService: check.sh failed
       no database

@@ -22,8 +22,8 @@ use super::ship::{Order, Shipped, ship};
 use super::traffic::{BASELINE, CANDIDATE, Door, Traffic, try_out};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
-use crate::model::function::BeforeTraffic;
 use crate::model::pipeline::{Promote, Strategy, Target};
+use crate::model::task::Task;
 use crate::model::{Name, Pipeline};
 use crate::report::{Invocation, Style, Suggestion, ending};
 use crate::run::RunStatus;
@@ -161,8 +161,8 @@ async fn in_world(
     }
     if let (true, Some(run)) = (rehearsal.shows_driver, &run) {
         let invocation = rehearsal.invocation();
-        say(&format!("\n{}", ending(&run.plan, &run.state, &invocation, false, rehearsal.style).trim_end()));
-        say("(commands are for the real environment; this world is about to go)\n");
+        let ending = ending(&run.plan, &run.state, &invocation, false, rehearsal.style);
+        say(&format!("\nhow the run ended; its commands are for the real environment, this world goes:\n\n{ending}"));
     }
     let fleets = rehearsal.pipeline.targets.iter().filter(|(_, target)| target.fleet.is_some());
     let route_back = fleets.map(|(name, target)| (name.to_string(), parts(&served.sandbox, &site, target))).collect();
@@ -254,8 +254,12 @@ impl Rehearsal {
     /// What users send to a function: what its new version is tried with, or else the `event.json` beside its code.
     fn event(&self, target: &Target) -> Result<String> {
         let beside = Path::new(&self.pipeline.artifacts[&target.artifact].path).join("event.json");
-        let path = match target.before_traffic.first() {
-            Some(BeforeTraffic::Invoke(invoke)) => PathBuf::from(&invoke.payload),
+        let own = target.before_traffic.iter().find_map(|task| match task {
+            Task::Invoke(invoke) if invoke.function.is_none() => Some(invoke),
+            Task::Invoke(_) | Task::Command(_) | Task::Http(_) => None,
+        });
+        let path = match own {
+            Some(invoke) => PathBuf::from(&invoke.payload),
             None if self.directory.join(&beside).is_file() => beside,
             None => return Ok("{}".to_owned()),
         };

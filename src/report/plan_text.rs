@@ -8,6 +8,7 @@ use super::style::Style;
 use super::suggestions::verb;
 use super::words::{self, counted, short};
 use crate::model::Period;
+use crate::model::command::CommandCondition;
 use crate::model::condition::{Condition, HttpCondition};
 use crate::model::header::HeaderName;
 use crate::plan::{Action, Hold, Intent, Lane, On, OnFleet, OnFunction, Plan, Step, Watch, WayBack, What};
@@ -101,9 +102,20 @@ fn lane_story(story: &mut Vec<Block>, plan: &Plan, lane: &Lane, begins: Begins) 
     fields(story, "times", sources.collect());
     capacity(story, lane);
     for watch in &lane.watches {
-        fields(story, "watched", watched(watch));
+        fields(story, "watched", watched(lane, watch));
     }
-    fields(story, "failure", failures(lane));
+    if lane.is_held_on_failure() {
+        let alarms =
+            if lane.fleet().is_some() { "; CodeDeploy neither goes back by itself nor heeds alarms" } else { "" };
+        let held = format!("held until a person accepts (promote) or goes back (abort), exit 22{alarms}");
+        fields(
+            story,
+            "failure",
+            [held].into_iter().chain(failures(lane).into_iter().map(|it| format!("abort at {it}"))).collect(),
+        );
+    } else {
+        fields(story, "failure", failures(lane));
+    }
 }
 
 /// What stands there now and what will, and what goes.
@@ -266,8 +278,9 @@ fn hours(count: usize, period: Period) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-fn watched(watch: &Watch) -> Vec<String> {
-    let span = format!("from the start of {} to the end of {}; one failure rolls back:", watch.from, watch.to);
+fn watched(lane: &Lane, watch: &Watch) -> Vec<String> {
+    let follows = if lane.is_held_on_failure() { "holds the run" } else { "rolls back" };
+    let span = format!("from the start of {} to the end of {}; one failure {follows}:", watch.from, watch.to);
     [span].into_iter().chain(watch.conditions.iter().map(condition_text)).collect()
 }
 
@@ -287,6 +300,10 @@ fn condition_text(condition: &Condition) -> String {
         }
         Condition::Metric { of, metric } => {
             format!("{label}: of the new version's calls through {of}, at least {} of them", metric.min_requests)
+        }
+        Condition::Command { command } => {
+            let CommandCondition { within, every, failures, .. } = command;
+            format!("{label}: here, every {every}, within {within}; exit 1 is a no, {failures} in a row fail")
         }
         Condition::Http { origin, request } => {
             let HttpCondition { within, every, failures, status, .. } = request;
@@ -333,18 +350,23 @@ fn totals(story: &mut Vec<Block>, plan: &Plan) {
         story.push(Block::field("capacity", format!("{} at a time at most", counted(most, "more instance"))));
     }
     let expired = if people { ", an approval that nobody gives" } else { "" };
+    let held: Vec<&str> = plan.lanes().filter(|it| it.is_held_on_failure()).map(|it| it.target.as_str()).collect();
+    let is_held = if held.is_empty() {
+        String::new()
+    } else {
+        format!("; held instead where it would take back {}", held.join(", "))
+    };
     fields(
         story,
         "failure",
         vec![
-            format!("a failed step, a failed watch{expired}: rolled back without being asked, exit 20"),
+            format!("a failed step, a failed watch{expired}: rolled back without being asked, exit 20{is_held}"),
             "the way back fails, too: stuck, a person must act, exit 21".to_owned(),
         ],
     );
     let has_acts = |lane: &Lane| lane.steps.iter().any(|step| matches!(step.what, What::Act(_)));
     if plan.lanes().any(|lane| lane.fleet().is_some() && has_acts(lane)) {
-        let most = "an act has three times its usual time and the hour that CodeDeploy itself gives one event, or as \
-                    long as its AppSpec allows every host";
+        let most = "an act has three times its usual time and an hour, or what its AppSpec allows every host";
         story.push(Block::field("at most", most.to_owned()));
     }
     story.push(Block::field("calls", format!("at most {} to AWS per minute while it watches", plan.calls_per_minute)));

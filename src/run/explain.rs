@@ -283,6 +283,15 @@ pub fn condition_failed(condition: &Condition, why: &str, lane: &Lane, view: &La
         Condition::Metric { of, .. } => {
             cause.help.push(format!("the new version's log group, and the metrics of {of} by executed version"));
         }
+        Condition::Command { command } => {
+            let all = lane.watches.iter().flat_map(|watch| &watch.conditions);
+            let ran = all.zip(0..).find(|(it, _)| *it == condition).and_then(|(_, place)| view.commands.get(&place));
+            cause.details.extend(ran.into_iter().flat_map(|ran| ran.last.value.tail.clone()));
+            cause.help.push(format!(
+                "what was run, with the run's facts as SHIPIT_…: {}",
+                harmless(&command.run.join(" "), WIDTH)
+            ));
+        }
         Condition::Http { origin, request } => {
             cause.help.push(format!(
                 "what was asked: curl -i --max-time {} '{origin}{}'",

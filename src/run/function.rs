@@ -45,7 +45,7 @@ pub fn settle(
         Action::ShiftAlias { weight } => shift((lane, on), *weight, state, step, view, now),
         Action::PruneVersions { .. } => Advance::Call(Call::Prune),
         // Of fleets; and the way back is chosen below.
-        Action::Create | Action::Compare | Action::Reroute | Action::Finish | Action::Restore => {
+        Action::Create | Action::Compare | Action::Reroute | Action::Finish | Action::Restore | Action::Task { .. } => {
             Advance::Done(String::new())
         }
     }
@@ -337,11 +337,12 @@ fn foreign(on: &OnFunction, left: &Route, alias: Option<&Alias>) -> Cause {
         on.function.alias,
         left.told()
     );
-    Cause::new(Side::Foreign, harmless(&what, 600))
+    let help = format!("CloudTrail's UpdateAlias events of {} say who; then deploy again", on.function.name);
+    Cause::new(Side::Foreign, harmless(&what, 600)).help([help])
 }
 
 fn busy(what: &str) -> Cause {
-    Cause::new(Side::Busy, what.to_owned())
+    Cause::new(Side::Busy, what.to_owned()).help(["deploy again: the plan is made of what is there then"])
 }
 
 fn failed(what: &str, reason: Option<&str>) -> Cause {

@@ -36,12 +36,18 @@ const SERVING_READS: u32 = 3;
 /// What the way back still needs.
 pub fn restore(lane: &Lane, state: &LaneState, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
     match &lane.on {
-        On::Fleet(fleet) => restore_fleet(fleet, state, step, view, now),
+        On::Fleet(fleet) => restore_fleet((lane, fleet), state, step, view, now),
         On::Function(on) => function::restore((lane, on), state, step, view, now),
     }
 }
 
-fn restore_fleet(fleet: &OnFleet, state: &LaneState, step: &StepState, view: &LaneView, now: Timestamp) -> Advance {
+fn restore_fleet(
+    (lane, fleet): (&Lane, &OnFleet),
+    state: &LaneState,
+    step: &StepState,
+    view: &LaneView,
+    now: Timestamp,
+) -> Advance {
     if let Some(id) = &state.redeployment {
         return follow_redeployment(fleet, state, id, step, view, now);
     }
@@ -67,7 +73,11 @@ fn restore_fleet(fleet: &OnFleet, state: &LaneState, step: &StepState, view: &La
         None if since_end < ROLLBACK_APPEARS_SECONDS => {
             Advance::Wait(format!("waiting for CodeDeploy to roll {id} back"), None)
         }
-        None => once_it_serves(fleet, Some(id), since_end, step, view, now),
+        None => {
+            // A deployment that must not go back by itself does not: nothing is on its way that is worth waiting for.
+            let patience = if lane.is_held_on_failure() { since_end + SERVES_AGAIN_SECONDS } else { since_end };
+            once_it_serves(fleet, Some(id), patience, step, view, now)
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::explain::why_it_ended;
 use super::function;
 use super::state::{LaneState, StepState};
+use super::task;
 use super::view::LaneView;
 use crate::event::record::{Cause, Side};
 use crate::model::Percent;
@@ -16,8 +17,8 @@ macro_rules! of_functions {
     () => {
         Action::UpdateCode
             | Action::PublishVersion
-            | Action::Test { .. }
             | Action::ShiftAlias { .. }
+            | Action::Test { .. }
             | Action::PruneVersions { .. }
     };
 }
@@ -79,6 +80,15 @@ pub enum Call {
         /// What people call it.
         name: String,
     },
+    /// Does something around the traffic.
+    Task {
+        /// What people call it.
+        name: String,
+        /// Counts from 1.
+        round: u32,
+        /// Of how many.
+        times: u32,
+    },
     /// Makes the alias.
     CreateAlias {
         /// Where all calls go.
@@ -120,6 +130,8 @@ impl Call {
             Call::Test { version, round, times, name, .. } => {
                 format!("call version {version} with {name} ({round} of {times})")
             }
+            Call::Task { name, times: 1, .. } => name.clone(),
+            Call::Task { name, round, times } => format!("{name} ({round} of {times})"),
             Call::CreateAlias { version } => format!("create the alias on version {version}"),
             Call::Shift { version, share: None, .. } => format!("send all calls to version {version}"),
             Call::Shift { share: Some((version, weight)), .. } => {
@@ -143,6 +155,9 @@ pub fn settle(
     view: &LaneView,
     now: Timestamp,
 ) -> Advance {
+    if let Action::Task { task } = action {
+        return task::settle(task, step, view.is_calling, now);
+    }
     match &lane.on {
         On::Fleet(fleet) => settle_fleet(action, fleet, state, step, view, now),
         On::Function(on) => function::settle(action, (lane, on), state, step, view, now),
@@ -164,7 +179,7 @@ fn settle_fleet(
         return match action {
             Action::Create => Advance::Call(Call::Create),
             Action::Compare | Action::Reroute | Action::Finish | Action::Restore => Advance::Broken(lost()),
-            of_functions!() => Advance::Done(String::new()),
+            of_functions!() | Action::Task { .. } => Advance::Done(String::new()),
         };
     };
     let Some(deployment) = view.deployment(id) else {
@@ -176,7 +191,7 @@ fn settle_fleet(
         Action::Reroute => settle_reroute(deployment, fleet, step, view, now),
         Action::Finish => settle_finish(deployment, fleet, step, view, now),
         // The way back is chosen in `restore`; a plan never has it as a forward step, nor a function's steps for a fleet.
-        Action::Restore | of_functions!() => Advance::Done(String::new()),
+        Action::Restore | Action::Task { .. } | of_functions!() => Advance::Done(String::new()),
     }
 }
 

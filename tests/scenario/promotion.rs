@@ -177,7 +177,7 @@ async fn a_promotion_that_breaks_off_is_finished_by_another() {
     let names = whole.names();
     let begun = names.iter().position(|name| name == "CreateDeployment").unwrap();
     assert!(names[..begun].iter().any(|name| name.ends_with(".zip")), "{names:?}");
-    for at in 0..begun {
+    for (at, name) in names.iter().enumerate().take(begun) {
         for is_before in [true, false] {
             let stage = live_in_staging().await;
             let cut = Cut { at, is_before };
@@ -186,8 +186,8 @@ async fn a_promotion_that_breaks_off_is_finished_by_another() {
             if said.err.contains("no run is unfinished") {
                 said = stage.shipit(LINE).await;
             }
-            assert_eq!(said.code, 0, "{cut:?} {}\n{}", names[at], said.err);
-            assert_eq!(stage.picture().await, wanted, "{cut:?} {}", names[at]);
+            assert_eq!(said.code, 0, "{cut:?} {name}\n{}", said.err);
+            assert_eq!(stage.picture().await, wanted, "{cut:?} {name}");
         }
     }
 }

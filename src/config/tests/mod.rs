@@ -8,6 +8,7 @@ const MISTAKES: &str = include_str!("../testdata/mistakes.txt");
 
 mod environments;
 mod reference;
+mod tasks;
 mod twelve;
 
 /// Compares what is made with what is committed; `UPDATE=1 cargo test --lib config` writes it instead.

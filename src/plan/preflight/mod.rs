@@ -9,6 +9,8 @@ mod note;
 mod traffic;
 
 use super::Intent;
+use std::collections::BTreeMap;
+
 use crate::model::Name;
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{BlueGreen, Environment, FleetRef, Target};
@@ -59,6 +61,8 @@ pub(super) struct Subject<'a> {
     pub fleet: &'a Fleet,
     pub environment: &'a Environment,
     pub intent: Intent,
+    /// The files that tasks name.
+    pub payloads: &'a BTreeMap<String, String>,
     pub hooks: HookTimes,
 }
 

@@ -104,6 +104,7 @@ fn lane(steps: Vec<Step>) -> Lane {
     Lane {
         target: name("web"),
         site: 0,
+        on_failure: crate::plan::OnFailure::default(),
         revision: revision("b"),
         on: On::Fleet(OnFleet {
             group: FleetRef { application: "storefront".to_owned(), deployment_group: "storefront-web".to_owned() },

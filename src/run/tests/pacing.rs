@@ -30,6 +30,7 @@ fn short(read: &Read) -> String {
         Read::Scaling(name) | Read::Alarm(name) => name.clone(),
         Read::Group => "group".to_owned(),
         Read::Probe(place) => format!("probe {place}"),
+        Read::Command(place) => format!("command {place}"),
         Read::Code(version) => format!("code {version}"),
         Read::Alias => "alias".to_owned(),
         Read::Metrics => "metrics".to_owned(),
