@@ -282,6 +282,9 @@ pub struct RehearseArgs {
     /// Which pipeline and where.
     #[command(flatten)]
     pub at: Where,
+    /// Ship to another environment first, and from there to this one; both in one world
+    #[arg(long, value_name = "ENV")]
+    pub from: Option<String>,
     /// Instances per fleet
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=50))]
     pub instances: u16,

@@ -44,10 +44,7 @@ pub async fn open(at: &Where, args: &ReleaseArgs, around: &Around, verb: &str) -
     let Some(from) = &args.from else {
         return Ok((Project::open_release(at, around, Need::All, args.release.as_deref())?, None));
     };
-    if project.environment.as_str() == from {
-        return Err(Failure::new(Kind::Usage, format!("{from} cannot get a release from itself"))
-            .help("name another environment after --from"));
-    }
+    is_another(&project.environment, from)?;
     let there = Where { environment: Some(from.clone()), ..at.clone() };
     let there = Project::open(&there, around, Need::Targets)?;
     let cloud = there.cloud(around, "shipit-promote").await;
@@ -77,6 +74,18 @@ pub fn wanted(
     Ok(Wanted { allow_older: args.allow_older, again, ..wanted })
 }
 
+/// A release comes from another environment.
+///
+/// # Errors
+/// It is the same one.
+pub fn is_another(here: &Name, from: &str) -> Result<()> {
+    if here.as_str() != from {
+        return Ok(());
+    }
+    Err(Failure::new(Kind::Usage, format!("{from} cannot get a release from itself"))
+        .help("name another environment after --from"))
+}
+
 /// Releases come into an environment by the way that the pipeline says.
 ///
 /// # Errors
@@ -92,7 +101,7 @@ pub fn is_the_way_in(project: &Project, from: Option<&str>, verb: &str) -> Resul
         Some(from) => format!("{here} takes only releases that are live in {after}, not in {from}"),
     };
     let line = format!("{} --from {after}", project.invocation.command(verb));
-    Err(Failure::new(Kind::Preflight, what).help(format!("ship to {after} first, then type\n{line}")))
+    Err(Failure::new(Kind::Preflight, what).help(format!("once it is live in {after}, type\n{line}")))
 }
 
 impl Source {

@@ -2,10 +2,10 @@
 
 use std::io::Write;
 
-use super::Ended;
-use super::args::{Output, RehearseArgs};
+use super::args::{Output, RehearseArgs, Where};
 use super::around::Around;
 use super::project::Project;
+use super::{Ended, from};
 use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::model::command::label;
@@ -21,23 +21,15 @@ const INTERRUPTED: u8 = 130;
 
 pub async fn run(args: &RehearseArgs, around: &mut Around) -> Ended {
     let project = Project::open_release(&args.at, around, Need::All, Some(CANDIDATE))?;
-    can_be_rehearsed(&project.pipeline, args.run_commands)?;
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::new(Kind::Unexpected, "shipit does not find itself").because(error))?;
-    let rehearsal = Rehearsal {
-        pipeline: project.pipeline,
-        environment: project.environment,
-        typed: project.typed,
-        variables: project.variables,
-        directory: around.directory.clone(),
-        program,
-        instances: args.instances,
-        speed: args.speed,
-        rate: args.rate,
-        faults: args.faults.clone(),
-        shows_driver: args.output != Output::Json,
-        style: around.err_style,
-    };
+    from::is_the_way_in(&project, args.from.as_deref(), "rehearse")?;
+    let mut rehearsal = of(args, around, project)?;
+    if let Some(from) = &args.from {
+        let there = Where { environment: Some(from.clone()), ..args.at.clone() };
+        let there = Project::open_release(&there, around, Need::All, Some(CANDIDATE))?;
+        from::is_another(&rehearsal.environment, from)?;
+        // What goes wrong on the way goes wrong in the last environment; what is wrong with the release comes along.
+        rehearsal.from = Some(Box::new(Rehearsal { faults: Vec::new(), ..of(args, around, there)? }));
+    }
     // Whoever interrupts waits until the world is gone.
     around.lets_go(None);
     let (mut err, style) = (around.err.clone(), around.err_style);
@@ -61,6 +53,27 @@ pub async fn run(args: &RehearseArgs, around: &mut Around) -> Ended {
     };
     let _ = around.out.write_all(text.as_bytes());
     Ok(document.exit_code)
+}
+
+fn of(args: &RehearseArgs, around: &Around, project: Project) -> Result<Rehearsal> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::new(Kind::Unexpected, "shipit does not find itself").because(error))?;
+    can_be_rehearsed(&project.pipeline, args.run_commands)?;
+    Ok(Rehearsal {
+        pipeline: project.pipeline,
+        environment: project.environment,
+        typed: project.typed,
+        variables: project.variables,
+        directory: around.directory.clone(),
+        program,
+        instances: args.instances,
+        speed: args.speed,
+        rate: args.rate,
+        faults: args.faults.clone(),
+        shows_driver: args.output != Output::Json,
+        style: around.err_style,
+        from: None,
+    })
 }
 
 /// A rehearsed world has no other functions, and what a command does it does for real.
