@@ -201,3 +201,40 @@ async fn a_judge_that_is_not_here_refuses_the_plan() {
     let refused = stage.shipit("deploy shop.yml --release two").await;
     assert!(refused.code == 10 && refused.err.contains("web: ./check.sh is not there"), "{}", refused.err);
 }
+
+/// Calls of the new version, a program, and a call through the alias: each where the list has it.
+#[tokio::test(start_paused = true)]
+async fn a_function_is_tried_and_migrated_before_anybody_calls_it() {
+    let pipeline = "\
+version: 1
+pipeline: shop
+store: { bucket: acme-shipit }
+artifacts: { thumbs: { path: fn } }
+environments:
+  production: { account: \"111122223333\", region: ap-northeast-2 }
+targets:
+  thumbs:
+    function: { name: thumbnailer, alias: live }
+    artifact: thumbs
+    strategy: { all_at_once: {} }
+    before_traffic:
+      - invoke: { payload: event.json }
+      - command: { run: [./migrate.sh] }
+      - invoke: { payload: event.json }
+    after: [{ invoke: { payload: event.json, function: \"thumbnailer:live\" } }]
+    health: { bake: 1m }
+";
+    let stage = Stage::with_function(pipeline).await;
+    stage.program("migrate.sh", "test -n \"$SHIPIT_VERSION\" && echo on version $SHIPIT_VERSION");
+    let said = stage.shipit("deploy shop.yml --release one").await;
+    assert_eq!(said.code, 0, "{}\n{}", said.err, said.out);
+    let steps = [
+        "✓ thumbs test",
+        "command ./migrate.sh: exit 0: on version 1",
+        "✓ thumbs before-3",
+        "✓ thumbs shift-100",
+        "✓ thumbs after-1  invoke thumbnailer:live with event.json: done",
+    ];
+    let places = steps.map(|step| said.err.find(step).unwrap_or_else(|| panic!("{step}: {}", said.err)));
+    assert!(places.is_sorted(), "{places:?}: {}", said.err);
+}
