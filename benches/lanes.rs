@@ -21,8 +21,7 @@ const MEMORY_AIM: u64 = 200;
 fn main() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let shipped = runtime.block_on(many::ship());
-    let (world, calls) = (shipped.world.as_secs() / 60, shipped.calls());
-    println!("200 lanes: {:.1} s for {world} minutes of the world and {calls} requests", shipped.took.as_secs_f64());
+    println!("{}", shipped.told());
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let peak =
         status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse::<u64>().ok());

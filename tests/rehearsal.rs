@@ -161,6 +161,26 @@ fn drivers_that_are_killed_change_nothing() {
     assert_eq!(said["aws_calls"]["codedeploy:CreateDeployment"], 1, "{said:#}");
 }
 
+/// What fails before a release tells nothing of it: nothing is shipped, and what is wrong is said.
+#[test]
+fn a_baseline_that_fails_its_users_is_not_rehearsed() {
+    let scene = Scene::new("baseline");
+    let home = scene.directory.with_extension("home");
+    fs::create_dir_all(home.join("fn")).unwrap();
+    fs::write(home.join("fn/index.py"), "def handler(event, context):\n    raise ValueError('no')\n").unwrap();
+    fs::write(home.join("event.json"), "{}").unwrap();
+    let own = fs::read_to_string("pipelines/thumbnailer.yml").unwrap();
+    let own = own.replace("examples/thumbnailer/event.json", "event.json").replace("examples/thumbnailer", "fn");
+    fs::write(home.join("broken.yml"), own).unwrap();
+    let output = scene.shipit(&["rehearse", "broken.yml", "--output", "json"]).current_dir(&home).output().unwrap();
+    fs::remove_dir_all(&home).unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let expected = "error: the baseline fails its users, so a rehearsal would say nothing of the release: 5 of 5 requests to \
+                    thumbnailer:live failed: error raised by the baseline";
+    assert!(output.status.code() == Some(10) && output.stdout.is_empty() && said.contains(expected), "{said}");
+    scene.is_clean();
+}
+
 #[test]
 fn an_interrupted_rehearsal_leaves_nothing_behind() {
     let scene = Scene::new("interrupted");

@@ -17,8 +17,14 @@ mod cuts;
 mod deaths;
 #[path = "scenario/functions.rs"]
 mod functions;
+#[path = "scenario/holds.rs"]
+mod holds;
 #[path = "scenario/many.rs"]
 mod many;
+#[path = "scenario/order.rs"]
+mod order;
+#[path = "scenario/promotion.rs"]
+mod promotion;
 #[path = "scenario/refusals.rs"]
 mod refusals;
 #[path = "scenario/releases.rs"]
@@ -31,6 +37,8 @@ mod shifting;
 mod signals;
 #[path = "scenario/stage.rs"]
 mod stage;
+#[path = "scenario/tasks.rs"]
+mod tasks;
 #[path = "scenario/telling.rs"]
 mod telling;
 #[path = "scenario/weather.rs"]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod wire {
+    mod commands;
     mod functions;
     mod objects;
     mod sockets;

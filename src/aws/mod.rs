@@ -28,20 +28,21 @@ use std::time::Duration;
 
 use aws_config::identity::IdentityCache;
 use aws_config::sts::AssumeRoleProvider;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_sdk_codedeploy::config::retry::{RetryConfig, RetryPartition, TokenBucket};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
+use jiff::Timestamp;
 
 pub use deploy::{CreateDeployment, Wait, active_deployment};
 pub(crate) use error::failed;
 pub use error::{AwsError, Call, Class, Result};
 pub use groups::GroupState;
 pub use guard::{Calls, SharedGuard, is_mutating};
-pub use metrics::VersionCalls;
+pub use metrics::{Series, VersionCalls, any_series, front_minutes, front_series};
 pub use serving::Serving;
 
 /// Where clients come from.
@@ -111,6 +112,19 @@ impl Aws {
     /// The region that the environment or the profile of whoever started shipit names.
     pub fn own_region(&self) -> Option<&str> {
         self.config.region().map(AsRef::as_ref)
+    }
+
+    /// When the credentials of whoever started shipit end, if that is known. They are what roles are assumed with.
+    pub async fn credentials_end(&self) -> Option<Timestamp> {
+        let provider = self.config.credentials_provider()?;
+        let credentials = provider.provide_credentials().await.ok()?;
+        Timestamp::try_from(credentials.expiry()?).ok()
+    }
+
+    /// The time by which signatures are made and credentials end.
+    pub fn now(&self) -> Timestamp {
+        let now = self.config.time_source().map_or_else(std::time::SystemTime::now, |time| time.now());
+        Timestamp::try_from(now).unwrap_or_default()
     }
 
     /// How often each operation was sent by all clients together.

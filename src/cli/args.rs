@@ -125,6 +125,15 @@ pub struct ReleaseArgs {
     /// What people will call the release; the start of the bundles' hash if it is left out
     #[arg(long, value_name = "LABEL")]
     pub release: Option<String>,
+    /// Ship exactly the release that succeeded and is live in another environment, instead of building one
+    #[arg(long, value_name = "ENV", conflicts_with_all = ["release", "add_files"])]
+    pub from: Option<String>,
+    /// Ship even what is older than what is live
+    #[arg(long)]
+    pub allow_older: bool,
+    /// Ship a release whose condition or script failed here before; the reason goes on record
+    #[arg(long, value_name = "REASON", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub again: Option<String>,
     /// Files to add to every bundle or to one artifact's, as [ARTIFACT:]NAME=PATH
     #[arg(long = "add-file", value_name = "[ARTIFACT:]NAME=PATH", hide = true)]
     pub add_files: Vec<String>,
@@ -273,6 +282,9 @@ pub struct RehearseArgs {
     /// Which pipeline and where.
     #[command(flatten)]
     pub at: Where,
+    /// Ship to another environment first, and from there to this one; both in one world
+    #[arg(long, value_name = "ENV")]
+    pub from: Option<String>,
     /// Instances per fleet
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=50))]
     pub instances: u16,
@@ -290,6 +302,9 @@ pub struct RehearseArgs {
     /// To shipit itself: kill-driver.
     #[arg(long = "fault", value_name = "FAULT")]
     pub faults: Vec<Fault>,
+    /// Runs the pipeline's commands, here and for real: they are told SHIPIT_REHEARSAL=1 and must reach nothing that counts
+    #[arg(long)]
+    pub run_commands: bool,
     /// The form of standard output
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,

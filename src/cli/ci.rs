@@ -29,6 +29,10 @@ pub struct Ci {
     pub system: System,
     /// The build that this process is part of; recorded in the run that it starts.
     pub build: Option<Build>,
+    /// The branch that it builds; a checkout of a CI system is of a commit, and does not say.
+    pub branch: Option<String>,
+    /// The job whose builds are numbered, and the number.
+    pub job: Option<(String, u64)>,
     /// GitHub: the file that takes the step's outputs.
     pub outputs: Option<PathBuf>,
     /// GitHub: the file that takes the step's summary.
@@ -46,6 +50,8 @@ impl Ci {
             return Ci {
                 system: System::GitHub,
                 build: some(github(&set)),
+                branch: github_branch(&set),
+                job: numbered(&[set("GITHUB_REPOSITORY"), set("GITHUB_WORKFLOW")], set("GITHUB_RUN_NUMBER")),
                 outputs: path("GITHUB_OUTPUT"),
                 summary: path("GITHUB_STEP_SUMMARY"),
                 workspace: path("GITHUB_WORKSPACE"),
@@ -53,7 +59,14 @@ impl Ci {
         }
         // Jenkins sets its addresses only where its administrator has said them.
         if ["JENKINS_URL", "BUILD_URL", "BUILD_TAG"].iter().any(|name| set(name).is_some()) {
-            return Ci { system: System::Jenkins, build: some(jenkins(&set)), ..Ci::default() };
+            let branch = set("BRANCH_NAME").or_else(|| set("GIT_BRANCH"));
+            return Ci {
+                system: System::Jenkins,
+                build: some(jenkins(&set)),
+                branch: branch.and_then(|name| word(name.trim_start_matches("origin/").to_owned())),
+                job: numbered(&[set("JOB_NAME")], set("BUILD_NUMBER")),
+                ..Ci::default()
+            };
         }
         Ci::default()
     }
@@ -92,6 +105,18 @@ fn github(set: &impl Fn(&str) -> Option<String>) -> Build {
         actor: actor.and_then(word),
         commit: commit(set("GITHUB_SHA")),
     }
+}
+
+fn github_branch(set: &impl Fn(&str) -> Option<String>) -> Option<String> {
+    let named = || set("GITHUB_REF_NAME").filter(|_| set("GITHUB_REF_TYPE").as_deref() == Some("branch"));
+    set("GITHUB_HEAD_REF").or_else(named).and_then(word)
+}
+
+/// A job that is named in full, and the number of its build.
+fn numbered(parts: &[Option<String>], number: Option<String>) -> Option<(String, u64)> {
+    let is_whole = parts.iter().all(Option::is_some);
+    let job = joined(parts).filter(|_| is_whole)?;
+    Some((job, number?.trim().parse().ok()?))
 }
 
 fn jenkins(set: &impl Fn(&str) -> Option<String>) -> Build {

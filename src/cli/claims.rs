@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 use super::project::{Cloud, Project};
+use super::runs;
 use crate::error::{Failure, Kind, Result};
 use crate::model::{Name, Revision, RunId};
 use crate::plan::{Lane, Plan};
+use crate::run::HeldFailure;
 use crate::store::Lease;
 use crate::store::claims::{self, Busy, Known, Owner, Standing, Thing};
 use crate::store::head::Live;
@@ -29,6 +31,26 @@ pub async fn read(project: &Project, cloud: &Cloud) -> Result<Claims> {
     Ok(claims::look(&cloud.bucket, &cloud.keys, things).await?)
 }
 
+/// No unfinished run owns the environment.
+///
+/// # Errors
+/// Busy, with that run's state and the commands.
+pub async fn is_idle(project: &Project, cloud: &Cloud) -> Result<()> {
+    let lock = lock::read(&cloud.bucket, &cloud.keys).await?.lock;
+    let Some(claim) = lock.claim else { return Ok(()) };
+    match claims::standing(&cloud.bucket, &cloud.keys, &claim.run).await? {
+        Standing::Works(held) => {
+            let busy = busy(project, &claim, held.as_ref());
+            let run = runs::load(&cloud.bucket, &cloud.keys, &claim.run).await?;
+            Err(match run.and_then(|run| run.state.held) {
+                Some(failure) => busy.help(until_decided(project, &failure)),
+                None => busy,
+            })
+        }
+        Standing::Over(_) => Ok(()),
+    }
+}
+
 /// Nobody else's unfinished run owns the environment or works on a target. A claim whose run has ended is given back: its
 /// driver was killed between the last entry and that.
 ///
@@ -36,14 +58,10 @@ pub async fn read(project: &Project, cloud: &Cloud) -> Result<Claims> {
 /// Busy, with that run's state and the commands.
 pub async fn are_free(project: &Project, cloud: &Cloud, claims: &Claims) -> Result<()> {
     let seen = lock::read(&cloud.bucket, &cloud.keys).await?;
-    if let Some(claim) = seen.lock.claim.clone() {
-        match claims::standing(&cloud.bucket, &cloud.keys, &claim.run).await? {
-            Standing::Works(_) => return Err(busy(project, &claim, seen.lock.lease.as_ref())),
-            Standing::Over(_) => {
-                let free = lock::Lock { claim: None, lease: None, ..seen.lock.clone() };
-                lock::write(&cloud.bucket, &cloud.keys, &seen, &free).await?;
-            }
-        }
+    if seen.lock.claim.is_some() {
+        is_idle(project, cloud).await?;
+        let free = lock::Lock { claim: None, lease: None, ..seen.lock.clone() };
+        lock::write(&cloud.bucket, &cloud.keys, &seen, &free).await?;
     }
     claims.values().find_map(|known| known.busy.as_ref()).map_or(Ok(()), |other| Err(target_busy(other)))
 }
@@ -64,6 +82,7 @@ pub async fn take(
     plan: &Plan,
     claim: &Claim,
     revisions: &BTreeMap<Name, Revision>,
+    known: &Claims,
     lease: &mut Lease,
 ) -> Result<()> {
     let live = |lane: &Lane| Live {
@@ -71,6 +90,7 @@ pub async fn take(
         revision: revisions.get(&lane.target).unwrap_or(&lane.revision).clone(),
         run: claim.run.clone(),
         since: claim.since,
+        origin: claim.origin.clone(),
     };
     let wanted = claims::wanted(plan, live);
     let mut beat = Instant::now();
@@ -82,7 +102,7 @@ pub async fn take(
         }
         let (pipeline, environment) = (plan.pipeline.clone(), plan.environment.clone());
         let owner = Owner { pipeline, environment, claim: claim.clone(), ships: ships.clone() };
-        if let Some(other) = claims::take(&cloud.bucket, &cloud.keys, thing, &owner).await? {
+        if let Some(other) = claims::take(&cloud.bucket, &cloud.keys, thing, &owner, known.get(thing)).await? {
             give_back(cloud, plan, &claim.run).await?;
             return Err(target_busy(&other));
         }
@@ -94,6 +114,19 @@ pub async fn take(
 async fn give_back(cloud: &Cloud, plan: &Plan, run: &RunId) -> Result<()> {
     let things = claims::of_ended(plan, &BTreeMap::new());
     Ok(claims::give_back(&cloud.bucket, &cloud.keys, run, &things).await?)
+}
+
+/// What a person types about a run that is held.
+fn until_decided(project: &Project, held: &HeldFailure) -> String {
+    let command = |verb: &str| project.invocation.command(verb);
+    format!(
+        "it is held at {} of {} until a person decides\n{}\n{}\n{}",
+        held.step,
+        held.target,
+        command("status"),
+        command("promote"),
+        command("abort")
+    )
 }
 
 /// The environment belongs to another run.

@@ -6,11 +6,12 @@ use bytes::Bytes;
 
 use super::args::DeployArgs;
 use super::around::Around;
+use super::claims::{self, Claims};
 use super::drive::{Asked, drive, no_change};
-use super::prepare;
+use super::prepare::{self, Wanted};
 use super::project::{Cloud, Project};
-use super::{Ended, claims, runs};
-use crate::config::Need;
+use super::{Ended, from, runs};
+use crate::artifact::Bundle;
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Record;
 use crate::model::{Name, Revision, RunId};
@@ -22,13 +23,16 @@ use crate::store::lock::{self, Claim};
 use crate::store::{Journal, Lease, upload};
 
 pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
-    let project = Project::open_release(&args.at, around, Need::All, args.release.release.as_deref())?;
-    let bundles = prepare::bundles(&project, &args.release, around)?;
+    let (project, source) = from::open(&args.at, &args.release, around, "deploy").await?;
+    let bundles = match &source {
+        Some(_) => BTreeMap::new(),
+        None => prepare::bundles(&project, &args.release, around)?,
+    };
     let cloud = project.cloud(around, "shipit-deploy").await;
     let caller = prepare::caller(&project, &cloud).await?;
     let claims = claims::read(&project, &cloud).await?;
     claims::are_free(&project, &cloud, &claims).await?;
-    let mut wanted = prepare::wanted(&project, &cloud, &args.release, &bundles);
+    let mut wanted = from::wanted(&project, &cloud, around, &args.release, &bundles, source.as_ref())?;
     let by = caller.arn.clone();
     let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, &claims, caller)).await?;
     if let Some(path) = &args.plan {
@@ -39,16 +43,26 @@ pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
     }
     let text = plan_text(&built.plan, &built.notes, None, around.err_style);
     around.say_folded("the plan", &text);
-    for (artifact, bundle) in &bundles {
-        let revision = upload::put(&cloud.bucket, &cloud.keys, bundle).await?;
-        for (name, _) in project.pipeline.targets.iter().filter(|(_, target)| target.artifact == *artifact) {
-            wanted.revisions.insert(name.clone(), revision.clone());
-        }
+    let lying = match &source {
+        Some(source) => source.copy(&cloud).await?,
+        None => upload_all(&cloud, &bundles).await?,
+    };
+    for (name, target) in &project.pipeline.targets {
+        wanted.revisions.extend(lying.get(target.artifact.as_str()).map(|place| (name.clone(), place.clone())));
     }
     let asked = if args.until_approval { Asked::UntilApproval } else { Asked::Forward };
-    let order = Order { plan: built.plan, by, why: "deploy", parent: None, revisions: wanted.revisions };
+    let order = Order { plan: built.plan, by, why: "deploy", parent: None, wanted, claims };
     let (lease, loaded) = begin(&project, &cloud, around, order).await?;
     Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("deploy", asked))).await
+}
+
+/// Where each artifact lies after it was put there.
+async fn upload_all(cloud: &Cloud, bundles: &BTreeMap<Name, Bundle>) -> Result<BTreeMap<String, Revision>> {
+    let mut lying = BTreeMap::new();
+    for (artifact, bundle) in bundles {
+        lying.insert(artifact.to_string(), upload::put(&cloud.bucket, &cloud.keys, bundle).await?);
+    }
+    Ok(lying)
 }
 
 /// A run that is about to exist.
@@ -61,8 +75,10 @@ pub struct Order {
     pub why: &'static str,
     /// The run it goes back from.
     pub parent: Option<RunId>,
-    /// Where each target's bundle lies.
-    pub revisions: BTreeMap<Name, Revision>,
+    /// The claims of the targets, as they were looked at.
+    pub claims: Claims,
+    /// What will be live, with the place of each target's bundle.
+    pub wanted: Wanted,
 }
 
 /// Stores the plan, claims the environment and the targets, writes the first entry: harmless at every point where it may break off.
@@ -82,33 +98,39 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
         by: order.by.clone(),
         why: order.why.to_owned(),
         build: around.ci.build.clone(),
+        parent: order.parent,
+        origin: order.wanted.origin,
+        again: order.wanted.again,
     };
+    let revisions = order.wanted.revisions;
     let mut lease = match claim(&cloud.bucket, &cloud.keys, &wish, &around.holder).await? {
         Taking::Taken(lease) => *lease,
         Taking::Claimed(other, held) => return Err(claims::busy(project, &other, held.as_ref())),
         Taking::Driven(held) => return Err(claims::busy(project, &wish, Some(&held))),
-        Taking::Unclaimed => return Err(Failure::new(Kind::Unexpected, "the claim vanished while it was made")),
+        Taking::Unclaimed => {
+            let what = "the claim vanished while it was made; nothing was changed";
+            return Err(Failure::new(Kind::Unexpected, what).help("run the same command again"));
+        }
     };
-    if let Err(failure) = claims::take(cloud, &order.plan, &wish, &order.revisions, &mut lease).await {
+    if let Err(failure) = claims::take(cloud, &order.plan, &wish, &revisions, &order.claims, &mut lease).await {
         lease.release(true).await?;
         return Err(failure);
     }
     let (mut journal, _) = Journal::open(&cloud.bucket, &cloud.keys, &run).await?;
-    let first = Record::RunPlanned {
-        by: order.by,
-        why: order.why.to_owned(),
-        parent: order.parent,
-        revisions: order.revisions,
-        plan: digest,
-        build: around.ci.build.clone(),
-    };
+    let first = planned(wish, revisions, digest);
     match journal.append(now, lease.token(), std::slice::from_ref(&first)).await? {
         Append::Done(_) => {}
-        Append::Fenced => return Err(Failure::new(Kind::NotFinished, format!("another driver has taken over {run}"))),
+        Append::Fenced => return Err(runs::taken_over(&run)),
     }
     let loaded = runs::load(&cloud.bucket, &cloud.keys, &run).await?;
-    let loaded = loaded.ok_or_else(|| Failure::new(Kind::Unexpected, format!("the plan of {run} vanished")))?;
+    let loaded = loaded.ok_or_else(|| runs::planless(&run))?;
     Ok((lease, loaded))
+}
+
+/// The first entry of a run.
+fn planned(claim: Claim, revisions: BTreeMap<Name, Revision>, plan: String) -> Record {
+    let Claim { by, why, parent, build, origin, again, .. } = claim;
+    Record::RunPlanned { by, why, parent, revisions, plan, build, origin, again }
 }
 
 /// Takes the targets and writes the first entry of a run whose driver was killed between the claim and that. Its bundles
@@ -134,27 +156,27 @@ pub async fn first_entry(
             None => Some(lane.revision.clone()),
         };
         let found = found.ok_or_else(|| {
-            Failure::new(Kind::Unexpected, format!("the bundle of {} is gone: {}", lane.target, lane.revision.key))
+            let what = format!("the bundle of {} is gone from the store: {}", lane.target, lane.revision.key);
+            Failure::new(Kind::Unexpected, what).help("`shipit abort` ends this run; then deploy again")
         })?;
         revisions.insert(lane.target.clone(), found);
     }
     let claim = lock::read(&cloud.bucket, &cloud.keys).await?.lock.claim;
     let Some(claim) = claim.filter(|claim| claim.run == id) else {
-        return Err(Failure::new(Kind::NotFinished, format!("another driver has taken over {id}")));
+        return Err(runs::taken_over(&id));
     };
-    if let Err(failure) = claims::take(cloud, &run.plan, &claim, &revisions, &mut lease).await {
+    if let Err(failure) = claims::take(cloud, &run.plan, &claim, &revisions, &Claims::new(), &mut lease).await {
         // Nothing was changed: the run never comes to be.
         lease.release(true).await?;
         return Err(failure);
     }
-    let Claim { by, why, build, .. } = claim;
     let json = super::plan::to_json(&run.plan)?;
     let plan = hex(&<sha2::Sha256 as sha2::Digest>::digest(json.as_bytes()));
-    let first = Record::RunPlanned { by, why, parent: None, revisions, plan, build };
+    let first = planned(claim, revisions, plan);
     let mut journal = run.journal;
     match journal.append(around.clock.now(), lease.token(), std::slice::from_ref(&first)).await? {
         Append::Done(_) => Ok((*lease, super::resume::load(cloud, &id).await?)),
-        Append::Fenced => Err(Failure::new(Kind::NotFinished, format!("another driver has taken over {id}"))),
+        Append::Fenced => Err(runs::taken_over(&id)),
     }
 }
 

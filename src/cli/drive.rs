@@ -24,6 +24,8 @@ pub enum Asked {
     Forward,
     /// The same, but an approval is a good end.
     UntilApproval,
+    /// That nobody has abandoned the run; one that waits for a person is not.
+    Watchdog,
     /// The old release back.
     Back,
 }
@@ -59,6 +61,7 @@ pub async fn drive(
         state: run.state,
         sites,
         prober: Prober::new(around.http.clone()),
+        directory: around.directory.clone(),
         bucket: cloud.bucket.clone(),
         keys: cloud.keys.clone(),
         journal: run.journal,
@@ -93,7 +96,7 @@ pub async fn drive(
 fn unfinished(driven: &Driven, state: &State) -> ErrorDocument {
     let run = &state.run;
     let message = match driven {
-        Driven::Paused => format!("run {run} waits for a person"),
+        Driven::Paused | Driven::Held => format!("run {run} waits for a person"),
         Driven::Detached(why) => format!("run {run} is not finished, and nobody drives it: {why}"),
         Driven::Fenced => format!("run {run} is driven on by another process"),
         Driven::Ended(_) => format!("run {run} ended otherwise than it was asked to"),
@@ -154,11 +157,15 @@ pub fn exit_code(driven: &Driven, asked: Asked, state: &State) -> u8 {
                 | Side::Limit
                 | Side::Refused
                 | Side::Lambda
-                | Side::Foreign,
+                | Side::Foreign
+                | Side::Unseen,
             )
             | None => Kind::Preflight,
         },
-        Driven::Paused if asked == Asked::UntilApproval => return 0,
+        Driven::Paused if matches!(asked, Asked::UntilApproval | Asked::Watchdog) => return 0,
+        // Nor is a held run abandoned.
+        Driven::Held if asked == Asked::Watchdog => return 0,
+        Driven::Held => Kind::Held,
         Driven::Paused | Driven::Detached(_) | Driven::Fenced => Kind::NotFinished,
     };
     kind.exit_code()

@@ -3,32 +3,94 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use super::around::Around;
+use super::ci::Ci;
 use crate::config::{Facts, File};
+use crate::event::Origin;
+use crate::model::harmless;
 
-/// Git reads two small files for this; a checkout on a network that hangs must not hold a command for long.
+/// The commit that is checked out.
+const COMMIT: &[&str] = &["rev-parse", "--verify", "HEAD"];
+/// The branch that is checked out.
+const BRANCH: &[&str] = &["symbolic-ref", "--short", "-q", "HEAD"];
+/// The longest name of a branch that is recorded.
+const NAME: usize = 200;
+/// Git reads a few files for this, and the history for an ancestor; a checkout on a network that hangs must not hold a command for long.
 const GIT: Duration = Duration::from_secs(5);
 /// How often it is asked whether it has ended.
 const PACE: Duration = Duration::from_millis(5);
 
-/// Gathers what a file may ask for.
-pub fn gather(directory: &Path, env: &BTreeMap<String, String>, file: &File, release: Option<&str>) -> Facts {
-    let set = |name: &str| env.get(name).filter(|value| !value.is_empty()).cloned();
-    let git = |words: &[&str]| if file.asks_git() { git(directory, words) } else { None };
-    let git_sha = git(&["rev-parse", "--verify", "HEAD"]).or_else(|| set("GITHUB_SHA")).or_else(|| set("GIT_COMMIT"));
-    // CI systems check out a commit, not a branch, and say in a variable which one they mean.
-    let git_branch = git(&["symbolic-ref", "--short", "-q", "HEAD"])
-        .or_else(|| set("GITHUB_HEAD_REF"))
-        .or_else(|| set("GITHUB_REF_NAME").filter(|_| set("GITHUB_REF_TYPE").as_deref() == Some("branch")))
-        .or_else(|| set("BRANCH_NAME"))
-        .or_else(|| set("GIT_BRANCH").map(|name| name.trim_start_matches("origin/").to_owned()));
-    Facts { release: release.map(str::to_owned), git_sha, git_branch, env: env.clone() }
+/// Gathers what a file may ask for. Git is asked first: what is checked out is what is shipped, whatever began the build.
+pub fn gather(directory: &Path, env: &BTreeMap<String, String>, ci: &Ci, file: &File, release: Option<&str>) -> Facts {
+    let ask = |words: &[&str]| if file.asks_git() { git(directory, words) } else { None };
+    Facts {
+        release: release.map(str::to_owned),
+        git_sha: ask(COMMIT).or_else(|| ci.build.as_ref().and_then(|build| build.commit.clone())),
+        git_branch: ask(BRANCH).or_else(|| ci.branch.clone()),
+        env: env.clone(),
+    }
+}
+
+/// What the release of this checkout is made of; nothing if nothing is known.
+pub fn origin(around: &Around) -> Option<Origin> {
+    let ci = &around.ci;
+    let commit = git(&around.directory, COMMIT).filter(|commit| is_commit(commit));
+    let (job, number) = ci.job.clone().unzip();
+    let origin = Origin {
+        commit: commit.or_else(|| ci.build.as_ref().and_then(|build| build.commit.clone())),
+        branch: git(&around.directory, BRANCH).map(|name| harmless(&name, NAME)).or_else(|| ci.branch.clone()),
+        job,
+        number,
+    };
+    (origin != Origin::default()).then_some(origin)
+}
+
+/// How one commit stands to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ancestry {
+    /// It is an ancestor.
+    Older,
+    /// It is not.
+    NotOlder,
+    /// There is no git here, or this checkout does not know them both.
+    Unknown,
+}
+
+/// Whether a commit is an ancestor of another, as far as the checkout knows.
+pub fn ancestry(directory: &Path, one: &str, other: &str) -> Ancestry {
+    // What is read from a store may be anything, and must not become an option.
+    if !is_commit(one) || !is_commit(other) {
+        return Ancestry::Unknown;
+    }
+    if one == other {
+        return Ancestry::NotOlder;
+    }
+    let known = |commit: &str| git(directory, &["rev-parse", "--verify", &format!("{commit}^{{commit}}")]).is_some();
+    if !known(one) || !known(other) {
+        return Ancestry::Unknown;
+    }
+    match run(directory, &["merge-base", "--is-ancestor", one, other]).and_then(|(status, _)| status.code()) {
+        Some(0) => Ancestry::Older,
+        Some(1) => Ancestry::NotOlder,
+        _ => Ancestry::Unknown,
+    }
+}
+
+fn is_commit(text: &str) -> bool {
+    (7..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// The one line that git answers, if it answers in time.
 fn git(directory: &Path, words: &[&str]) -> Option<String> {
+    let (status, line) = run(directory, words)?;
+    Some(line.trim().to_owned()).filter(|line| status.success() && !line.is_empty())
+}
+
+/// Runs git; nothing if there is none, or if it does not end in time.
+fn run(directory: &Path, words: &[&str]) -> Option<(ExitStatus, String)> {
     let mut child = Command::new("git")
         .args(words)
         .current_dir(directory)
@@ -51,5 +113,5 @@ fn git(directory: &Path, words: &[&str]) -> Option<String> {
     };
     let mut line = String::new();
     child.stdout.take()?.take(1000).read_to_string(&mut line).ok()?;
-    Some(line.trim().to_owned()).filter(|line| status.success() && !line.is_empty())
+    Some((status, line))
 }

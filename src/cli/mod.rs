@@ -13,6 +13,8 @@ mod deploy;
 mod drive;
 mod ended;
 mod facts;
+mod from;
+mod order;
 mod outlets;
 mod plan;
 mod prepare;

@@ -222,7 +222,8 @@ fn is_there(path: &Path) -> Result<()> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match fs::metadata(parent) {
         Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(Failure::new(Kind::Usage, format!("{} is no directory", parent.display()))),
+        Ok(_) => Err(Failure::new(Kind::Usage, format!("{} is no directory", parent.display()))
+            .help("name a file in a directory that is there")),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let what = format!("{} cannot be written: there is no directory {}", path.display(), parent.display());
             Err(Failure::new(Kind::Usage, what).help(format!("mkdir -p {}", parent.display())))

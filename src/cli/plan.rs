@@ -1,20 +1,23 @@
 //! `shipit plan`.
 
+use std::collections::BTreeMap;
+
 use super::args::{PlanArgs, PlanOutput};
 use super::around::Around;
 use super::ended::CHANGES;
-use super::project::Project;
-use super::{Ended, claims, prepare};
-use crate::config::Need;
+use super::{Ended, claims, from, prepare};
 use crate::error::{Failure, Kind};
 use crate::report::{ResultDocument, plan_markdown, plan_text};
 
 pub async fn run(args: &PlanArgs, around: &mut Around) -> Ended {
-    let project = Project::open_release(&args.at, around, Need::All, args.release.release.as_deref())?;
-    let bundles = prepare::bundles(&project, &args.release, around)?;
+    let (project, source) = from::open(&args.at, &args.release, around, "plan").await?;
+    let bundles = match &source {
+        Some(_) => BTreeMap::new(),
+        None => prepare::bundles(&project, &args.release, around)?,
+    };
     let cloud = project.cloud(around, "shipit-plan").await;
     let caller = prepare::caller(&project, &cloud).await?;
-    let wanted = prepare::wanted(&project, &cloud, &args.release, &bundles);
+    let wanted = from::wanted(&project, &cloud, around, &args.release, &bundles, source.as_ref())?;
     let claims = claims::read(&project, &cloud).await?;
     let mut built = prepare::plan(&project, &cloud, around, &wanted, &claims, caller).await?;
     built.notes.extend(claims::notes(&claims));

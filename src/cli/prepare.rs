@@ -9,26 +9,30 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::args::ReleaseArgs;
 use super::around::Around;
 use super::claims::Claims;
+use super::order::order;
 use super::project::{Cloud, Project};
 use crate::artifact::appspec::Os;
 use crate::artifact::{self, Bundle, Report};
 use crate::aws::Class;
 use crate::error::{Failure, Kind, Result};
-use crate::model::function::{BeforeTraffic, FunctionRef};
+use crate::event::Origin;
+use crate::model::function::FunctionRef;
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Probe};
 use crate::model::pipeline::{Environment, Target};
 use crate::model::revision::{BundleRef, HookTimes};
+use crate::model::task::Task;
 use crate::model::{Name, Pipeline, Release, Revision};
-use crate::plan::Intent;
 use crate::plan::build::{Built, Input, Observed, build};
 use crate::plan::function::hex_of;
-use crate::probe::Prober;
-use crate::report::refused;
+use crate::plan::{Intent, Plan};
+use crate::probe::{Prober, command};
+use crate::report::{Invocation, refused};
 use crate::store::claims::{Thing, part_of_target};
 use crate::store::head::{self, Head, Live};
 
 /// What will be live: the release, and the bundle of every target.
+#[derive(Default)]
 pub struct Wanted {
     /// The release.
     pub release: Release,
@@ -36,6 +40,12 @@ pub struct Wanted {
     pub intent: Intent,
     /// By target.
     pub revisions: BTreeMap<Name, Revision>,
+    /// What the release was made of, if anything is known of it.
+    pub origin: Option<Origin>,
+    /// Whether it may be older than what is live.
+    pub allow_older: bool,
+    /// Why it is tried again though it failed here before.
+    pub again: Option<String>,
     /// How long the bundles' scripts may take on a host, by target, as far as that is known.
     pub hooks: BTreeMap<Name, HookTimes>,
 }
@@ -78,13 +88,15 @@ const AT_ONCE: usize = 8;
 /// Most bytes of a file that a version is called with: it is stored in the plan.
 const PAYLOAD_MAX: u64 = 64 * 1024;
 
-/// The files that `before_traffic` names.
+/// The files that tasks name.
 ///
 /// # Errors
 /// Says which cannot be sent, and why.
 pub fn payloads(pipeline: &Pipeline, directory: &Path) -> Result<BTreeMap<String, String>> {
     let mut payloads = BTreeMap::new();
-    for BeforeTraffic::Invoke(invoke) in pipeline.targets.values().flat_map(|target| &target.before_traffic) {
+    let tasks = pipeline.targets.values().flat_map(|target| target.before_traffic.iter().chain(&target.after));
+    for task in tasks {
+        let Task::Invoke(invoke) = task else { continue };
         let cannot = |why: String| {
             Failure::new(Kind::Usage, format!("the payload {} {why}", invoke.payload))
                 .help("`payload` is a file with JSON, relative to where shipit is started, at most 64 KiB")
@@ -106,14 +118,42 @@ pub fn payloads(pipeline: &Pipeline, directory: &Path) -> Result<BTreeMap<String
     Ok(payloads)
 }
 
+/// Every program that a run would start is here and can be started.
+///
+/// # Errors
+/// Those that cannot, by target.
+pub fn programs(pipeline: &Pipeline, around: &Around) -> Result<()> {
+    let path = around.env.get("PATH").map(String::as_str);
+    let mut missing: Vec<String> = Vec::new();
+    for (name, target) in &pipeline.targets {
+        let tasks = target.before_traffic.iter().chain(&target.after);
+        let run = tasks.filter_map(|task| match task {
+            Task::Command(command) => command.run.first(),
+            Task::Invoke(_) | Task::Http(_) => None,
+        });
+        let judges = target.health.commands.iter().filter_map(|command| command.run.first());
+        let troubles = run.chain(judges).filter_map(|program| command::find(program, &around.directory, path).err());
+        missing.extend(troubles.map(|why| format!("{name}: {why}")));
+    }
+    missing.dedup();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let what = format!("programs that a run would start here, but cannot: {}", missing.join("; "));
+    let help =
+        format!("paths are relative to where shipit is started, {}; nothing was changed", around.directory.display());
+    Err(Failure::new(Kind::Preflight, what).help(help))
+}
+
 /// Files that are added, each with the artifact that it is for, if it is for one.
 type Extra = (Option<String>, (String, Vec<u8>));
 
 fn extra_files(args: &ReleaseArgs, directory: &Path) -> Result<Vec<Extra>> {
     let read = |word: &String| {
-        let (name, path) = word
-            .split_once('=')
-            .ok_or_else(|| Failure::new(Kind::Usage, format!("`--add-file {word}` is not [ARTIFACT:]NAME=PATH")))?;
+        let (name, path) = word.split_once('=').ok_or_else(|| {
+            Failure::new(Kind::Usage, format!("`--add-file {word}` is not [ARTIFACT:]NAME=PATH"))
+                .help("such as --add-file web:release.env=build/release.env")
+        })?;
         let bytes = std::fs::read(directory.join(path))
             .map_err(|error| Failure::new(Kind::Usage, format!("{path} cannot be read: {error}")))?;
         Ok(match name.split_once(':') {
@@ -146,7 +186,8 @@ pub fn wanted(project: &Project, cloud: &Cloud, args: &ReleaseArgs, bundles: &BT
     let revisions = project.pipeline.targets.iter().map(|(name, target)| (name.clone(), revision(target))).collect();
     let hooks = |(name, target): (&Name, &Target)| Some((name.clone(), bundles.get(&target.artifact)?.hooks));
     let hooks = project.pipeline.targets.iter().filter_map(hooks).collect();
-    Wanted { release: Release { label, bundles: refs }, intent: Intent::Deploy, revisions, hooks }
+    let release = Release { label, bundles: refs, from: None };
+    Wanted { release, intent: Intent::Deploy, revisions, hooks, ..Wanted::default() }
 }
 
 /// Who calls; it must be the environment's account.
@@ -182,20 +223,24 @@ pub async fn plan(
     caller: Caller,
 ) -> Result<Built> {
     let head = head::read(&cloud.bucket, &cloud.keys).await?.0;
+    if wanted.intent == Intent::Deploy {
+        programs(&project.pipeline, around)?;
+    }
     let prober = Prober::new(around.http.clone());
     let look = |(name, target)| {
         let known = Known::of(&project.place, &head, claims, name, target);
         observe(cloud, &prober, known, name, target, wanted.intent)
     };
     let looks: Vec<_> = project.pipeline.targets.iter().map(look).collect();
-    let found: Vec<(Name, Observed)> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+    let found: Vec<(Name, Observed, Option<&Live>)> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+    let live: Vec<&Live> = found.iter().filter_map(|found| found.2).collect();
     let input = Input {
         pipeline: &project.pipeline,
         environment: &project.environment,
         intent: wanted.intent,
         release: wanted.release.clone(),
         revisions: wanted.revisions.clone(),
-        observed: found.into_iter().collect(),
+        observed: found.iter().map(|(name, observed, _)| (name.clone(), observed.clone())).collect(),
         payloads: if wanted.intent == Intent::Deploy {
             payloads(&project.pipeline, &around.directory)?
         } else {
@@ -206,7 +251,47 @@ pub async fn plan(
         caller,
         region: project.place.region.clone(),
     };
-    build(&input).map_err(|refusals| refused(&refusals))
+    let mut built = build(&input).map_err(|refusals| refused(&refusals))?;
+    if built.plan.is_empty() {
+        return Ok(built);
+    }
+    if wanted.intent == Intent::Deploy {
+        let order = order(wanted, &live, &head.runs, &around.directory);
+        if !order.refused.is_empty() {
+            return Err(refused(&order.refused));
+        }
+        built.notes.extend(order.notes);
+    }
+    built.notes.extend(ends_before(&built.plan, cloud, around, &project.invocation).await);
+    Ok(built)
+}
+
+/// Credentials that end before the run would.
+async fn ends_before(plan: &Plan, cloud: &Cloud, around: &Around, invocation: &Invocation) -> Option<String> {
+    let said = around.env.get("AWS_CREDENTIAL_EXPIRATION").and_then(|text| text.parse().ok());
+    let end = match said.filter(|_| around.env.contains_key("AWS_SESSION_TOKEN")) {
+        Some(end) => end,
+        None => cloud.aws.credentials_end().await?,
+    };
+    let usual = plan.usual().duration().div_f64(around.clock.speed());
+    let done = cloud.aws.now() + usual;
+    (end < done).then(|| {
+        let (at, resume) = (end.strftime("%Y-%m-%d %H:%M:%SZ"), invocation.command("resume"));
+        format!(
+            "these credentials end at {at}, before the run usually would; unless they renew themselves the driver lets go \
+             then, and `{resume}` with new ones drives on"
+        )
+    })
+}
+
+/// A target as it is, for whoever wants to know what is live.
+///
+/// # Errors
+/// What AWS says.
+pub async fn live(cloud: &Cloud, around: &Around, name: &Name, target: &Target) -> Result<Observed> {
+    let prober = Prober::new(around.http.clone());
+    let known = Known([None, None]);
+    Ok(observe(cloud, &prober, known, name, target, Intent::Rollback).await?.1)
 }
 
 /// What shipit shipped to a target before: the last of all pipelines, and the last of this environment.
@@ -225,17 +310,17 @@ impl<'a> Known<'a> {
     }
 }
 
-async fn observe(
+async fn observe<'a>(
     cloud: &Cloud,
     prober: &Prober,
-    known: Known<'_>,
+    known: Known<'a>,
     name: &Name,
     target: &Target,
     intent: Intent,
-) -> Result<(Name, Observed)> {
+) -> Result<(Name, Observed, Option<&'a Live>)> {
     if let Some(function) = &target.function {
-        let found = observe_function(cloud, known, function, &target.health.alarm_names()).await?;
-        return Ok((name.clone(), Observed::Function(Box::new(found))));
+        let (found, live) = observe_function(cloud, known, function, &target.health.alarm_names()).await?;
+        return Ok((name.clone(), Observed::Function(Box::new(found)), live));
     }
     let Some(group) = &target.fleet else {
         return Err(Failure::new(Kind::Usage, format!("target {name} is neither a fleet nor a function")));
@@ -243,10 +328,10 @@ async fn observe(
     let config = target.rolling().map(|(rolling, _)| rolling.config());
     let mut fleet = cloud.clients.observe_fleet(group, &target.health.alarm_names(), config.as_deref()).await?;
     let is_same = |one: &Revision, other: &Revision| one.key == other.key && one.bucket == other.bucket;
-    if let Some(baseline) = &mut fleet.baseline
-        && let Some(live) = known.that(|revision| is_same(revision, &baseline.revision))
-    {
-        baseline.release = Some(live.release.clone());
+    let mut live = None;
+    if let Some(baseline) = &mut fleet.baseline {
+        live = known.that(|revision| is_same(revision, &baseline.revision));
+        baseline.release = live.map(|live| live.release.clone());
     }
     let origin = crate::plan::fleet::origin(&fleet);
     if let (Some(origin), Intent::Deploy) = (origin, intent) {
@@ -259,18 +344,19 @@ async fn observe(
             fleet.probes.push(Probe { path: condition.path.clone(), trouble });
         }
     }
-    Ok((name.clone(), Observed::Fleet(Box::new(fleet))))
+    Ok((name.clone(), Observed::Fleet(Box::new(fleet)), live))
 }
 
 /// A function as AWS has it, and what shipit knows of the release that is live.
-async fn observe_function(
+async fn observe_function<'a>(
     cloud: &Cloud,
-    known: Known<'_>,
+    known: Known<'a>,
     function: &FunctionRef,
     alarms: &[String],
-) -> Result<Function> {
+) -> Result<(Function, Option<&'a Live>)> {
     let mut found = cloud.clients.observe_function(function, alarms).await?;
-    let Some(sha256) = found.live.as_ref().and_then(|live| hex_of(&live.code_sha256)) else { return Ok(found) };
+    let sha256 = found.live.as_ref().and_then(|live| hex_of(&live.code_sha256));
+    let Some(sha256) = sha256 else { return Ok((found, None)) };
     let known = known.that(|revision| revision.sha256() == Some(&sha256));
     found.release = known.map(|live| live.release.clone());
     let bucket = cloud.bucket.name().to_owned();
@@ -284,5 +370,5 @@ async fn observe_function(
             found.remarks.push(format!("whether the live version's bundle is kept could not be seen: {error}"))
         }
     }
-    Ok(found)
+    Ok((found, known))
 }

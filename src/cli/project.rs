@@ -6,8 +6,9 @@ use super::args::Where;
 use super::around::Around;
 use super::facts;
 use crate::aws::{Aws, Clients};
-use crate::config::{File, Need, Problems};
+use crate::config::{Facts, File, Need, Problems};
 use crate::error::{Failure, Kind, Result};
+use crate::event::Origin;
 use crate::model::pipeline::Environment;
 use crate::model::{Name, Pipeline};
 use crate::report::Invocation;
@@ -23,6 +24,10 @@ pub struct Project {
     pub place: Environment,
     /// How it was named on the command line.
     pub invocation: Invocation,
+    /// The pipeline as it was typed.
+    pub typed: String,
+    /// The environment variables that it asks for, as far as they are set.
+    pub variables: Vec<(String, String)>,
 }
 
 /// The way to its store and account; reads only, as nobody holds a lease for it.
@@ -51,9 +56,29 @@ impl Project {
     /// # Errors
     /// Every problem of the file; a choice that has to be made.
     pub fn open_release(at: &Where, around: &Around, need: Need, release: Option<&str>) -> Result<Project> {
+        Project::open_with(at, around, need, |file| {
+            facts::gather(&around.directory, &around.env, &around.ci, file, release)
+        })
+    }
+
+    /// The same for a release that is made already: its variables are what its record says, not what is checked out.
+    ///
+    /// # Errors
+    /// Every problem of the file; a choice that has to be made.
+    pub fn open_made(at: &Where, around: &Around, need: Need, label: &str, origin: Option<&Origin>) -> Result<Project> {
+        let of = |part: fn(&Origin) -> &Option<String>| origin.and_then(|origin| part(origin).clone());
+        Project::open_with(at, around, need, |_| Facts {
+            release: Some(label.to_owned()),
+            git_sha: of(|origin| &origin.commit),
+            git_branch: of(|origin| &origin.branch),
+            env: around.env.clone(),
+        })
+    }
+
+    fn open_with(at: &Where, around: &Around, need: Need, facts: impl Fn(&File) -> Facts) -> Result<Project> {
         let (path, typed) = find(at.pipeline.as_deref(), &around.directory)?;
         let file = read(&path, &around.directory)?;
-        let facts = facts::gather(&around.directory, &around.env, &file, release);
+        let facts = facts(&file);
         let environment = match choose(&file.environments(), at.environment.as_deref()) {
             Ok(environment) => environment,
             // Which environment is a question about a file that is right.
@@ -62,7 +87,9 @@ impl Project {
         let pipeline = file.pipeline(environment.as_str(), &facts, need)?;
         let place = pipeline.environments[&environment].clone();
         let invocation = super::invocation(&typed, environment.as_str());
-        Ok(Project { pipeline, environment, place, invocation })
+        let variables = file.env_names().into_iter();
+        let variables = variables.filter_map(|name| Some((name.to_owned(), around.env.get(name)?.clone())));
+        Ok(Project { pipeline, environment, place, invocation, typed, variables: variables.collect() })
     }
 
     /// The way to the store and the account.
@@ -102,7 +129,8 @@ pub fn find(typed: Option<&str>, directory: &Path) -> Result<(PathBuf, String)> 
     let Some(typed) = typed else {
         return match names.as_slice() {
             [only] => Ok((directory.join("pipelines").join(format!("{only}.yml")), only.clone())),
-            [] => Err(Failure::new(Kind::Usage, "there is no pipeline: pipelines/ holds no .yml file")),
+            [] => Err(Failure::new(Kind::Usage, "there is no pipeline: pipelines/ holds no .yml file")
+                .help("name a file, or start shipit where pipelines/ is")),
             several => {
                 Err(Failure::new(Kind::Usage, "which pipeline?").help(format!("one of: {}", several.join(", "))))
             }

@@ -16,7 +16,8 @@ use crate::event::record::Record;
 use crate::model::RunId;
 use crate::plan::{Hold, What};
 use crate::report::ResultDocument;
-use crate::run::StepStatus;
+use crate::run::held::acceptance;
+use crate::run::{HeldFailure, StepStatus};
 use crate::store::decisions;
 
 /// How long a living driver is watched for life before it is left to take the decision up.
@@ -35,12 +36,25 @@ pub async fn run(args: &PromoteArgs, around: &mut Around) -> Ended {
             .help(project.invocation.command("history")));
     };
     let loaded = load(&cloud, &run).await?;
-    let wishes = waits(&loaded, full);
+    let wishes = match &loaded.state.held {
+        Some(held) => vec![accept(&project, &loaded, held)?],
+        None => waits(&loaded, full),
+    };
     if wishes.is_empty() {
         return Err(Failure::new(Kind::Preflight, format!("{run} does not wait for anybody now; nothing to promote"))
             .help(project.invocation.command("status")));
     }
     decide(&project, &cloud, around, args, &run, &wishes, &caller.arn, ("promote", Asked::Forward)).await
+}
+
+/// The failure at which the run is held is accepted, if that can be.
+fn accept(project: &Project, run: &runs::Loaded, held: &HeldFailure) -> Result<Wish> {
+    let cannot = |why: String| {
+        let what = format!("{} of {} cannot be accepted: {why}", held.step, held.target);
+        Failure::new(Kind::Preflight, what).help(format!("to go back: {}", project.invocation.command("abort")))
+    };
+    acceptance(&run.plan, &run.state, held).map_err(cannot)?;
+    Ok(Wish::Accept { target: held.target.clone(), step: held.step.clone(), number: run.state.holds })
 }
 
 /// The waits that are on: approvals first, else bakes.
@@ -115,7 +129,8 @@ async fn heard(cloud: &Cloud, around: &mut Around, run: &RunId, wishes: &[Wish])
             return answer(around, &loaded, &names);
         }
         if loaded.state.has_ended() {
-            return Err(Failure::new(Kind::Unexpected, format!("{run} ended before the decision was heard")));
+            return Err(Failure::new(Kind::Unexpected, format!("{run} ended before the decision was heard"))
+                .help(format!("shipit show {run}")));
         }
         if began.elapsed() > TAKEN_UP {
             return Err(Failure::new(Kind::NotFinished, format!("the driver of {run} has not heard the decision yet"))
@@ -132,7 +147,8 @@ fn answer(around: &mut Around, run: &runs::Loaded, names: &[String]) -> Result<(
                 let _ = writeln!(around.err, "{name} was taken up at {}", envelope.at.strftime("%H:%M:%SZ"));
             }
             Record::DecisionIgnored { name, why } if names.contains(name) => {
-                return Err(Failure::new(Kind::Preflight, format!("{name} had no effect: {why}")));
+                return Err(Failure::new(Kind::Preflight, format!("{name} had no effect: {why}"))
+                    .help("`shipit status` says where the run is now"));
             }
             _ => {}
         }

@@ -26,8 +26,7 @@ pub async fn run(args: &ResumeArgs, around: &mut Around) -> Ended {
     match take(&cloud, around, &run, LAPSE + Duration::from_secs(10)).await? {
         Taken::Ours(lease) => {
             let (lease, loaded) = super::deploy::first_entry(&cloud, around, lease, load(&cloud, &run).await?).await?;
-            // For a watchdog, a run that waits for a person is not abandoned.
-            let asked = if args.if_abandoned { Asked::UntilApproval } else { Asked::Forward };
+            let asked = if args.if_abandoned { Asked::Watchdog } else { Asked::Forward };
             Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("resume", asked))).await
         }
         Taken::Over => Ok(0),
@@ -75,7 +74,7 @@ pub async fn take(cloud: &Cloud, around: &Around, run: &RunId, patience: Duratio
 /// What the store says.
 pub async fn load(cloud: &Cloud, run: &RunId) -> Result<runs::Loaded> {
     let loaded = runs::load(&cloud.bucket, &cloud.keys, run).await?;
-    loaded.ok_or_else(|| Failure::new(Kind::Unexpected, format!("run {run} has a claim but no plan")))
+    loaded.ok_or_else(|| runs::planless(run))
 }
 
 fn driven(project: &Project, run: &RunId, who: &str) -> Failure {

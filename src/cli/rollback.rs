@@ -44,7 +44,7 @@ pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
     }
     let text = plan_text(&built.plan, &built.notes, None, around.err_style);
     around.say_folded("the plan", &text);
-    let order = Order { plan: built.plan, by, why: "rollback", parent: Some(parent), revisions: wanted.revisions };
+    let order = Order { plan: built.plan, by, why: "rollback", parent: Some(parent), wanted, claims };
     let (lease, loaded) = begin(&project, &cloud, around, order).await?;
     Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("rollback", Asked::Forward))).await
 }
@@ -64,8 +64,8 @@ async fn goal(project: &Project, cloud: &Cloud, to: Option<&str>) -> Result<(Wan
             None => before_run(&run)?,
         };
         is_complete(project, &revisions)?;
-        let release = Release { label, bundles: Vec::new() };
-        return Ok((Wanted { release, intent: Intent::Rollback, revisions, hooks: BTreeMap::new() }, id));
+        let release = Release { label, bundles: Vec::new(), from: None };
+        return Ok((Wanted { release, intent: Intent::Rollback, revisions, ..Wanted::default() }, id));
     }
     let what = match to {
         Some(to) => format!("no run ever made release {to} live here"),
@@ -101,7 +101,8 @@ fn before_run(run: &runs::Loaded) -> Result<(String, BTreeMap<Name, Revision>)> 
             return Err(Failure::new(
                 Kind::Preflight,
                 format!("nothing was live on {} before run {}", lane.target, run.state.run),
-            ));
+            )
+            .help("there is no way back from a first release; ship another one"));
         };
         let label = live.release.clone().or_else(|| live.revision.sha256().map(|hash| hash[..8].to_owned()));
         labels.push(label.unwrap_or_else(|| live.deployment.clone()));
@@ -124,6 +125,7 @@ fn function_baseline(on: &OnFunction, lane: &Lane) -> Option<Baseline> {
 fn is_complete(project: &Project, revisions: &BTreeMap<Name, Revision>) -> Result<()> {
     match project.pipeline.targets.keys().find(|target| !revisions.contains_key(*target)) {
         None => Ok(()),
-        Some(target) => Err(Failure::new(Kind::Preflight, format!("that release had no target {target}"))),
+        Some(target) => Err(Failure::new(Kind::Preflight, format!("that release had no target {target}"))
+            .help("ship a release that has all of the pipeline's targets, or choose another with --to")),
     }
 }

@@ -57,3 +57,15 @@ impl From<crate::aws::AwsError> for Failure {
         error.into_failure()
     }
 }
+
+/// Somebody else drives a run on that this process drove.
+pub fn taken_over(run: &RunId) -> Failure {
+    Failure::new(Kind::NotFinished, format!("another driver has taken over {run}"))
+        .help(format!("it drives on; `shipit show {run}` tells how far it is"))
+}
+
+/// A run that is claimed, and whose plan is not in the store.
+pub fn planless(run: &RunId) -> Failure {
+    Failure::new(Kind::Unexpected, format!("the plan of {run} is gone from the store"))
+        .help("restore the object's last version in the bucket, then run the same command again")
+}

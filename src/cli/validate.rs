@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::args::{Output, ValidateArgs};
 use super::around::Around;
+use super::ci::Ci;
 use super::project::{find, pipelines, read};
 use super::{Ended, facts, in_workspace};
 use crate::artifact::{self, Report};
@@ -56,7 +57,7 @@ pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
     let (mut problems, mut ok) = (Vec::new(), true);
     let is_text = args.output != Output::Json;
     for name in &names {
-        match check(name, &around.directory, &around.env) {
+        match check(name, &around.directory, &around.env, &around.ci) {
             Ok(fine) => {
                 let warnings = fine.warnings.iter().flat_map(|warnings| Said::all(warnings, "warning"));
                 problems.extend(warnings);
@@ -131,11 +132,11 @@ struct Fine {
 }
 
 /// Checks one file and its artifacts.
-fn check(name: &str, directory: &Path, env: &BTreeMap<String, String>) -> Result<Fine, Vec<Refused>> {
+fn check(name: &str, directory: &Path, env: &BTreeMap<String, String>, ci: &Ci) -> Result<Fine, Vec<Refused>> {
     let (path, _) = find(Some(name), directory).map_err(|failure| vec![Refused::Failure(name.to_owned(), failure)])?;
     let refuse = |problems| vec![Refused::Problems(problems)];
     let file = read(&path, directory).map_err(refuse)?;
-    let facts = facts::gather(directory, env, &file, None);
+    let facts = facts::gather(directory, env, ci, &file, None);
     let used = |_: &str, pipeline: Pipeline| {
         let kind = |name| pipeline.is_for_fleets(name);
         let shipped = pipeline.shipped().map(|(name, it)| (name.clone(), kind(name), it.clone()));
@@ -222,7 +223,8 @@ mod tests {
     /// What is said of a file in a folder where the others are, as `file:line:column-line:column message`.
     fn said(folder: &Path, name: &str) -> Vec<String> {
         let env = [("TEAM".to_owned(), "shop".to_owned())].into();
-        let all = check(name, folder, &env).map_err(|all| all.iter().flat_map(Refused::listed).collect::<Vec<_>>());
+        let all = check(name, folder, &env, &Ci::default())
+            .map_err(|all| all.iter().flat_map(Refused::listed).collect::<Vec<_>>());
         let place = |said: &Said| {
             let number = |number: Option<usize>| number.map_or("-".to_owned(), |number| number.to_string());
             let (from, to) = ([said.line, said.column], [said.end_line, said.end_column]);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::function::{BeforeTraffic, Shifting, json_pointer};
+use crate::model::function::Shifting;
 use crate::model::header::HeaderName;
 use crate::model::pipeline::{Health, Target};
 use crate::model::{Name, Period, Pipeline};
@@ -31,12 +31,13 @@ pub fn problems(pipeline: &Pipeline, node: &Node) -> Vec<Problem> {
         strategy(target, &here, &mut found);
         rolling(target, &here, &mut found);
         shares(target, &here, &mut found);
-        before_traffic(target, &here, &mut found);
-        metrics(&target.health, &here.then(&[Key("health")]), &mut found);
+        super::tasks::tasks(target, &here, &mut found);
+        metrics(target, &here.then(&[Key("health")]), &mut found);
         let health = here.then(&[Key("health")]);
         bake(&target.health, &health, &mut found);
         alarms(&target.health, &health, &mut found);
         http(&target.health, &health, &mut found);
+        super::tasks::commands(&target.health, &health, &mut found);
         targets(&target.health, &health, &mut found);
     }
     groups(&pipeline.targets, &mut found);
@@ -44,7 +45,8 @@ pub fn problems(pipeline: &Pipeline, node: &Node) -> Vec<Problem> {
     found.problems
 }
 
-struct Found<'n> {
+/// Problems, and the tree in which they are.
+pub(super) struct Found<'n> {
     node: &'n Node,
     problems: Vec<Problem>,
 }
@@ -59,18 +61,18 @@ impl Found<'_> {
         here.is_some_and(|node| node.get(key).is_some())
     }
 
-    fn say(&mut self, path: &In<'_>, message: String, help: &str) {
+    pub(super) fn say(&mut self, path: &In<'_>, message: String, help: &str) {
         self.problems.push(Problem::at(self.node.place(&path.path), message).help(help));
     }
 }
 
 /// A path into the file.
-struct In<'a> {
+pub(super) struct In<'a> {
     path: Vec<Step<'a>>,
 }
 
 impl<'a> In<'a> {
-    fn then(&self, steps: &[Step<'a>]) -> In<'a> {
+    pub(super) fn then(&self, steps: &[Step<'a>]) -> In<'a> {
         In { path: self.path.iter().chain(steps).copied().collect() }
     }
 }
@@ -109,6 +111,29 @@ fn roles(pipeline: &Pipeline, found: &mut Found<'_>) {
             found.say(&here, message, "correct the account or the role's ARN");
         }
     }
+}
+
+/// Releases come from another environment that is there, and from somewhere in the end. `whole` has all environments.
+pub fn after(pipeline: &Pipeline, node: &Node, whole: &Node) -> Vec<Problem> {
+    let mut found = Found { node, problems: Vec::new() };
+    let all = whole.get("environments").map(Node::entries).unwrap_or_default();
+    let after_of = |name: &str| all.iter().find(|entry| entry.key.text == name)?.value.get("after")?.text();
+    for (name, environment) in &pipeline.environments {
+        let Some(after) = &environment.after else { continue };
+        let here = In { path: vec![Key("environments"), Key(name.as_str()), Key("after")] };
+        let known: Vec<&str> = all.iter().map(|entry| entry.key.text.as_str()).collect();
+        if !known.contains(&after.as_str()) {
+            found.say(&here, format!("there is no environment `{after}`"), &suggestion(after.as_str(), &known));
+            continue;
+        }
+        // Back along the way; one that is longer than there are environments goes round.
+        let back = std::iter::successors(Some(after.as_str()), |it| after_of(it));
+        if back.take(known.len() + 1).count() > known.len() {
+            let message = format!("no release ever gets into `{name}`: each waits for the other");
+            found.say(&here, message, "let the first environment of the way be without `after`");
+        }
+    }
+    found.problems
 }
 
 fn artifact(pipeline: &Pipeline, target: &Target, here: &In<'_>, found: &mut Found<'_>) {
@@ -153,11 +178,9 @@ fn kind(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
     let health = here.then(&[Key("health")]);
     let wrong: Vec<(In<'_>, &str)> = if target.fleet.is_some() {
         let keys = [
-            (!target.before_traffic.is_empty(), here.then(&[Key("before_traffic")])),
             (target.keep_versions.is_some(), here.then(&[Key("keep_versions")])),
             (target.restore_latest, here.then(&[Key("restore_latest")])),
             (target.allow_unqualified, here.then(&[Key("allow_unqualified")])),
-            (!target.health.metrics.is_empty(), health.then(&[Key("metrics")])),
         ];
         keys.into_iter().filter_map(|(is_set, path)| is_set.then_some((path, "functions"))).collect()
     } else {
@@ -191,28 +214,28 @@ fn shares(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
     }
 }
 
-/// What a version is called with.
-fn before_traffic(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
-    const LONGEST: Period = Period::seconds(40);
-    for (index, BeforeTraffic::Invoke(invoke)) in target.before_traffic.iter().enumerate() {
-        let expect = here.then(&[Key("before_traffic"), Item(index), Key("invoke"), Key("expect")]);
-        let within = invoke.expect.within;
-        if within.is_zero() || within > LONGEST {
-            found.say(&expect.then(&[Key("within")]), format!("`within` is {within}"), "write 1s to 40s");
-        }
-        for path in invoke.expect.json.keys() {
-            if let Err(message) = json_pointer(path) {
-                found.say(&expect.then(&[Key("json"), Key(path)]), message, "begin with `$`");
-            }
-        }
-    }
-}
-
-fn metrics(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
+fn metrics(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
+    let health = &target.health;
     for (index, metric) in health.metrics.iter().enumerate() {
         let here = here.then(&[Key("metrics"), Item(index)]);
+        let foreign = match (&target.fleet, &target.function) {
+            (Some(_), None) if metric.errors.is_some() => Some(("errors", "functions; of a fleet write `errors_5xx`")),
+            (None, Some(_)) if metric.errors_5xx.is_some() => {
+                Some(("errors_5xx", "fleets; of a function write `errors`"))
+            }
+            (Some(_) | None, Some(_) | None) => None,
+        };
+        if let Some((key, whose)) = foreign {
+            found.say(&here.then(&[Key(key)]), format!("`{key}` is of {whose}"), "both are shares of what was asked");
+        }
+        let period = metric.metric.as_ref().map(|metric| metric.period);
+        if period.is_some_and(|it| it.is_zero() || !it.as_seconds().is_multiple_of(60) || it > Period::hours(1)) {
+            let here = here.then(&[Key("metric"), Key("period")]);
+            found.say(&here, "a period is whole minutes, at most 1h".to_owned(), "write 1m, 5m or 1h");
+        }
         if let Some(trouble) = metric.trouble() {
-            found.say(&here, trouble.to_owned(), "such as `{ errors: \"< 1%\" }`");
+            let such = if target.fleet.is_some() { "errors_5xx" } else { "errors" };
+            found.say(&here, trouble.to_owned(), &format!("such as `{{ {such}: \"< 1%\" }}`"));
         }
         if health.metrics[..index].iter().any(|earlier| earlier.label() == metric.label()) {
             found.say(&here, format!("`{}` stands here twice", metric.label()), "once is enough");

@@ -29,6 +29,11 @@ const ENVIRONMENTS: usize = 50;
 /// So many problems of one environment are kept; fewer are shown.
 const PROBLEMS: usize = 1000;
 
+/// From so many bytes on, environments are looked at side by side.
+const LARGE: usize = 64 << 10;
+/// At most so many at a time: each is a copy of the whole file.
+const SIDE_BY_SIDE: usize = 4;
+
 /// What the file is in one environment.
 struct View<T> {
     environment: String,
@@ -91,7 +96,12 @@ impl File {
     ///
     /// # Errors
     /// Everything that is wrong with the file.
-    pub fn each<T>(&self, facts: &Facts, need: Need, keep: impl Fn(&str, Pipeline) -> T) -> Result<Vec<T>, Problems> {
+    pub fn each<T: Send>(
+        &self,
+        facts: &Facts,
+        need: Need,
+        keep: impl Fn(&str, Pipeline) -> T + Sync,
+    ) -> Result<Vec<T>, Problems> {
         let views = self.views(facts, |_| need, &keep);
         self.refused(&views)?;
         Ok(views.into_iter().filter_map(|view| view.kept).collect())
@@ -111,7 +121,12 @@ impl File {
         })
     }
 
-    fn views<T>(&self, facts: &Facts, need: impl Fn(&str) -> Need, keep: impl Fn(&str, Pipeline) -> T) -> Vec<View<T>> {
+    fn views<T: Send>(
+        &self,
+        facts: &Facts,
+        need: impl Fn(&str) -> Need + Sync,
+        keep: impl Fn(&str, Pipeline) -> T + Sync,
+    ) -> Vec<View<T>> {
         let mut environments = self.environments();
         environments.truncate(ENVIRONMENTS);
         if environments.is_empty() {
@@ -122,7 +137,7 @@ impl File {
             problems.truncate(PROBLEMS);
             View { environment: name.to_owned(), kept: pipeline.map(|pipeline| keep(name, pipeline)), problems }
         };
-        environments.into_iter().map(view).collect()
+        side_by_side(&environments, self.text.len() >= LARGE, view)
     }
 
     fn view(&self, environment: &str, facts: &Facts, need: Need) -> (Option<Pipeline>, Vec<Problem>) {
@@ -157,7 +172,9 @@ impl File {
                 // What stands in for something wrong or not known is not judged.
                 let is_new =
                     |problem: &Problem| !problem.span.is_some_and(|span| known.iter().any(|it| meet(*it, span)));
-                problems.extend(check::problems(&pipeline, &node).into_iter().filter(is_new));
+                let mut found = check::problems(&pipeline, &node);
+                found.extend(check::after(&pipeline, &node, &self.node));
+                problems.extend(found.into_iter().filter(is_new));
                 Some(pipeline)
             }
             Err(problem) if problems.is_empty() && self.problems.is_empty() => {
@@ -203,6 +220,34 @@ impl File {
         begins(environment).is_some_and(|begins| span.start >= begins)
             && [after, rest].into_iter().flatten().all(|end| span.start < end)
     }
+}
+
+/// What is made of each name, in their order.
+fn side_by_side<T: Send>(names: &[&str], is_large: bool, make: impl Fn(&str) -> T + Sync) -> Vec<T> {
+    let at_once = std::thread::available_parallelism().map_or(1, |count| count.get().min(SIDE_BY_SIDE));
+    if !is_large || names.len() < 2 || at_once < 2 {
+        return names.iter().map(|name| make(name)).collect();
+    }
+    let mut made = Vec::new();
+    for some in names.chunks(at_once) {
+        let make = &make;
+        // This thread takes the first itself, and whatever no thread is left for.
+        made.extend(std::thread::scope(|scope| {
+            let start = |name: &&'_ str| {
+                let name = (*name).to_owned();
+                std::thread::Builder::new().spawn_scoped(scope, move || make(&name)).ok()
+            };
+            let started: Vec<_> = some.iter().skip(1).map(start).collect();
+            let first = make(some[0]);
+            let rest = started.into_iter().zip(&some[1..]).map(|(thread, name)| match thread.map(|it| it.join()) {
+                Some(Ok(made)) => made,
+                Some(Err(panic)) => std::panic::resume_unwind(panic),
+                None => make(name),
+            });
+            std::iter::once(first).chain(rest).collect::<Vec<T>>()
+        }));
+    }
+    made
 }
 
 /// Leaves one environment, without its overrides.

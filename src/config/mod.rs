@@ -12,6 +12,7 @@ mod scalar;
 mod schema;
 mod shape;
 mod source;
+mod tasks;
 mod typed;
 mod variables;
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use crate::model::Name;
+use crate::model::measure::DimensionName;
 use crate::yaml::{Entry, Node, Problem, Value, clip, nearest, suggestion};
 
 use super::sample::resolved;
@@ -29,7 +30,7 @@ impl Respelled {
                 let named = schema["patternProperties"].as_object().and_then(|patterns| patterns.iter().next());
                 for index in 0..entries.len() {
                     if let Some((pattern, schema)) = named {
-                        if !pattern.contains("A-Z") {
+                        if !pattern.contains("A-Z") && pattern != DimensionName::PATTERN {
                             self.name(entries, index);
                         }
                         self.tree(root, schema, &mut entries[index].value);

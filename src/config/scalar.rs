@@ -15,7 +15,7 @@ use super::shape::Field;
 type Patterns<'s> = BTreeMap<&'s str, Option<Regex>>;
 
 /// What is wrong with a value, if anything.
-pub fn problem<'s>(node: &Node, field: &Field<'s>, text: &str, patterns: &mut Patterns<'s>) -> Option<Problem> {
+pub fn problem<'s>(node: &Node, field: &Field<'s, '_>, text: &str, patterns: &mut Patterns<'s>) -> Option<Problem> {
     let place = node.place_under(field.key);
     let (message, help) = match (field.schema["type"].as_str().unwrap_or_default(), &node.value) {
         (_, Value::Int(hosts)) if is_hosts(field) => (HostsLeft::of(*hosts).err()?, field.help.to_owned()),
@@ -34,11 +34,11 @@ pub fn problem<'s>(node: &Node, field: &Field<'s>, text: &str, patterns: &mut Pa
     Some(if help.is_empty() { problem } else { problem.help(help) })
 }
 
-fn is_hosts(field: &Field<'_>) -> bool {
+fn is_hosts(field: &Field<'_, '_>) -> bool {
     field.schema["format"] == "hosts"
 }
 
-fn called<'f>(wanted: &'f str, field: &Field<'f>) -> &'f str {
+fn called<'f>(wanted: &'f str, field: &Field<'f, '_>) -> &'f str {
     match (wanted, field.schema["format"].as_str()) {
         (_, Some("period")) => "a length of time",
         (_, Some("percent")) => "a share",
@@ -66,7 +66,7 @@ fn written(node: &Node, text: &str) -> String {
 }
 
 /// How a value of the wrong type is written right.
-fn hint(node: &Node, field: &Field<'_>, text: &str) -> String {
+fn hint(node: &Node, field: &Field<'_, '_>, text: &str) -> String {
     let written = written(node, text);
     let is_scalar = matches!(node.value, Value::Int(_) | Value::Float(_) | Value::Bool(_));
     match (field.schema["type"].as_str().unwrap_or_default(), field.schema["format"].as_str()) {
@@ -82,7 +82,7 @@ fn hint(node: &Node, field: &Field<'_>, text: &str) -> String {
     }
 }
 
-fn range(number: i64, field: &Field<'_>) -> Option<String> {
+fn range(number: i64, field: &Field<'_, '_>) -> Option<String> {
     let least = field.schema["minimum"].as_i64().unwrap_or(i64::MIN);
     let most = field.schema["maximum"].as_i64().unwrap_or(i64::MAX);
     let label = &field.label;
@@ -94,13 +94,23 @@ fn range(number: i64, field: &Field<'_>) -> Option<String> {
     }
 }
 
-fn string<'s>(written: &str, field: &Field<'s>, patterns: &mut Patterns<'s>) -> Option<String> {
+fn string<'s>(written: &str, field: &Field<'s, '_>, patterns: &mut Patterns<'s>) -> Option<String> {
     let limit = |keyword: &str| field.schema[keyword].as_u64().and_then(|limit| usize::try_from(limit).ok());
-    let (label, shown) = (&field.label, clip(written, 60));
-    match field.schema["format"].as_str() {
-        Some("period") => return Period::from_str(&shown).err(),
-        Some("percent") => return Percent::from_str(&shown).err(),
-        Some("name") => return Name::new(&shown).err(),
+    let format = field.schema["format"].as_str();
+    let is_fine = match format {
+        Some("period") => Period::from_str(written).is_ok(),
+        Some("percent") => Percent::from_str(written).is_ok(),
+        Some("name") => Name::new(written).is_ok(),
+        _ => false,
+    };
+    if is_fine {
+        return None;
+    }
+    let (label, shown) = (&field.label, || clip(written, 60));
+    match format {
+        Some("period") => return Period::from_str(&shown()).err(),
+        Some("percent") => return Percent::from_str(&shown()).err(),
+        Some("name") => return Name::new(&shown()).err(),
         _ => {}
     }
     let length = written.chars().count();
@@ -116,5 +126,5 @@ fn string<'s>(written: &str, field: &Field<'s>, patterns: &mut Patterns<'s>) -> 
     let pattern = field.schema["pattern"].as_str()?;
     let pattern = patterns.entry(pattern).or_insert_with(|| Regex::new(pattern).ok());
     let fits = pattern.as_ref().is_none_or(|pattern| pattern.is_match(written));
-    (!fits).then(|| format!("{label} cannot be `{shown}`"))
+    (!fits).then(|| format!("{label} cannot be `{}`", shown()))
 }

@@ -2,11 +2,13 @@
 //! fit is replaced by a stand-in, so that what is left can be typed and judged as a whole.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use regex_lite::Regex;
 use serde_json::Value as Json;
 
 use crate::model::header::HeaderName;
+use crate::model::measure::DimensionName;
 use crate::model::{Name, VarName};
 use crate::yaml::{Entry, Key, Node, Problem, Span, Value, clip, list, nearest, suggestion};
 
@@ -16,15 +18,36 @@ use super::scalar;
 use super::variables::{self, Allowed, Filled, Part, Variables};
 
 /// A place in the schema, met at a place in the tree.
-pub struct Field<'s> {
+pub struct Field<'s, 'l> {
     /// What must fit.
     pub schema: &'s Json,
     /// The field's own words.
     pub help: &'s str,
     /// What it is called in a message.
-    pub label: String,
+    pub label: Label<'l>,
     /// Its key's place.
     pub key: Span,
+}
+
+/// What a place is called in a message; made into words only when there is one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Label<'l> {
+    /// The whole file.
+    Pipeline,
+    /// The value of a key.
+    Key(&'l str),
+    /// An item of a list, counted from 1.
+    Item(usize, &'l Label<'l>),
+}
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Label::Pipeline => f.write_str("the pipeline"),
+            Label::Key(key) => write!(f, "`{}`", clip(key, 60)),
+            Label::Item(place, list) => write!(f, "item {place} of {list}"),
+        }
+    }
 }
 
 /// A walk over one tree.
@@ -44,7 +67,7 @@ pub struct Walk<'t> {
     pub unknown: Vec<Span>,
 }
 
-impl<'s> Field<'s> {
+impl<'s> Field<'s, '_> {
     fn known(&self, keyword: &str) -> Vec<&'s str> {
         self.schema[keyword].as_object().map(|keys| keys.keys().map(String::as_str).collect()).unwrap_or_default()
     }
@@ -79,7 +102,7 @@ impl<'t> Walk<'t> {
                 self.renamed.insert(name.clone(), stand_in);
             }
         }
-        let field = Field { schema: self.root, help: "", label: "the pipeline".to_owned(), key: node.span };
+        let field = Field { schema: self.root, help: "", label: Label::Pipeline, key: node.span };
         if !self.node(node, &field) {
             *node = self.samples.of(self.root, node.span);
         }
@@ -88,12 +111,12 @@ impl<'t> Walk<'t> {
     /// Walks a value that an override hides.
     pub fn hidden(&mut self, mut node: Node, schema: &'t Json, key: &Key) {
         self.part = Part::Targets;
-        let field = self.field(schema, format!("`{}`", clip(&key.text, 60)), key.span);
+        let field = self.field(schema, Label::Key(&key.text), key.span);
         self.node(&mut node, &field);
     }
 
     /// Follows a reference; the words of the field itself win over those of its type.
-    fn field(&self, schema: &'t Json, label: String, key: Span) -> Field<'t> {
+    fn field<'l>(&self, schema: &'t Json, label: Label<'l>, key: Span) -> Field<'t, 'l> {
         let target = resolved(self.root, schema);
         let help = schema["description"].as_str().or(target["description"].as_str()).unwrap_or("");
         Field { schema: target, help: help.trim_end_matches('.'), label, key }
@@ -105,7 +128,7 @@ impl<'t> Walk<'t> {
     }
 
     /// Whether a value fits, or was made to; otherwise it needs a stand-in.
-    fn node(&mut self, node: &mut Node, field: &Field<'t>) -> bool {
+    fn node(&mut self, node: &mut Node, field: &Field<'t, '_>) -> bool {
         let place = node.place_under(field.key);
         if node.value == Value::Null {
             self.say(place, format!("{} has no value", field.label), "give it a value, or remove the key");
@@ -126,13 +149,11 @@ impl<'t> Walk<'t> {
             return self.one_of(node, field, std::slice::from_ref(field.schema));
         }
         match (field.schema["type"].as_str().unwrap_or_default(), &mut node.value) {
-            // Overrides are walked where they are merged.
-            ("object", Value::Map(_)) if field.schema["format"] == "overrides" => true,
-            // Any JSON: values that an answer is compared with.
-            ("object", Value::Map(_)) if field.schema["format"] == "free" => true,
+            // Overrides are walked where they are merged; anything may stand in what an answer is compared with.
+            ("object", Value::Map(_)) if matches!(field.schema["format"].as_str(), Some("overrides" | "free")) => true,
             ("object", Value::Map(entries)) => self.map(entries, field),
             ("array", Value::List(items)) => self.list(items, field),
-            (_, Value::Text(name)) if field.schema["format"] == "name" && self.renamed.contains_key(name) => {
+            (_, Value::Text(name)) if self.renamed.contains_key(name) && field.schema["format"] == "name" => {
                 *name = self.renamed[name].clone();
                 true
             }
@@ -146,7 +167,7 @@ impl<'t> Walk<'t> {
     }
 
     /// The text of a value with its variables filled in, if all are known and right.
-    fn filled(&mut self, node: &Node, field: &Field<'t>) -> Option<String> {
+    fn filled(&mut self, node: &Node, field: &Field<'t, '_>) -> Option<String> {
         let text = node.text()?;
         let allowed = match (field.schema["type"].as_str(), field.schema["x-variables"].as_str()) {
             (Some("string"), Some("release")) => Allowed::Passing,
@@ -176,7 +197,7 @@ impl<'t> Walk<'t> {
         }
     }
 
-    fn map(&mut self, entries: &mut Vec<Entry>, field: &Field<'t>) -> bool {
+    fn map(&mut self, entries: &mut Vec<Entry>, field: &Field<'t, '_>) -> bool {
         if entries.is_empty() && field.schema["minProperties"].as_u64().is_some_and(|least| least > 0) {
             self.say(field.key, format!("{} is empty", field.label), field.help);
         }
@@ -188,12 +209,13 @@ impl<'t> Walk<'t> {
             patterns.iter().for_each(|(pattern, schema)| self.named(entries, pattern, schema));
             return true;
         }
-        let known = field.known("properties");
+        let properties = &field.schema["properties"];
         let mut meant = Vec::new();
         for mut entry in std::mem::take(entries) {
-            let (key, label) = (&entry.key, format!("`{}`", clip(&entry.key.text, 60)));
-            self.enter(&field.label, &key.text);
-            let Some(schema) = field.schema["properties"].get(&key.text) else {
+            let (key, label) = (&entry.key, Label::Key(&entry.key.text));
+            self.enter(field.label, &key.text);
+            let Some(schema) = properties.get(&key.text) else {
+                let known = field.known("properties");
                 meant.extend(nearest(&key.text, &known));
                 self.problems.push(unknown(&key.text, key.span, &known));
                 continue;
@@ -201,7 +223,11 @@ impl<'t> Walk<'t> {
             let inner = self.field(schema, label, key.span);
             if self.node(&mut entry.value, &inner) {
                 entries.push(entry);
-            } else if field.requires(&entry.key.text) || schema["x-is-missed"] == true {
+            } else if field.requires(&entry.key.text)
+                || field.schema["x-choice"] == true
+                || schema["x-is-missed"] == true
+            {
+                // Of a choice, what is wrong is still what was chosen.
                 entry.value = self.samples.of(schema, entry.value.span);
                 entries.push(entry);
             }
@@ -213,7 +239,7 @@ impl<'t> Walk<'t> {
             }
             let schema = &field.schema["properties"][missing];
             if !meant.contains(&missing) {
-                let help = self.field(schema, String::new(), field.key).help;
+                let help = self.field(schema, Label::Pipeline, field.key).help;
                 self.say(field.key, format!("{} lacks the key `{missing}`", field.label), format!("{missing}: {help}"));
             }
             let nowhere = Span { end: field.key.start, ..field.key };
@@ -224,8 +250,8 @@ impl<'t> Walk<'t> {
     }
 
     /// Remembers which part of the pipeline is walked.
-    fn enter(&mut self, label: &str, key: &str) {
-        if label == "the pipeline" {
+    fn enter(&mut self, label: Label<'_>, key: &str) {
+        if label == Label::Pipeline {
             self.part = match key {
                 "targets" | "stages" => Part::Targets,
                 "artifacts" => Part::Artifacts,
@@ -241,6 +267,7 @@ impl<'t> Walk<'t> {
             let label = clip(&entry.key.text, 60);
             let wrong = match pattern {
                 HeaderName::PATTERN => HeaderName::new(&label).err(),
+                DimensionName::PATTERN => DimensionName::new(&label).err(),
                 _ if is_var => VarName::new(&label).err(),
                 _ => Name::new(&label).err(),
             };
@@ -249,14 +276,14 @@ impl<'t> Walk<'t> {
                 let known = self.renamed.get(&entry.key.text).cloned();
                 entry.key.text = known.unwrap_or_else(|| self.samples.name());
             }
-            let inner = self.field(schema, format!("`{label}`"), entry.key.span);
+            let inner = self.field(schema, Label::Key(&label), entry.key.span);
             if !self.node(&mut entry.value, &inner) {
                 entry.value = self.samples.of(schema, entry.value.span);
             }
         }
     }
 
-    fn list(&mut self, items: &mut Vec<Node>, field: &Field<'t>) -> bool {
+    fn list(&mut self, items: &mut Vec<Node>, field: &Field<'t, '_>) -> bool {
         if let Some(most) = field.schema["maxItems"].as_u64().filter(|most| items.len() as u64 > *most) {
             let message = format!("{} has {} items, at most {most} are possible", field.label, items.len());
             self.say(field.key, message, field.help);
@@ -267,7 +294,7 @@ impl<'t> Walk<'t> {
         let mut index = 0;
         items.retain_mut(|item| {
             index += 1;
-            let mut inner = self.field(&field.schema["items"], format!("item {index} of {}", field.label), item.span);
+            let mut inner = self.field(&field.schema["items"], Label::Item(index, &field.label), item.span);
             if inner.help.is_empty() {
                 inner.help = field.help;
             }
@@ -277,7 +304,14 @@ impl<'t> Walk<'t> {
     }
 
     /// An enum: one word of several, or one key of several with its settings.
-    fn one_of(&mut self, node: &mut Node, field: &Field<'t>, choices: &'t [Json]) -> bool {
+    fn one_of(&mut self, node: &mut Node, field: &Field<'t, '_>, choices: &'t [Json]) -> bool {
+        let is_word = |choice: &Json, word: &str| {
+            let mut listed = choice["enum"].as_array().map(Vec::as_slice).unwrap_or_default().iter();
+            choice["const"] == word || listed.any(|it| it == word)
+        };
+        if node.text().is_some_and(|word| choices.iter().any(|choice| is_word(choice, word))) {
+            return true;
+        }
         let listed = choices.iter().filter_map(|choice| choice["enum"].as_array()).flatten();
         let words: Vec<&str> =
             choices.iter().map(|choice| &choice["const"]).chain(listed).filter_map(Json::as_str).collect();
@@ -291,7 +325,6 @@ impl<'t> Walk<'t> {
         let place = node.place_under(field.key);
         let kind = node.kind();
         match &mut node.value {
-            Value::Text(word) if words.contains(&word.as_str()) => return true,
             Value::Text(word) if keys.contains(&word.as_str()) => {
                 self.say(place, format!("`{word}` has settings"), format!("write `{word}: {{}}` for their defaults"));
             }
@@ -308,7 +341,7 @@ impl<'t> Walk<'t> {
     fn one_key(
         &mut self,
         entries: &mut Vec<Entry>,
-        field: &Field<'t>,
+        field: &Field<'t, '_>,
         keyed: &BTreeMap<&str, &'t Json>,
         choices: &'t [Json],
     ) -> bool {
@@ -318,7 +351,7 @@ impl<'t> Walk<'t> {
         }
         let (mut first, mut others): (Option<Entry>, Vec<Entry>) = (None, Vec::new());
         for mut entry in std::mem::take(entries) {
-            let (key, label) = (&entry.key, format!("`{}`", clip(&entry.key.text, 60)));
+            let (key, label) = (&entry.key, Label::Key(&entry.key.text));
             match (keyed.get(key.text.as_str()), &first) {
                 (None, _) => {
                     let keys: Vec<&str> = keyed.keys().copied().collect();
@@ -341,7 +374,7 @@ impl<'t> Walk<'t> {
         let chosen = first.as_ref().map(|first| first.key.text.clone());
         entries.extend(first);
         for mut entry in others {
-            let (label, variant) = (format!("`{}`", entry.key.text), beside(choices, &entry.key.text));
+            let (label, variant) = (Label::Key(&entry.key.text), beside(choices, &entry.key.text));
             if chosen.as_deref() != variant {
                 let variant = variant.unwrap_or_default();
                 self.say(entry.key.span, format!("{label} goes with `{variant}`"), "remove it");

@@ -2,6 +2,7 @@
 //! what was seen. Nothing here waits for an effect.
 
 mod function;
+pub(super) mod task;
 
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub struct Act {
     pub version: Option<String>,
     /// Finds deployments again.
     pub marks: Marks,
+    /// Runs programs and asks for pages.
+    pub hands: task::Hands,
 }
 
 /// What an act saw.
@@ -72,6 +75,10 @@ enum Seen {
     Done(String),
     /// The step has failed.
     Broken(Cause),
+    /// It was begun, and its end was not seen.
+    Lost(String),
+    /// It cannot be done on this machine.
+    NotHere(String),
 }
 
 /// What went wrong with a call that is worth trying again.
@@ -95,16 +102,21 @@ pub struct Acted {
     pub lane: usize,
     /// For the next turn.
     pub records: Vec<Record>,
-    /// The driver's credentials do not work any more.
+    /// Why this driver cannot go on, if it cannot: its credentials do not work any more, or a program is not here.
     pub expired: Option<String>,
 }
 
 impl Act {
     /// Carries it out.
     pub async fn run(self, clients: Clients) -> Acted {
-        let result = match tokio::time::timeout(ACT_LIMIT, self.make(&clients)).await {
+        // What a task may take is its own; it ends by itself.
+        let limit = self.planned_task().map_or(ACT_LIMIT, |task| ACT_LIMIT + task.within.duration());
+        let result = match tokio::time::timeout(limit, self.make(&clients)).await {
             Ok(result) => result,
-            Err(_) => Err(Trouble::Later(format!("no answer within {} s", ACT_LIMIT.as_secs()))),
+            Err(_) if self.planned_task().is_some() => {
+                Ok(Seen::Lost(format!("no answer within {} s", limit.as_secs())))
+            }
+            Err(_) => Err(Trouble::Later(format!("no answer within {} s", limit.as_secs()))),
         };
         self.conclude(result)
     }
@@ -131,6 +143,7 @@ impl Act {
             Call::UpdateCode { revision_id } => self.update_code(clients, Some(&self.revision), revision_id).await,
             Call::Publish { revision_id } => self.publish(clients, revision_id).await,
             Call::Test { version, place, .. } => self.test(clients, version, *place).await,
+            Call::Task { .. } => self.task(clients).await,
             Call::CreateAlias { version } => self.create_alias(clients, version).await,
             Call::Shift { .. } => self.shift(clients, &self.planned.call).await,
             Call::Prune => self.prune(clients).await,
@@ -162,6 +175,13 @@ impl Act {
                 vec![ended(None), Record::StepDone { target: target.clone(), step: step.clone(), note }]
             }
             Ok(Seen::Broken(cause)) => vec![ended(None), failed(cause)],
+            Ok(Seen::Lost(why)) => {
+                vec![Record::CallLost { target: target.clone(), step: step.clone(), attempt, why }]
+            }
+            Ok(Seen::NotHere(why)) => {
+                expired = Some(why.clone());
+                vec![ended(Some(why))]
+            }
             Err(Trouble::Later(why)) => vec![ended(Some(why))],
             Err(Trouble::Aws(error)) => {
                 let text = error.to_string();
@@ -177,6 +197,7 @@ impl Act {
                     | Call::UpdateCode { .. }
                     | Call::Publish { .. }
                     | Call::Test { .. }
+                    | Call::Task { .. }
                     | Call::CreateAlias { .. } => true,
                     Call::MoveTraffic(_) | Call::LetBlueGo(_) | Call::Shift { .. } => {
                         step.0 != "restore" || self.planned.failures >= FAILURES_BACK
@@ -231,8 +252,9 @@ impl Act {
             config: rolling.map(|rolling| rolling.config.as_str()),
             suspend: rolling.map_or(&[], |rolling| &rolling.suspend),
             ignore_stop_failures: rolling.is_some_and(|rolling| is_back || rolling.ignore_stop_failures),
-            alarms: if is_back { Some(&[]) } else { self.fleet()?.alarms.as_deref() },
-            auto_rollback: !is_back,
+            // Where a person decides about failures CodeDeploy must not: neither go back, nor stop half-way for an alarm.
+            alarms: if is_back || self.lane.is_held_on_failure() { Some(&[]) } else { self.fleet()?.alarms.as_deref() },
+            auto_rollback: !is_back && !self.lane.is_held_on_failure(),
         };
         let error = match clients.create(order).await {
             Ok(id) => return Ok(Seen::Deployment(id)),

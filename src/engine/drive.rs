@@ -1,6 +1,7 @@
 //! The loop.
 
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +11,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::act::task::{Hands, facts};
 use super::act::{Act, Acted, Marks};
 use super::keeper::Keeper;
+use super::programs::Programs;
 use super::summary::summarize;
 use super::sweep::sweep;
 use crate::aws::Clients;
@@ -21,6 +24,7 @@ use crate::plan::{Lane, Plan};
 use crate::probe::Prober;
 use crate::run::next::{Stop, next};
 use crate::run::reporter::{Reporter, Reporters};
+use crate::run::settle::Call;
 use crate::run::view::View;
 use crate::run::{RunStatus, State, reads};
 use crate::store::journal::Append;
@@ -30,6 +34,9 @@ use crate::time::Clock;
 
 /// How long an interrupted driver waits for the call in flight (wire time).
 const FAREWELL: Duration = Duration::from_millis(2500);
+
+/// How long credentials that do not work are tried again (wire time).
+const RENEWED: Duration = Duration::from_secs(60);
 
 /// Calls that change something and are under way side by side: hundreds at once would only be throttled.
 const AT_ONCE: usize = 8;
@@ -67,6 +74,8 @@ pub enum Driven {
     Ended(Outcome),
     /// It waits for a person.
     Paused,
+    /// Something failed, and a person decides what becomes of it.
+    Held,
     /// The driver let go: why.
     Detached(String),
     /// Another driver has taken over.
@@ -83,6 +92,8 @@ pub struct Driver {
     pub sites: Vec<Site>,
     /// Asks for pages.
     pub prober: Prober,
+    /// Where programs are run.
+    pub directory: PathBuf,
     /// Where the run is kept.
     pub bucket: Bucket,
     /// Where in it.
@@ -114,6 +125,7 @@ impl Driver {
             state,
             sites,
             prober,
+            directory,
             bucket,
             keys,
             journal,
@@ -134,6 +146,7 @@ impl Driver {
             view,
             sites,
             prober,
+            directory,
             bucket,
             keys,
             journal,
@@ -145,12 +158,14 @@ impl Driver {
             pending: vec![Record::DriverStarted { token, holder }],
             heard: Vec::new(),
             acts: JoinSet::new(),
+            programs: Programs::default(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             began: Instant::now(),
             next_decisions: now,
             wake: None,
             last_progress: None,
             expired: None,
+            locked_out: None,
             interrupt,
         };
         let result = Box::pin(driving.run()).await;
@@ -181,6 +196,7 @@ struct Driving {
     view: View,
     sites: Vec<Site>,
     prober: Prober,
+    directory: PathBuf,
     bucket: Bucket,
     keys: Keys,
     journal: Journal,
@@ -193,6 +209,7 @@ struct Driving {
     pending: Vec<Record>,
     heard: Vec<Decision>,
     acts: JoinSet<Acted>,
+    programs: Programs,
     /// A call that changes something waits for one of these.
     turns: Arc<Semaphore>,
     began: Instant,
@@ -201,6 +218,8 @@ struct Driving {
     wake: Option<Timestamp>,
     last_progress: Option<Instant>,
     expired: Option<String>,
+    /// Since when AWS takes the credentials for nothing.
+    locked_out: Option<Instant>,
     interrupt: watch::Receiver<bool>,
 }
 
@@ -218,7 +237,13 @@ impl Driving {
             let turn = tokio::select! {
                 biased;
                 _ = interrupt.changed() => continue,
-                turn = Box::pin(self.turn()) => turn?,
+                turn = Box::pin(self.turn()) => match turn {
+                    // Whatever keeps this process from the store, another one may come through with the same run.
+                    Err(StoreError::Aws(error)) => {
+                        return self.detach(&format!("the store cannot be used: {error}")).await;
+                    }
+                    turn => turn?,
+                },
             };
             match turn {
                 Some(driven) => return Ok(driven),
@@ -237,6 +262,7 @@ impl Driving {
                 biased;
                 _ = interrupt.changed() => {}
                 Some(acted) = self.acts.join_next() => self.take_in(acted),
+                ended = self.programs.ended() => self.programs.take_in(ended, &mut self.view, self.clock.now()),
                 () = tokio::time::sleep(nap) => {}
             }
             while let Some(acted) = self.acts.try_join_next() {
@@ -253,8 +279,11 @@ impl Driving {
         self.hear().await;
         let now = self.clock.now();
         let (due, _) = reads::due(&self.plan, &self.state, &self.view, now);
+        let here = (self.directory.as_path(), &self.interrupt);
+        let due = self.programs.begin((&self.plan, &self.state), due, &mut self.view, here, now);
         if !due.is_empty() {
-            sweep(&self.plan, &self.state, &self.sites, &self.prober, due, &mut self.view, now).await;
+            let locked_out = sweep(&self.plan, &self.state, &self.sites, &self.prober, due, &mut self.view, now).await;
+            self.is_locked_out(locked_out);
         }
         let now = self.clock.now();
         self.view.account(&self.plan, &self.state, now);
@@ -279,7 +308,17 @@ impl Driving {
         Ok(turn.stop.map(|stop| match stop {
             Stop::Ended(outcome) => Driven::Ended(outcome),
             Stop::Paused => Driven::Paused,
+            Stop::Held => Driven::Held,
         }))
+    }
+
+    /// Credentials that do not work may be renewed by whoever made them; for a while that is waited for.
+    fn is_locked_out(&mut self, why: Option<String>) {
+        let since = self.locked_out.filter(|_| why.is_some()).or_else(|| why.is_some().then(Instant::now));
+        self.locked_out = since;
+        if since.is_some_and(|since| since.elapsed() >= RENEWED) {
+            self.expired = why;
+        }
     }
 
     /// Somebody else wrote the next entry. A driver that has just begun may meet the last word of the one before it, sent
@@ -298,6 +337,7 @@ impl Driving {
             RunStatus::Planned
             | RunStatus::Running
             | RunStatus::Paused
+            | RunStatus::Held
             | RunStatus::Detached
             | RunStatus::RollingBack => None,
         })
@@ -326,22 +366,38 @@ impl Driving {
         let clients = self.sites[lane.site].clients.clone();
         let place = planned.lane;
         let (target, step, attempt) = (lane.target.clone(), planned.step.clone(), planned.attempt);
-        let ended = move |why: &str| Record::CallEnded { target, step, attempt, trouble: Some(why.to_owned()) };
+        let is_task = matches!(planned.call, Call::Task { .. });
+        let ended = move |why: &str, is_begun: bool| match is_task && is_begun {
+            true => Record::CallLost { target, step, attempt, why: why.to_owned() },
+            false => Record::CallEnded { target, step, attempt, trouble: Some(why.to_owned()) },
+        };
+        let guard = self.guard.clone();
         let version = lane_state.version.clone();
-        let act = Act { planned, lane, intent: self.plan.intent, revision, known, version, marks };
+        let hands = Hands {
+            directory: self.directory.clone(),
+            facts: facts(&self.plan, &self.state, &lane, lane_state),
+            prober: self.prober.clone(),
+            interrupt: self.interrupt.clone(),
+        };
+        let act = Act { planned, lane, intent: self.plan.intent, revision, known, version, marks, hands };
         let turns = Arc::clone(&self.turns);
         self.acts.spawn(async move {
-            let Ok(_turn) = turns.acquire().await else {
-                return Acted {
-                    lane: place,
-                    records: vec![ended("the driver let go before the call was made")],
-                    expired: None,
-                };
+            // A task may take hours, and others must not wait for that; it is no call to AWS, which would ask the guard.
+            let turn = match is_task {
+                true => guard.check().map(|()| None),
+                false => turns.acquire().await.map(Some).map_err(|_| "the driver let go".to_owned()),
+            };
+            let _turn = match turn {
+                Ok(turn) => turn,
+                Err(why) => {
+                    let records = vec![ended(&format!("{why} before the call was made"), false)];
+                    return Acted { lane: place, records, expired: None };
+                }
             };
             let acted = AssertUnwindSafe(act.run(clients)).catch_unwind().await;
             acted.unwrap_or_else(|_| Acted {
                 lane: place,
-                records: vec![ended("the call broke off by a defect of shipit")],
+                records: vec![ended("the call broke off by a defect of shipit", true)],
                 expired: None,
             })
         });

@@ -2,25 +2,29 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::record::Outcome;
+use crate::event::record::{Cause, Outcome};
 use crate::model::{Name, Period};
 use crate::plan::{Action, Lane, Plan, StepId, What};
 use crate::run::{LaneState, RunStatus, State};
-use crate::store::head::{Live, RunSummary};
+use crate::store::head::{Live, RunSummary, digests};
 
 /// What the head of the environment is told of a run that has ended: the run in a line, and what it made live.
 pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live>) {
     let (by, why, started) = state.started.clone().unwrap_or_default();
     let outcome = match state.status {
         RunStatus::Ended(outcome) => Some(outcome),
-        RunStatus::Planned | RunStatus::Running | RunStatus::Paused | RunStatus::Detached | RunStatus::RollingBack => {
-            None
-        }
+        RunStatus::Planned
+        | RunStatus::Running
+        | RunStatus::Paused
+        | RunStatus::Held
+        | RunStatus::Detached
+        | RunStatus::RollingBack => None,
     };
     let live = |lane: &Lane| {
         let revision = state.revisions.get(&lane.target).unwrap_or(&lane.revision).clone();
         let since = state.ended.unwrap_or(started);
-        (lane.target.clone(), Live { release: plan.release.label.clone(), revision, run: state.run.clone(), since })
+        let (release, run, origin) = (plan.release.label.clone(), state.run.clone(), state.origin.clone());
+        (lane.target.clone(), Live { release, revision, run, since, origin })
     };
     let made_live = match outcome {
         Some(Outcome::Succeeded) => plan.lanes().map(live).collect(),
@@ -46,6 +50,8 @@ pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live
         took: if outcome == Some(Outcome::Succeeded) { took(plan, state) } else { BTreeMap::new() },
         moved: plan.lanes().zip(&state.lanes).filter_map(moved).collect(),
         build: state.build.clone(),
+        digests: digests(&plan.release.bundles),
+        is_to_blame: state.cause.as_ref().is_some_and(Cause::blames_the_release),
     };
     (summary, made_live)
 }

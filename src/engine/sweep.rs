@@ -1,6 +1,8 @@
 //! Carrying out the reads that are due: batched per account and region, side by side, never failing the run. A read that
 //! fails is a gap with a reason.
 
+mod metrics;
+
 use std::collections::BTreeMap;
 
 use futures_util::StreamExt;
@@ -9,19 +11,17 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use super::drive::Site;
-use crate::aws::{AwsError, VersionCalls};
+use crate::aws::{AwsError, Class};
 use crate::model::condition::Condition;
 use crate::model::facts::{Attempt, Deployment, DeploymentTarget};
 use crate::model::lambda::{Alias, Code, Metrics};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
-use crate::plan::{Action, Lane, OnFleet, Plan, What};
+use crate::plan::{Lane, OnFleet, Plan};
 use crate::probe::{Prober, Trouble};
-use crate::run::function::version;
+use crate::run::State;
 use crate::run::judge::conditions;
-use crate::run::metrics::STABLE_BEFORE;
 use crate::run::reads::Read;
 use crate::run::view::{Fact, View};
-use crate::run::{LaneState, State};
 
 /// What one read gave.
 enum Answer {
@@ -44,7 +44,8 @@ const AT_ONCE: usize = 16;
 
 type Answers = Vec<(usize, Read, Result<Answer, AwsError>)>;
 
-/// Carries out reads and takes the answers into the view.
+/// Carries out reads and takes the answers into the view. Gives what AWS says if it takes the credentials for nothing: no
+/// read was answered, and some because of them.
 pub async fn sweep(
     plan: &Plan,
     state: &State,
@@ -53,7 +54,7 @@ pub async fn sweep(
     reads: Vec<(usize, Read)>,
     view: &mut View,
     now: Timestamp,
-) {
+) -> Option<String> {
     let lanes: Vec<&Lane> = plan.lanes().collect();
     let mut deployments: BTreeMap<usize, Vec<(usize, String)>> = BTreeMap::new();
     let mut alarms: BTreeMap<usize, Vec<(usize, String)>> = BTreeMap::new();
@@ -71,6 +72,7 @@ pub async fn sweep(
             | Read::Attempts(_)
             | Read::Group
             | Read::Probe(_)
+            | Read::Command(_)
             | Read::Code(_)
             | Read::Alias => {
                 single.push((place, read));
@@ -80,16 +82,31 @@ pub async fn sweep(
     let (batches, alarms, metrics, single) = tokio::join!(
         join_all(deployments.into_iter().map(|(site, wanted)| read_deployments(&sites[site], wanted))),
         join_all(alarms.into_iter().map(|(site, wanted)| read_alarms(&sites[site], wanted))),
-        join_all(metrics.into_iter().map(|(site, wanted)| read_metrics(&sites[site], &lanes, state, wanted, now))),
+        join_all(metrics.into_iter().map(|(site, wanted)| metrics::read_metrics(
+            &sites[site],
+            &lanes,
+            state,
+            wanted,
+            now
+        ))),
         read_all(&lanes, sites, prober, single),
     );
     // What probes did not reach is judged by what was seen of the targets.
     let (probes, others): (Answers, Answers) =
         single.into_iter().partition(|(_, read, _)| matches!(read, Read::Probe(_)));
     let batches = batches.into_iter().chain(alarms).chain(metrics).flatten();
+    let (mut is_answered, mut expired) = (false, None);
     for (place, read, answer) in batches.chain(others).chain(probes) {
+        match &answer {
+            // Not AWS's.
+            Ok(Answer::Probe(_) | Answer::Unreachable(_)) => {}
+            Ok(_) => is_answered = true,
+            Err(error) if error.class == Class::Expired => expired = expired.or_else(|| Some(error.to_string())),
+            Err(_) => {}
+        }
         take_in(lanes[place], view, place, read, answer, now);
     }
+    expired.filter(|_| !is_answered)
 }
 
 /// What cannot be asked for in batches.
@@ -123,40 +140,6 @@ async fn read_alarms(site: &Site, wanted: Vec<(usize, String)>) -> Answers {
         Err(error) => Err(error.clone()),
     };
     wanted.into_iter().map(|(place, name)| (place, Read::Alarm(name.clone()), of(&name))).collect()
-}
-
-/// What both versions of each lane did, in one call.
-async fn read_metrics(site: &Site, lanes: &[&Lane], state: &State, wanted: Vec<usize>, now: Timestamp) -> Answers {
-    let mut asked = Vec::new();
-    for place in &wanted {
-        asked.extend(versions(lanes[*place], &state.lanes[*place], now));
-    }
-    let answer = site.clients.minutes(&asked, now).await;
-    let of = |place: usize| {
-        let minutes = answer.as_ref().map_err(Clone::clone)?;
-        let lane = versions(lanes[place], &state.lanes[place], now);
-        let find = |version: Option<&VersionCalls>| {
-            let place = asked.iter().position(|it| Some(it) == version)?;
-            minutes.get(place).cloned()
-        };
-        let (canary, stable) = (find(lane.first()).unwrap_or_default(), find(lane.get(1)).unwrap_or_default());
-        Ok(Answer::Metrics(Metrics { canary, stable }))
-    };
-    wanted.iter().map(|place| (*place, Read::Metrics, of(*place))).collect()
-}
-
-/// The new version since its first call, and the old one since somewhat before.
-fn versions(lane: &Lane, state: &LaneState, now: Timestamp) -> Vec<VersionCalls> {
-    let Some(on) = lane.function() else { return Vec::new() };
-    let is_shift = |what: &What| matches!(what, What::Act(Action::ShiftAlias { .. }));
-    let began = lane.steps.iter().zip(&state.steps).find(|(step, _)| is_shift(&step.what));
-    let began = began.and_then(|(_, state)| state.started).unwrap_or(now);
-    // Minutes begin on the minute.
-    let began = Timestamp::from_second(began.as_second().div_euclid(60) * 60).unwrap_or(began);
-    let of = |version: String, since: Timestamp| VersionCalls { of: on.function.clone(), version, since };
-    let canary = version(on, state).map(|version| of(version, began));
-    let before = began.checked_sub(STABLE_BEFORE).unwrap_or(began);
-    canary.into_iter().chain(on.baseline.version.clone().map(|version| of(version, before))).collect()
 }
 
 async fn read_one(
@@ -196,6 +179,8 @@ async fn read_one(
             Some(on) => clients.alias(&on.function).await.map(Answer::Alias),
             None => Ok(Answer::Unreachable(format!("{} is no function", lane.target))),
         },
+        // Run beside the loop.
+        Read::Command(_) => Ok(Answer::Unreachable("programs are not read here".to_owned())),
         // Batched above.
         Read::Metrics => Ok(Answer::Metrics(Metrics::default())),
         Read::Deployment(_) => Ok(Answer::Deployment(None)),

@@ -28,4 +28,13 @@ pub enum Wish {
         /// Whether all waits after it end, too, each once it is judged.
         full: bool,
     },
+    /// Go on although this failed.
+    Accept {
+        /// The target.
+        target: Name,
+        /// The step at which the run is held.
+        step: StepId,
+        /// Counts the failures at which the run was held, from 1: each is accepted by itself.
+        number: u32,
+    },
 }

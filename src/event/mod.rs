@@ -7,4 +7,4 @@ pub mod record;
 
 pub use decision::{Decision, Wish};
 pub use progress::Progress;
-pub use record::{Build, Cause, Envelope, Record, Side};
+pub use record::{Build, Cause, Envelope, Origin, Record, Side};

@@ -38,6 +38,38 @@ pub struct Build {
     pub commit: Option<String>,
 }
 
+/// What a release was made of, as far as whoever shipped it knew. By this an older release is told from a newer one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The commit that was checked out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The branch that was checked out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The job of the CI system, whose builds are numbered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
+    /// The number of its build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<u64>,
+}
+
+impl Origin {
+    /// Job and number, where both are known.
+    pub fn build(&self) -> Option<(&str, u64)> {
+        Some((self.job.as_deref()?, self.number?))
+    }
+
+    /// What people call it; nothing if nothing is known.
+    pub fn told(&self) -> Option<String> {
+        let commit = self.commit.as_ref().map(|commit| format!("commit {}", commit.get(..12).unwrap_or(commit)));
+        let build = self.build().map(|(job, number)| format!("build {number} of {job}"));
+        let known: Vec<String> = commit.into_iter().chain(build).collect();
+        (!known.is_empty()).then(|| known.join(", "))
+    }
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -58,6 +90,12 @@ pub enum Record {
         /// The build that asked, if a CI system did.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         build: Option<Build>,
+        /// What the release was made of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        origin: Option<Origin>,
+        /// Why a release that failed here before is tried again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        again: Option<String>,
     },
     /// A process drives the run from here; what an earlier one still writes no longer counts.
     DriverStarted {
@@ -95,6 +133,17 @@ pub enum Record {
         /// What went wrong, if anything did; it is tried again within the step's limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trouble: Option<String>,
+    },
+    /// It is not known what became of that call: it was begun, and nobody saw its end.
+    CallLost {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+        /// Which call.
+        attempt: u32,
+        /// Why not.
+        why: String,
     },
     /// A deployment of ours was created or found again.
     DeploymentSeen {
@@ -187,6 +236,27 @@ pub enum Record {
         /// Why not.
         why: String,
     },
+    /// Something failed that does not go back by itself: the run stops until a person decides.
+    Held {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+        /// The condition that says no; without it the step itself failed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        condition: Option<String>,
+        /// Why.
+        cause: Cause,
+    },
+    /// A person accepted what failed: a condition counts as passed from here on, a step is over or tried again.
+    FailureAccepted {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+        /// Who.
+        by: String,
+    },
     /// From here on the run goes back.
     RollBackBegan {
         /// Why.
@@ -235,12 +305,25 @@ pub struct Cause {
     /// What to look at or to do, line by line.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub help: Vec<String>,
+    /// Whether CodeDeploy was stopped by a script of the release, or by an alarm.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_of_release: bool,
 }
 
 impl Cause {
+    /// Whether it is the release that did not do, as far as can be told: a condition or a script said no.
+    pub fn blames_the_release(&self) -> bool {
+        match self.side {
+            Side::Condition | Side::Lambda => true,
+            // Whoever aborts what was held does it for the reason at which it was held.
+            Side::CodeDeploy | Side::Person => self.is_of_release,
+            Side::Limit | Side::Refused | Side::Busy | Side::Foreign | Side::Unseen => false,
+        }
+    }
+
     /// A cause in one line.
     pub fn new(side: Side, what: impl Into<String>) -> Cause {
-        Cause { side, what: what.into(), details: Vec::new(), help: Vec::new() }
+        Cause { side, what: what.into(), details: Vec::new(), help: Vec::new(), is_of_release: false }
     }
 
     /// Adds more, line by line.
@@ -278,6 +361,8 @@ pub enum Side {
     Lambda,
     /// Somebody else moved the alias; what they did is left as it is.
     Foreign,
+    /// Something was begun that must not be done twice, and nobody saw its end.
+    Unseen,
 }
 
 /// How a run ended.

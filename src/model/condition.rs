@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::command::{CommandCondition, label};
 use super::function::FunctionRef;
 use super::header::{HeaderName, HeaderSource};
 use super::metric::MetricCondition;
@@ -161,6 +162,23 @@ pub enum Condition {
         /// What is asked and how it is counted.
         request: HttpCondition,
     },
+    /// A metric of the requests that a load balancer gives to the fleet's target groups.
+    Traffic {
+        /// The target groups behind their load balancers.
+        of: Vec<Front>,
+        /// What it must say.
+        metric: MetricCondition,
+    },
+    /// Any metric.
+    Measured {
+        /// Which, and what it must say.
+        metric: MetricCondition,
+    },
+    /// A program that is run here.
+    Command {
+        /// What is run, and how its ends are counted.
+        command: CommandCondition,
+    },
     /// A metric of the new version's own calls through the alias.
     Metric {
         /// The alias.
@@ -170,7 +188,29 @@ pub enum Condition {
     },
 }
 
+/// A target group behind a load balancer, as CloudWatch names them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Front {
+    /// `app/NAME/ID`.
+    pub load_balancer: String,
+    /// `targetgroup/NAME/ID`.
+    pub target_group: String,
+}
+
 impl Condition {
+    /// The metric that it asks for, if it asks for one.
+    pub fn metric(&self) -> Option<&MetricCondition> {
+        match self {
+            Condition::Metric { metric, .. } | Condition::Traffic { metric, .. } | Condition::Measured { metric } => {
+                Some(metric)
+            }
+            Condition::Targets { .. }
+            | Condition::Alarm { .. }
+            | Condition::Http { .. }
+            | Condition::Command { .. } => None,
+        }
+    }
+
     /// An alarm with nothing special about it.
     pub fn alarm(name: &str) -> Condition {
         Condition::Alarm { name: name.to_owned(), red_since: None, no_data: NoData::Pass, report_only: false }
@@ -183,7 +223,10 @@ impl Condition {
             Condition::Targets { share, .. } => format!("targets ≥ {share}"),
             Condition::Alarm { name, .. } => format!("alarm {name}"),
             Condition::Http { request, .. } => format!("http {}", request.path),
-            Condition::Metric { metric, .. } => metric.label(),
+            Condition::Command { command } => label(&command.run),
+            Condition::Metric { metric, .. } | Condition::Traffic { metric, .. } | Condition::Measured { metric } => {
+                metric.label()
+            }
         };
         if self.is_report_only() { format!("{label} (report only)") } else { label }
     }
@@ -193,7 +236,10 @@ impl Condition {
         match self {
             Condition::Targets { report_only, .. } | Condition::Alarm { report_only, .. } => *report_only,
             Condition::Http { request, .. } => request.report_only,
-            Condition::Metric { metric, .. } => metric.report_only,
+            Condition::Command { command } => command.report_only,
+            Condition::Metric { metric, .. } | Condition::Traffic { metric, .. } | Condition::Measured { metric } => {
+                metric.report_only
+            }
         }
     }
 
@@ -202,7 +248,12 @@ impl Condition {
         match self {
             Condition::Targets { at_least: Some(count), .. } => usize::try_from(*count).ok(),
             Condition::Targets { baseline, share, .. } => Some(share.of_rounded_up(*baseline)),
-            Condition::Alarm { .. } | Condition::Http { .. } | Condition::Metric { .. } => None,
+            Condition::Alarm { .. }
+            | Condition::Http { .. }
+            | Condition::Command { .. }
+            | Condition::Metric { .. }
+            | Condition::Traffic { .. }
+            | Condition::Measured { .. } => None,
         }
     }
 }

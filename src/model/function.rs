@@ -10,9 +10,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::command::CommandCondition;
 use super::condition::AlarmCondition;
 use super::ids::Name;
 use super::metric::{MetricCondition, OnUndecided};
+use super::pipeline::OnFailure;
+use super::task::Task;
 use super::units::{Percent, Period};
 
 /// A Lambda function, and the alias that its callers use.
@@ -47,9 +50,13 @@ pub struct FunctionTarget {
     /// How the new version takes over.
     pub shifting: Shifting,
     /// What is tried before.
-    pub before_traffic: Vec<BeforeTraffic>,
+    pub before_traffic: Vec<Task>,
+    /// What is done after the bake.
+    pub after: Vec<Task>,
     /// Alarms that must not be red.
     pub alarms: Vec<AlarmCondition>,
+    /// Programs that must not say no.
+    pub commands: Vec<CommandCondition>,
     /// Conditions on the new version's own calls.
     pub metrics: Vec<MetricCondition>,
     /// What becomes of a wait in which they cannot be told.
@@ -62,6 +69,8 @@ pub struct FunctionTarget {
     pub restore_latest: bool,
     /// Whether callers of the unqualified function are accepted.
     pub allow_unqualified: bool,
+    /// What follows when it fails.
+    pub on_failure: OnFailure,
 }
 
 /// Rising weights, with a person's approval where one is wanted.
@@ -267,14 +276,6 @@ fn is_some_time(every: Period) -> Result<(), (Option<usize>, String)> {
     if every.is_zero() { Err((None, "`every` is no time at all".to_owned())) } else { Ok(()) }
 }
 
-/// What is tried on the new version before anyone else meets it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum BeforeTraffic {
-    /// The version is called, and its answer compared.
-    Invoke(Invoke),
-}
-
 /// A call and what it must answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -289,6 +290,18 @@ pub struct Invoke {
     #[serde(default = "Invoke::default_times")]
     #[schemars(range(min = 1, max = 20))]
     pub times: u32,
+    /// The function that is called, with its alias or version; without it the new version of a function target is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        regex(pattern = r"^[a-zA-Z0-9_-]{1,64}(:([a-zA-Z0-9_-]{1,128}|\$LATEST))?$"),
+        extend("examples" = ["migrations:live"])
+    )]
+    pub function: Option<String>,
+    /// Whether a named function may be called again when nobody knows how the call ended. Otherwise the run is held, and
+    /// a person decides. The new version is always called again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("examples" = [false]))]
+    pub repeatable: bool,
 }
 
 impl Invoke {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
+use super::measure::{Datapoint, Metric};
 use super::observed::Alarm;
 use super::revision::Revision;
 use super::units::Percent;
@@ -182,10 +183,23 @@ pub struct Minute {
 /// What both versions did, minute by minute, oldest first.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
-    /// The new version.
+    /// From when on the new one counts.
+    pub since: Option<Timestamp>,
+    /// The new version, or the fleet since the new release gets requests.
     pub canary: Vec<Minute>,
     /// The old one; empty before the first release.
     pub stable: Vec<Minute>,
+    /// Metrics of other kinds, in whole periods before the new release and since.
+    pub series: BTreeMap<Metric, Series>,
+}
+
+/// Datapoints of a metric, oldest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Series {
+    /// Of the hour before the new release.
+    pub before: Vec<Datapoint>,
+    /// Since then.
+    pub after: Vec<Datapoint>,
 }
 
 /// What a call of a version gave.

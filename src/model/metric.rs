@@ -1,4 +1,4 @@
-//! Conditions on a function's own metrics, as people write them.
+//! Conditions on metrics, as people write them.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,20 +7,44 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::measure::{Limit, Metric, RateLimit};
 use super::units::{Percent, Period};
 
-/// A condition on the calls of the new version through the alias. Exactly one of `errors` and `p99` is set.
+/// A condition on metrics: of a function's new version and its own share of the alias's calls, of the load balancer in front of
+/// a fleet, or of anything that CloudWatch knows. Exactly one of `errors`, `errors_5xx`, `p99`, `requests` and `metric` is set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-choice" = true))]
 pub struct MetricCondition {
-    /// The share of calls that fail: `< 1%`, or `not worse than baseline`.
+    /// The share of a function's calls that fail: `< 1%`, or `not worse than baseline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-instead-of" = "errors_5xx"))]
     pub errors: Option<ErrorsLimit>,
-    /// How long 99 of 100 calls take at most: `< 800ms`.
+    /// The share of a fleet's requests that a target answers with 5xx or does not take: `< 1%`, or `not worse than
+    /// baseline`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("x-instead-of" = "errors"))]
+    pub errors_5xx: Option<ErrorsLimit>,
+    /// How long 99 of 100 calls or requests take at most: `< 800ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-instead-of" = "errors_5xx"))]
     pub p99: Option<LatencyLimit>,
-    /// With fewer calls than this nothing is decided.
+    /// How many calls or requests there are: `> 10/min`. Minutes of which nothing is said had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-instead-of" = "errors_5xx"))]
+    pub requests: Option<RateLimit>,
+    /// Any metric of CloudWatch, in the account and region of the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-instead-of" = "errors_5xx"))]
+    pub metric: Option<Metric>,
+    /// What `metric` must be: `< 60`, or `< 120% of baseline`, the mean of the hour before the new release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-instead-of" = "errors_5xx"))]
+    pub is: Option<Limit>,
+    /// How many datapoints of `metric` in a row must be bad before that is a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100), extend("x-instead-of" = "errors_5xx", "examples" = [2]))]
+    pub failures: Option<u32>,
+    /// With fewer calls than this nothing is decided, for `errors`, `errors_5xx` and `p99`.
     #[serde(default = "MetricCondition::default_min_requests")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub min_requests: u32,
@@ -37,17 +61,49 @@ impl MetricCondition {
 
     /// How the condition is called in records and on the screen.
     pub fn label(&self) -> String {
-        let errors = self.errors.as_ref().map(|limit| format!("errors {limit}"));
-        let p99 = self.p99.as_ref().map(|limit| format!("p99 {limit}"));
-        [errors, p99].into_iter().flatten().collect::<Vec<_>>().join(", ")
+        let metric = self.metric.as_ref().map(|metric| {
+            let is = self.is.as_ref().map(|is| format!(" {is}")).unwrap_or_default();
+            format!("{}{is}", metric.label())
+        });
+        let parts = [
+            self.errors.map(|limit| format!("errors {limit}")),
+            self.errors_5xx.map(|limit| format!("5xx {limit}")),
+            self.p99.map(|limit| format!("p99 {limit}")),
+            self.requests.map(|limit| format!("requests {limit}")),
+            metric,
+        ];
+        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// The share of errors that is asked for, of whatever kind.
+    pub fn share(&self) -> Option<ErrorsLimit> {
+        self.errors.or(self.errors_5xx)
+    }
+
+    /// How many datapoints in a row must be bad.
+    pub fn failures(&self) -> usize {
+        usize::try_from(self.failures.unwrap_or(2)).unwrap_or(usize::MAX)
     }
 
     /// What is wrong with it, if anything is.
     pub fn trouble(&self) -> Option<&'static str> {
-        match (&self.errors, &self.p99) {
-            (Some(_), None) | (None, Some(_)) => None,
-            (None, None) => Some("one of `errors` and `p99` is needed"),
-            (Some(_), Some(_)) => Some("`errors` and `p99` are two conditions; write them as two entries of the list"),
+        let kinds = [
+            self.errors.is_some(),
+            self.errors_5xx.is_some(),
+            self.p99.is_some(),
+            self.requests.is_some(),
+            self.metric.is_some(),
+        ];
+        match (kinds.into_iter().filter(|is_set| *is_set).count(), &self.metric, &self.is) {
+            (0, _, Some(_)) => Some("`is` says what a `metric` must be, and there is none"),
+            (0, _, None) => Some("one of `errors`, `errors_5xx`, `p99`, `requests` and `metric` is needed"),
+            (1, Some(_), None) => Some("what must the metric be? that is said with `is`"),
+            (1, None, Some(_)) => Some("`is` belongs to `metric`; the other limits stand behind their own key"),
+            (1, _, _) if self.metric.is_none() && self.failures.is_some() => {
+                Some("`failures` counts datapoints of a `metric`; the other limits look at all requests")
+            }
+            (1, _, _) => None,
+            (_, _, _) => Some("these are several conditions; write them as entries of their own"),
         }
     }
 }
@@ -181,6 +237,8 @@ macro_rules! as_text {
         }
     };
 }
+pub(super) use as_text;
+
 as_text!(
     ErrorsLimit,
     r"^(< *[0-9]{1,3}(\.[0-9]{1,2})?%|not worse than baseline)$",
@@ -218,6 +276,17 @@ mod tests {
             (of(r#"{"p99":"< 1s"}"#).label().as_str(), of(r#"{"p99":"< 1s"}"#).min_requests),
             ("p99 < 1000ms", 50)
         );
-        assert!(of("{}").trouble().is_some() && of(r#"{"errors":"< 1%","p99":"< 1s"}"#).trouble().is_some());
+        for wrong in [
+            "{}",
+            r#"{"errors":"< 1%","p99":"< 1s"}"#,
+            r#"{"is":"< 1"}"#,
+            r#"{"p99":"< 1s","is":"< 1"}"#,
+            r#"{"p99":"< 1s","failures":2}"#,
+            r#"{"metric":{"namespace":"A","name":"b","statistic":"Sum"}}"#,
+        ] {
+            assert!(of(wrong).trouble().is_some(), "{wrong}");
+        }
+        let any = of(r#"{"metric":{"namespace":"A","name":"b","statistic":"Sum","dimensions":{"Q":"c"}},"is":"<5"}"#);
+        assert_eq!((any.label().as_str(), any.trouble(), any.failures()), ("Sum b of c < 5", None, 2));
     }
 }

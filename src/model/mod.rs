@@ -1,5 +1,6 @@
 //! The nouns that every part shares. Plain data: nothing here awaits, reads a clock, the environment or a file.
 
+pub mod command;
 pub mod condition;
 pub mod facts;
 pub mod function;
@@ -7,6 +8,7 @@ pub mod harmless;
 pub mod header;
 pub mod ids;
 pub mod lambda;
+pub mod measure;
 pub mod metric;
 pub mod observed;
 pub mod pipeline;
@@ -14,6 +16,7 @@ pub mod revision;
 pub mod rolling;
 pub mod status;
 pub mod strategy;
+pub mod task;
 pub mod units;
 
 pub use harmless::{harmless, harmless_lines};

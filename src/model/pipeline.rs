@@ -8,12 +8,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::command::CommandCondition;
 use super::condition::{AlarmCondition, HttpCondition};
-use super::function::{BeforeTraffic, FunctionRef, FunctionTarget, Shifting};
+use super::function::{FunctionRef, FunctionTarget, Shifting};
 use super::ids::{Name, VarName};
 use super::metric::{MetricCondition, OnUndecided};
 use super::rolling::{Process, Rolling};
 pub use super::strategy::{BlueGreen, Promote, Strategy};
+use super::task::Task;
 use super::units::{Percent, Period};
 
 /// A pipeline: what is shipped, where to, and how it is watched.
@@ -147,6 +149,10 @@ pub struct Environment {
         extend("examples" = ["arn:aws:iam::111122223333:role/shipit"])
     )]
     pub role: Option<String>,
+    /// The environment whose releases this one takes, and no others: `deploy --from` is the only way in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-variables" = "none", "x-left-out" = true, "examples" = ["staging"]))]
+    pub after: Option<Name>,
     /// Variables of this environment; they win over the pipeline's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("examples" = [{"team": "shop-production"}]))]
@@ -196,19 +202,21 @@ pub struct Target {
     pub artifact: Name,
     /// How the new release takes over.
     pub strategy: Strategy,
-    /// What is tried on a function's new version before anyone else calls it.
+    /// What is done before users meet the new release, one after the other: a migration, a test.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(
-        length(max = 20),
-        extend(
-            "x-instead-of" = "group_is_replaced",
-            "examples" = [[{"invoke": {"payload": "examples/thumbnailer/event.json"}}]]
-        )
-    )]
-    pub before_traffic: Vec<BeforeTraffic>,
+    #[schemars(length(max = 20), extend("examples" = [[{"command": {"run": ["./migrate.sh"], "within": "5m"}}]]))]
+    pub before_traffic: Vec<Task>,
+    /// What is done after the bake, while the old release is still there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("examples" = [[{"http": {"url": "https://shop.example.com/healthz"}}]]))]
+    pub after: Vec<Task>,
     /// What is watched from the moment the new release gets traffic until the end of the bake.
     #[serde(default)]
     pub health: Health,
+    /// What follows when it fails: hold is for releases whose data cannot go back.
+    #[serde(default, skip_serializing_if = "OnFailure::is_rollback")]
+    #[schemars(extend("examples" = ["rollback"]))]
+    pub on_failure: OnFailure,
     /// How many published versions of a function stay; without it none is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 2, max = 1000), extend("x-instead-of" = "group_is_replaced", "examples" = [10]))]
@@ -274,14 +282,36 @@ impl Target {
             artifact: self.artifact.clone(),
             shifting,
             before_traffic: self.before_traffic.clone(),
+            after: self.after.clone(),
             alarms: self.health.alarms.clone(),
             metrics: self.health.metrics.clone(),
+            commands: self.health.commands.clone(),
             on_undecided: self.health.on_undecided.unwrap_or_default(),
             bake: self.health.bake,
             keep_versions: self.keep_versions,
             restore_latest: self.restore_latest,
             allow_unqualified: self.allow_unqualified,
+            on_failure: self.on_failure,
         })
+    }
+}
+
+/// What follows when a condition says no or a step fails.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnFailure {
+    /// The old release comes back by itself.
+    #[default]
+    Rollback,
+    /// Nothing takes it back by itself: the run stops until a person decides, with `shipit promote` or `shipit abort`.
+    Hold,
+}
+
+impl OnFailure {
+    /// Whether the old release comes back by itself.
+    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's `skip_serializing_if` takes a reference
+    pub fn is_rollback(&self) -> bool {
+        *self == OnFailure::Rollback
     }
 }
 
@@ -312,9 +342,14 @@ pub struct Health {
     #[serde(default)]
     #[schemars(length(max = 20))]
     pub http: Vec<HttpCondition>,
-    /// What a function's new version must do with its own share of the alias's calls.
+    /// Programs that are run here, with the run's facts in their environment.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 20), extend("x-instead-of" = "http"))]
+    #[schemars(length(max = 20))]
+    pub commands: Vec<CommandCondition>,
+    /// Metrics: of a fleet's requests, of a function's new version and its own share of the alias's calls, or of anything that
+    /// CloudWatch knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
     pub metrics: Vec<MetricCondition>,
     /// What becomes of a wait in which `metrics` or `alarms` are read and cannot be told; by default a person decides
     /// after 15m.
@@ -342,6 +377,7 @@ impl Default for Health {
             targets: Some(TargetsHealth::default()),
             alarms: Vec::new(),
             http: Vec::new(),
+            commands: Vec::new(),
             metrics: Vec::new(),
             on_undecided: None,
             bake: Health::default_bake(),

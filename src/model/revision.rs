@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::{Name, RunId};
 use super::units::Period;
 
 /// A bundle in S3, pinned so that the same bytes are installed days later on a host that scaled out.
@@ -45,12 +46,24 @@ pub struct HookTimes {
 }
 
 /// The label of a release and the bundles that go together.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// What people call it: `--release`, or the start of the bundles' hash.
     pub label: String,
     /// One bundle per artifact: name, SHA-256 in hex, size in bytes.
     pub bundles: Vec<BundleRef>,
+    /// The environment that it comes from, if it was live in another one before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Promoted>,
+}
+
+/// Where a release was live before it went to the next environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Promoted {
+    /// The environment.
+    pub environment: Name,
+    /// The run that made it live there.
+    pub run: RunId,
 }
 
 /// A bundle, before it has a place.

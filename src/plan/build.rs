@@ -1,12 +1,14 @@
 //! Makes a plan out of a pipeline and what was observed, or says everything that stands in the way. Pure: equal input
 //! gives equal bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::conditions::queries;
 use super::function::FunctionSubject;
 use super::preflight::{Refusal, Subject, before_the_sweep, keeps_blue_for_later, notes, refusals, unchanged};
 use super::timing::Past;
 use super::{Intent, Lane, Plan, Site, Step, StepId, Wave, fleet, function, rolling};
+use crate::model::condition::Condition;
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{Environment, Target};
@@ -90,7 +92,7 @@ pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
     if !refused.is_empty() {
         return Err(say_fixes_once(refused));
     }
-    let busy = lanes.iter().filter(|lane| !lane.steps.is_empty()).count();
+    let calls_per_minute = calls_per_minute(&lanes);
     let plan = Plan {
         v: VERSION,
         pipeline: input.pipeline.pipeline.clone(),
@@ -105,17 +107,31 @@ pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
         }],
         waves,
         rollback: input.pipeline.rollback,
-        calls_per_minute: calls_per_minute(busy),
+        calls_per_minute,
     };
     Ok(Built { plan, notes: said })
 }
 
 /// While conditions are watched: per lane its deployment and the health of its targets at the densest pace that lasts,
-/// and for the run its alarms and decisions.
-fn calls_per_minute(lanes: usize) -> u32 {
-    const PER_LANE: u32 = 2;
-    const PER_RUN: u32 = 2;
-    PER_LANE.saturating_mul(u32::try_from(lanes).unwrap_or(u32::MAX)).saturating_add(PER_RUN)
+/// for the run its decisions, and for all lanes together their alarms, a hundred in a call, and twice a minute their metrics,
+/// five hundred queries in a call.
+fn calls_per_minute(lanes: &[&Lane]) -> u32 {
+    let busy = lanes.iter().filter(|lane| !lane.steps.is_empty()).count();
+    let all = || lanes.iter().flat_map(|lane| &lane.watches).flat_map(|watch| &watch.conditions);
+    let alarms: BTreeSet<&str> = all()
+        .filter_map(|condition| match condition {
+            Condition::Alarm { name, .. } => Some(name.as_str()),
+            Condition::Targets { .. }
+            | Condition::Http { .. }
+            | Condition::Command { .. }
+            | Condition::Metric { .. }
+            | Condition::Traffic { .. }
+            | Condition::Measured { .. } => None,
+        })
+        .collect();
+    let queries: usize = all().map(queries).sum();
+    let calls = busy * 2 + 1 + alarms.len().div_ceil(100).max(1) + 2 * queries.div_ceil(500);
+    u32::try_from(calls).unwrap_or(u32::MAX)
 }
 
 fn lane(
@@ -135,8 +151,8 @@ fn lane(
     let (Some(group), true) = (&target.fleet, blue_green.is_some() || rolling.is_some()) else {
         return Err(missing("is no fleet"));
     };
-    let (hooks, intent) = (hooks_of(input, name), input.intent);
-    let subject = Subject { name, target, group, blue_green, rolling, fleet, environment, intent, hooks };
+    let (intent, payloads, hooks) = (input.intent, &input.payloads, hooks_of(input, name));
+    let subject = Subject { name, target, group, blue_green, rolling, fleet, environment, intent, payloads, hooks };
     let refused = if subject.is_live(revision) { unchanged(&subject) } else { refusals(&subject) };
     match fleet.scaling_groups.as_slice() {
         [group] if refused.is_empty() => {
@@ -206,9 +222,9 @@ fn subject<'a>(input: &'a Input, environment: &'a Environment, name: &Name) -> O
     let (name, target) = input.pipeline.targets.get_key_value(name)?;
     let Some(Observed::Fleet(fleet)) = input.observed.get(name) else { return None };
     let (group, blue_green) = (target.fleet.as_ref()?, target.blue_green()?);
-    let hooks = hooks_of(input, name);
-    let (blue_green, rolling, intent) = (Some(blue_green), None, input.intent);
-    Some(Subject { name, target, group, blue_green, rolling, fleet, environment, intent, hooks })
+    let (intent, payloads, hooks) = (input.intent, &input.payloads, hooks_of(input, name));
+    let (blue_green, rolling) = (Some(blue_green), None);
+    Some(Subject { name, target, group, blue_green, rolling, fleet, environment, intent, payloads, hooks })
 }
 
 fn hooks_of(input: &Input, name: &Name) -> HookTimes {

@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::model::condition::{AlarmCondition, Condition, RedBefore};
-use crate::model::observed::Alarm;
+use crate::model::condition::{AlarmCondition, Condition, Front, RedBefore};
+use crate::model::metric::MetricCondition;
+use crate::model::observed::{Alarm, Fleet, TargetGroup};
 
 /// The conditions on alarms. One that is red now and is to be ignored keeps the moment since when it is: red from a later
 /// moment on is a new trouble.
@@ -16,6 +17,49 @@ pub(super) fn alarms(wanted: &[AlarmCondition], found: &[Alarm]) -> Vec<Conditio
     };
     wanted.iter().map(condition).collect()
 }
+
+/// The conditions on metrics of a fleet: of its requests, or of anything.
+pub(super) fn of_fleet(wanted: &[MetricCondition], fleet: &Fleet) -> Vec<Condition> {
+    let condition = |metric: &MetricCondition| {
+        let metric = metric.clone();
+        if metric.metric.is_some() {
+            Condition::Measured { metric }
+        } else {
+            Condition::Traffic { of: fronts(fleet), metric }
+        }
+    };
+    wanted.iter().map(condition).collect()
+}
+
+/// A fleet's target groups behind their load balancers, as CloudWatch names them; sorted, because AWS gives them in any order.
+fn fronts(fleet: &Fleet) -> Vec<Front> {
+    let name = |arn: &str| arn.rsplit(':').next().unwrap_or(arn).to_owned();
+    let of_group = |group: &TargetGroup| {
+        let target_group = name(&group.arn);
+        let front = move |balancer: &String| {
+            let load_balancer = name(balancer).trim_start_matches("loadbalancer/").to_owned();
+            Front { load_balancer, target_group: target_group.clone() }
+        };
+        group.balancers.iter().map(front).collect::<Vec<Front>>()
+    };
+    let mut fronts: Vec<Front> = fleet.target_groups.iter().flat_map(of_group).collect();
+    fronts.sort();
+    fronts
+}
+
+/// How many queries a run's metrics are, by which reads of them are counted.
+pub(super) fn queries(condition: &Condition) -> usize {
+    match condition {
+        Condition::Metric { .. } => 2 * NUMBERS_OF_CALLS,
+        Condition::Traffic { of, .. } => of.len() * NUMBERS_OF_REQUESTS,
+        Condition::Measured { .. } => 1,
+        Condition::Targets { .. } | Condition::Alarm { .. } | Condition::Http { .. } | Condition::Command { .. } => 0,
+    }
+}
+
+/// What is asked of each version, and of each target group.
+const NUMBERS_OF_CALLS: usize = 3;
+const NUMBERS_OF_REQUESTS: usize = 4;
 
 /// Since when an alarm is red, if that is to be ignored.
 fn ignored_since(wanted: &AlarmCondition, found: &Alarm) -> Option<Timestamp> {

@@ -2,12 +2,14 @@
 
 use super::conditions;
 use super::preflight::Subject;
+use super::task::{self, Around};
 use super::timing::{Length, Pace, Past, limit};
 use super::{Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Step, StepId, Watch, WayBack, What};
 use crate::model::condition::Condition;
 use crate::model::metric::OnUndecided;
 use crate::model::observed::{Fleet, HostsConfig, ScalingGroup};
 use crate::model::pipeline::{Promote, TargetsHealth};
+use crate::model::task::{Task, longest};
 use crate::model::{Period, Revision};
 
 /// A look at both fleets; it is repeated when AWS throttles.
@@ -21,18 +23,20 @@ pub(super) fn lane(subject: &Subject, group: &ScalingGroup, revision: &Revision,
     let pace = Pace::of(subject.fleet, past);
     let baseline = baseline(subject.fleet, group, pace.redeploy());
     let is_live = subject.is_live(revision);
+    let steps = if is_live { Vec::new() } else { steps(subject, &pace) };
     Lane {
         target: subject.name.clone(),
         site: 0,
         revision: revision.clone(),
-        steps: if is_live { Vec::new() } else { steps(subject, &pace) },
-        watches: if is_live { Vec::new() } else { watches(subject, &baseline) },
+        watches: if is_live { Vec::new() } else { watches(subject, &baseline, &steps) },
+        steps,
         on: On::Fleet(OnFleet {
             group: subject.group.clone(),
             baseline,
             alarms: alarms_instead(subject),
             rolling: None,
         }),
+        on_failure: subject.intent.on_failure(subject.target.on_failure),
     }
 }
 
@@ -86,6 +90,7 @@ fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
         steps.push(hold("approval", Hold::Approval { within }, open, within, WayBack::Drop));
         steps.push(Step { limit: COMPARE_LIMIT, ..act("compare-again", Action::Compare, compare(), WayBack::Drop) });
     }
+    steps.extend(subject.tasks(&subject.target.before_traffic, "before", WayBack::Drop));
     let reroute = act("reroute", Action::Reroute, pace.reroute(), WayBack::Route);
     steps.push(at_least(pace.moves(subject.hooks), reroute));
     // Both holds end before CodeDeploy terminates blue by itself.
@@ -98,10 +103,12 @@ fn steps(subject: &Subject, pace: &Pace) -> Vec<Step> {
         (own * 3 + Period::minutes(30) + undecided).min(Period::seconds(rest)).max(own)
     };
     let yours = |expected, key: &str| Length { expected, basis: format!("your `{key}`") };
-    let limit = room(bake, keep);
+    let after = longest(&subject.target.after);
+    let limit = room(bake, keep + after);
     steps.push(hold("bake", Hold::Bake { watched: bake }, yours(bake, "bake"), limit, WayBack::Route));
+    steps.extend(subject.tasks(&subject.target.after, "after", WayBack::Route));
     if !keep.is_zero() {
-        let limit = room(keep, bake);
+        let limit = room(keep, bake + after);
         steps.push(hold("keep", Hold::Bake { watched: keep }, yours(keep, "keep_blue"), limit, WayBack::Route));
     }
     let way_back = if subject.fleet.baseline.is_some() { WayBack::Redeploy } else { WayBack::None };
@@ -137,7 +144,7 @@ pub(crate) fn keep_for_later(lane: &mut Lane, termination_wait: Period, later: P
 
 /// What must stay true from the first rerouted host to the end of the bake. The way back is judged by its targets only:
 /// alarms and probes may still be red from what is being undone.
-fn watches(subject: &Subject, baseline: &FleetBaseline) -> Vec<Watch> {
+fn watches(subject: &Subject, baseline: &FleetBaseline, steps: &[Step]) -> Vec<Watch> {
     let health = &subject.target.health;
     let targets = match subject.intent {
         Intent::Deploy => health.targets.clone(),
@@ -149,7 +156,7 @@ fn watches(subject: &Subject, baseline: &FleetBaseline) -> Vec<Watch> {
     if wanted.is_empty() {
         return Vec::new();
     }
-    let (from, to) = (StepId::from("reroute"), StepId::from("bake"));
+    let (from, to) = (StepId::from("reroute"), task::last_watched(steps));
     let on_undecided = subject.on_undecided();
     vec![Watch { id: "health".to_owned(), from, to, conditions: wanted, on_undecided }]
 }
@@ -161,10 +168,12 @@ pub(super) fn probes_and_alarms(subject: &Subject) -> Vec<Condition> {
     }
     let health = &subject.target.health;
     let alarms = conditions::alarms(&health.alarms, &subject.fleet.alarms).into_iter();
+    let metrics = conditions::of_fleet(&health.metrics, subject.fleet);
+    let commands = health.commands.iter().map(|it| Condition::Command { command: it.clone() });
     let origin = subject.origin();
     let http = health.http.iter().zip(origin.iter().cycle());
     let http = http.map(|(it, origin)| Condition::Http { origin: origin.clone(), request: it.clone() });
-    alarms.chain(http).collect()
+    alarms.chain(metrics).chain(commands).chain(http).collect()
 }
 
 pub(super) fn targets_stay(targets: TargetsHealth, baseline: &FleetBaseline) -> Condition {
@@ -188,9 +197,17 @@ impl Subject<'_> {
     /// What becomes of a wait in which something cannot be told. The way back is judged by its targets, which always can be.
     pub(super) fn on_undecided(&self) -> Option<OnUndecided> {
         let health = &self.target.health;
-        let may_be = health.alarms.iter().any(|alarm| !alarm.insufficient_data.is_pass());
+        let no_data = health.alarms.iter().any(|alarm| !alarm.insufficient_data.is_pass());
+        let may_be = no_data || !health.commands.is_empty() || !health.metrics.is_empty();
         let undecided = health.on_undecided.or_else(|| may_be.then(OnUndecided::default));
         undecided.filter(|_| self.intent == Intent::Deploy)
+    }
+
+    /// The steps of a list of tasks, named after `when`; on the way back nothing is done around the traffic.
+    pub(super) fn tasks(&self, list: &[Task], when: &str, way_back: WayBack) -> Vec<Step> {
+        let origin = self.origin();
+        let around = Around { origin: origin.as_ref(), payloads: self.payloads };
+        if self.intent == Intent::Deploy { around.steps(list, when, way_back) } else { Vec::new() }
     }
 
     /// How long blue is kept after the bake; what is undone is not kept.

@@ -8,11 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use super::conditions;
 use super::preflight::Refusal;
 use super::preflight::function::{notes, refusals};
-use super::{
-    Action, FunctionBaseline, Hold, Intent, Lane, On, OnFunction, Step, StepId, TestCall, Watch, WayBack, What,
-};
+use super::task::{Around, last_watched};
+use super::{Action, FunctionBaseline, Hold, Intent, Lane, On, OnFunction, Step, StepId, Watch, WayBack, What};
 use crate::model::condition::Condition;
-use crate::model::function::{BeforeTraffic, FunctionTarget, Leg};
+use crate::model::function::{FunctionTarget, Leg};
 use crate::model::lambda::Function;
 use crate::model::metric::ErrorsLimit;
 use crate::model::pipeline::Environment;
@@ -117,7 +116,8 @@ pub(super) fn lane(subject: &FunctionSubject) -> Result<(Lane, Vec<String>), Vec
     let watches = if is_live { Vec::new() } else { watches(subject, &steps) };
     let notes = if is_live { Vec::new() } else { notes(subject) };
     let (target, revision) = (subject.name.clone(), subject.revision.clone());
-    Ok((Lane { target, site: 0, revision, on: On::Function(on), steps, watches }, notes))
+    let on_failure = subject.intent.on_failure(subject.target.on_failure);
+    Ok((Lane { target, site: 0, revision, on: On::Function(on), steps, watches, on_failure }, notes))
 }
 
 fn steps(subject: &FunctionSubject, on: &OnFunction) -> Vec<Step> {
@@ -129,13 +129,9 @@ fn steps(subject: &FunctionSubject, on: &OnFunction) -> Vec<Step> {
         }
         steps.push(act("publish", Action::PublishVersion, CALL * 2, PUBLISH_LIMIT, WayBack::Drop));
     }
-    let calls = if is_back { Vec::new() } else { calls(subject) };
-    if !calls.is_empty() {
-        let count: u32 = calls.iter().map(|call| call.times).sum();
-        let longest =
-            calls.iter().map(|call| call.expect.within * u64::from(call.times)).fold(Period::default(), |a, b| a + b);
-        let (expected, limit) = (Period::seconds(u64::from(count)), longest * 3 + Period::minutes(15));
-        steps.push(act("test", Action::Test { calls }, expected, limit, WayBack::Drop));
+    let around = Around { origin: None, payloads: subject.payloads };
+    if !is_back {
+        steps.extend(around.steps(&subject.target.before_traffic, "before", WayBack::Drop));
     }
     // Weights need a second version: the first release is all at once.
     let has_baseline = on.baseline.version.is_some();
@@ -148,6 +144,7 @@ fn steps(subject: &FunctionSubject, on: &OnFunction) -> Vec<Step> {
     steps.push(act("shift-100", all, CALL, SHIFT_LIMIT, way_back));
     if !is_back {
         steps.push(bake(subject, "bake", subject.target.bake, way_back));
+        steps.extend(around.steps(&subject.target.after, "after", way_back));
     }
     if let (Some(keep), false) = (subject.target.keep_versions, is_back) {
         steps.push(act("prune", Action::PruneVersions { keep }, CALL, SHIFT_LIMIT, way_back));
@@ -189,15 +186,6 @@ fn bake(subject: &FunctionSubject, id: &str, watched: Period, way_back: WayBack)
     }
 }
 
-fn calls(subject: &FunctionSubject) -> Vec<TestCall> {
-    let call = |test: &BeforeTraffic| {
-        let BeforeTraffic::Invoke(invoke) = test;
-        let payload = subject.payloads.get(&invoke.payload).cloned().unwrap_or_default();
-        TestCall { name: invoke.payload.clone(), payload, expect: invoke.expect.clone(), times: invoke.times }
-    };
-    subject.target.before_traffic.iter().map(call).collect()
-}
-
 /// What must stay true from the first call that the new version gets to the end of the bake. The way back is not judged:
 /// alarms and metrics may still be red from what is being undone.
 fn watches(subject: &FunctionSubject, steps: &[Step]) -> Vec<Watch> {
@@ -205,12 +193,16 @@ fn watches(subject: &FunctionSubject, steps: &[Step]) -> Vec<Watch> {
     let alarms = conditions::alarms(&target.alarms, &subject.function.alarms).into_iter();
     let has_baseline = subject.function.alias.is_some();
     let metrics = target.metrics.iter().filter(|it| has_baseline || it.errors != Some(ErrorsLimit::NotWorse));
-    let metrics = metrics.map(|metric| Condition::Metric { of: target.function.clone(), metric: metric.clone() });
-    let conditions: Vec<Condition> = alarms.chain(metrics).collect();
+    let metrics = metrics.map(|metric| match &metric.metric {
+        Some(_) => Condition::Measured { metric: metric.clone() },
+        None => Condition::Metric { of: target.function.clone(), metric: metric.clone() },
+    });
+    let commands = target.commands.iter().map(|it| Condition::Command { command: it.clone() });
+    let conditions: Vec<Condition> = alarms.chain(commands).chain(metrics).collect();
     let shift = steps.iter().find(|step| matches!(step.what, What::Act(Action::ShiftAlias { .. })));
     match shift {
         Some(shift) if !conditions.is_empty() && subject.intent == Intent::Deploy => {
-            let (from, to) = (shift.id.clone(), StepId::from("bake"));
+            let (from, to) = (shift.id.clone(), last_watched(steps));
             vec![Watch { id: "health".to_owned(), from, to, conditions, on_undecided: Some(target.on_undecided) }]
         }
         Some(_) | None => Vec::new(),

@@ -12,6 +12,7 @@ pub mod preflight;
 pub mod rolling;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod task;
 pub mod timing;
 
 use serde::{Deserialize, Serialize};
@@ -20,10 +21,11 @@ use crate::model::condition::Condition;
 use crate::model::function::{Expect, FunctionRef};
 use crate::model::metric::OnUndecided;
 use crate::model::observed::{Baseline, MinHealthy, ScalingGroup};
-pub use crate::model::pipeline::RollbackScope;
 use crate::model::pipeline::{FleetRef, Store};
+pub use crate::model::pipeline::{OnFailure, RollbackScope};
 use crate::model::{Name, Percent, Period, Release, Revision};
 pub use rolling::OnRolling;
+pub use task::{PlannedTask, TaskKind};
 
 /// The plan of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -50,14 +52,25 @@ pub struct Plan {
 }
 
 /// Forward or back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Intent {
     /// Ships a new release: conditions are watched, alarms count.
+    #[default]
     Deploy,
     /// Goes back to a release that was live: judged by its targets only, because alarms may still be red from what is
     /// being undone.
     Rollback,
+}
+
+impl Intent {
+    /// What follows when a target fails: the way back itself is never held.
+    fn on_failure(self, wanted: OnFailure) -> OnFailure {
+        match self {
+            Intent::Deploy => wanted,
+            Intent::Rollback => OnFailure::Rollback,
+        }
+    }
 }
 
 /// An account and a region, and what is kept there.
@@ -97,6 +110,9 @@ pub struct Lane {
     pub steps: Vec<Step>,
     /// What is watched meanwhile.
     pub watches: Vec<Watch>,
+    /// What follows when it fails.
+    #[serde(default, skip_serializing_if = "OnFailure::is_rollback")]
+    pub on_failure: OnFailure,
 }
 
 /// What a lane stands on, and how that was before anything changed.
@@ -259,6 +275,11 @@ pub enum Action {
         /// The calls, one after the other.
         calls: Vec<TestCall>,
     },
+    /// Does something around the traffic; not always to be done twice.
+    Task {
+        /// What.
+        task: PlannedTask,
+    },
     /// Gives the new version this share of the alias's calls; done when that is read back.
     ShiftAlias {
         /// The share; all of it clears the weights.
@@ -343,6 +364,17 @@ impl Plan {
         self.lanes().find(|lane| lane.target == *target)
     }
 
+    /// How long all of it usually takes, waits for people aside.
+    pub fn usual(&self) -> Period {
+        let of_step = |step: &Step| match step.what {
+            What::Hold(Hold::Approval { .. }) => Period::default(),
+            What::Act(_) | What::Hold(Hold::Bake { .. } | Hold::Later) => step.expected,
+        };
+        let of_lane = |lane: &Lane| lane.steps.iter().map(of_step).fold(Period::default(), |sum, it| sum + it);
+        let of_wave = |wave: &Wave| wave.lanes.iter().map(of_lane).max().unwrap_or_default();
+        self.waves.iter().map(of_wave).fold(Period::default(), |sum, it| sum + it)
+    }
+
     /// Whether nothing has to change.
     pub fn is_empty(&self) -> bool {
         self.lanes().all(|lane| lane.steps.is_empty())
@@ -391,6 +423,11 @@ impl Lane {
             On::Fleet(fleet) => fleet.baseline.live.as_ref().map(Baseline::label),
             On::Function(function) => function.baseline.label(),
         }
+    }
+
+    /// Whether a person decides before anything takes this target back.
+    pub fn is_held_on_failure(&self) -> bool {
+        self.on_failure == OnFailure::Hold
     }
 
     /// The step that a rollback of this lane consists of.

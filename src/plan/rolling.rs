@@ -183,6 +183,7 @@ pub(super) fn lane(
         revision: revision.clone(),
         steps,
         watches,
+        on_failure: subject.intent.on_failure(subject.target.on_failure),
         on: On::Fleet(OnFleet {
             group: subject.group.clone(),
             baseline,
@@ -206,10 +207,12 @@ fn steps(subject: &Subject, is_made: bool, (rolls, allowed): (Length, Period)) -
         let length = Length { expected: ENSURE, basis: String::new() };
         steps.push(Step { limit: ENSURE_LIMIT, ..act("config", Action::EnsureConfig, length, WayBack::Drop) });
     }
+    steps.extend(subject.tasks(&subject.target.before_traffic, "before", WayBack::Drop));
     steps.push(at_least(allowed, act("create", Action::Roll, rolls, way_back)));
     let bake = subject.target.health.bake;
     let length = Length { expected: bake, basis: "your `bake`".to_owned() };
     steps.push(hold("bake", Hold::Bake { watched: bake }, length, bake * 3 + Period::minutes(30), way_back));
+    steps.extend(subject.tasks(&subject.target.after, "after", way_back));
     steps
 }
 

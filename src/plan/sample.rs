@@ -7,18 +7,20 @@ use super::function::{FunctionSubject, base64_of};
 use super::preflight::Refusal;
 use super::{Intent, Lane, Plan, Wave};
 use crate::model::condition::{AlarmCondition, HttpCondition};
-use crate::model::function::{BeforeTraffic, Canary, Expect, FunctionRef, FunctionTarget, Invoke, Shifting};
+use crate::model::function::{Canary, Expect, FunctionRef, FunctionTarget, Invoke, Shifting};
 use crate::model::lambda::{Alias, Code, Function, Version};
-use crate::model::metric::{ErrorsLimit, MetricCondition, OnUndecided};
+use crate::model::metric::{MetricCondition, OnUndecided};
 use crate::model::observed::{
     Alarm, Baseline, Caller, Fleet, Group, Instance, Listener, LoadBalancer, MinHealthy, ScalingGroup, TargetGroup,
     TargetHealth,
 };
 use crate::model::pipeline::{
-    Artifact, BlueGreen, Environment, FleetRef, Health, Overrides, Promote, Store, Strategy, Target, TargetsHealth,
+    Artifact, BlueGreen, Environment, FleetRef, Health, OnFailure, Overrides, Promote, Store, Strategy, Target,
+    TargetsHealth,
 };
 use crate::model::rolling::{Process, Rolling};
-use crate::model::{Name, Percent, Period, Pipeline, Release, Revision};
+use crate::model::task::Task;
+use crate::model::{Name, Period, Pipeline, Release, Revision};
 
 /// A name.
 pub(crate) fn name(text: &str) -> Name {
@@ -31,6 +33,7 @@ pub(crate) fn pipeline() -> Pipeline {
         account: "111122223333".into(),
         region: "ap-northeast-2".into(),
         role: None,
+        after: None,
         vars: BTreeMap::new(),
         overrides: Overrides,
     };
@@ -51,6 +54,11 @@ pub(crate) fn pipeline() -> Pipeline {
     }
 }
 
+/// A condition on metrics, as JSON.
+pub(crate) fn metric(text: &str) -> MetricCondition {
+    serde_json::from_str(text).unwrap()
+}
+
 /// An alarm of the pipeline, with nothing special about it.
 pub(crate) fn alarm() -> AlarmCondition {
     serde_json::from_str(r#"{ "name": "storefront-5xx" }"#).unwrap()
@@ -62,9 +70,11 @@ fn target() -> Target {
         fleet: Some(FleetRef { application: "storefront".into(), deployment_group: "storefront-web".into() }),
         function: None,
         before_traffic: Vec::new(),
+        after: Vec::new(),
         keep_versions: None,
         restore_latest: false,
         allow_unqualified: false,
+        on_failure: OnFailure::default(),
         group_is_replaced: true,
         artifact: name("web"),
         strategy: Strategy::BlueGreen(BlueGreen {
@@ -77,6 +87,7 @@ fn target() -> Target {
             targets: Some(TargetsHealth::default()),
             alarms: vec![alarm()],
             http: vec![http],
+            commands: Vec::new(),
             metrics: Vec::new(),
             on_undecided: None,
             bake: Period::minutes(5),
@@ -196,7 +207,7 @@ pub(crate) fn input<'a>(pipeline: &'a Pipeline, environment: &'a Name, fleet: Fl
         pipeline,
         environment,
         intent: Intent::Deploy,
-        release: Release { label: "v2".into(), bundles: Vec::new() },
+        release: Release { label: "v2".into(), bundles: Vec::new(), from: None },
         revisions: [(name("web"), revision('b'))].into(),
         observed: BTreeMap::from([(name("web"), Observed::Fleet(Box::new(fleet)))]),
         payloads: BTreeMap::new(),
@@ -214,23 +225,23 @@ pub(crate) fn function_target() -> FunctionTarget {
         function: FunctionRef { name: "thumbnailer".into(), alias: "live".into() },
         artifact: name("thumbnailer"),
         shifting: Shifting::Canary(Canary { steps, every: Period::minutes(5), within: Period::hours(8) }),
-        before_traffic: vec![BeforeTraffic::Invoke(Invoke {
+        after: Vec::new(),
+        before_traffic: vec![Task::Invoke(Invoke {
             payload: "event.json".into(),
             expect: Expect::default(),
             times: 3,
+            function: None,
+            repeatable: false,
         })],
         alarms: vec![alarm()],
-        metrics: vec![MetricCondition {
-            errors: Some(ErrorsLimit::Below(Percent::whole(1))),
-            p99: None,
-            min_requests: 50,
-            report_only: false,
-        }],
+        commands: Vec::new(),
+        metrics: vec![metric(r#"{ "errors": "< 1%" }"#)],
         on_undecided: OnUndecided::default(),
         bake: Period::minutes(10),
         keep_versions: Some(10),
         restore_latest: false,
         allow_unqualified: false,
+        on_failure: OnFailure::default(),
     }
 }
 

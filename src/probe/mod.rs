@@ -1,5 +1,7 @@
 //! Probes: requests through the live listener, by the same HTTP client that carries calls to AWS.
 
+pub mod command;
+
 use std::fmt;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;

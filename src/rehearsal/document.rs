@@ -57,6 +57,12 @@ pub struct Document {
     pub aws_calls: BTreeMap<String, u64>,
     /// What makes sense next.
     pub next: Vec<Suggestion>,
+    /// SHA-256 of each artifact's bundle, if a run began.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub artifacts: BTreeMap<String, String>,
+    /// How the release came to the environment that it was taken from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<Document>>,
 }
 
 /// What users met.
@@ -173,11 +179,14 @@ impl Document {
             faults_hit: parts.faults_hit,
             aws_calls: parts.aws_calls,
             next: parts.next,
+            artifacts: parts.run.map(artifacts).unwrap_or_default(),
+            before: None,
         }
     }
 
     /// For people.
     pub fn text(&self, style: Style) -> String {
+        let before = self.before.as_ref().map(|before| before.text(style) + "\n").unwrap_or_default();
         let mut page = Page::new(style);
         let (mark, tint) = match self.exit_code {
             0 => ("✓", Tint::Good),
@@ -232,7 +241,7 @@ impl Document {
             page.blank();
         }
         page.details(&self.details);
-        page.finish()
+        before + &page.finish()
     }
 }
 
@@ -265,7 +274,7 @@ fn outcome(run: Option<&Run>, said: Option<&str>, exit_code: u8) -> String {
     let text = match status {
         Some(RunStatus::Ended(Outcome::Succeeded)) => "succeeded",
         Some(RunStatus::Ended(Outcome::RolledBack)) => "rolled_back",
-        Some(RunStatus::Ended(Outcome::Held)) => "held",
+        Some(RunStatus::Held | RunStatus::Ended(Outcome::Held)) => "held",
         Some(RunStatus::Ended(Outcome::Stuck)) => "stuck",
         Some(RunStatus::Ended(Outcome::Refused)) => "refused",
         // It is not over: whoever drives next goes on.
@@ -276,6 +285,10 @@ fn outcome(run: Option<&Run>, said: Option<&str>, exit_code: u8) -> String {
         None => "refused",
     };
     text.to_owned()
+}
+
+fn artifacts(run: &Run) -> BTreeMap<String, String> {
+    run.plan.release.bundles.iter().map(|bundle| (bundle.artifact.clone(), bundle.sha256.clone())).collect()
 }
 
 fn steps(run: &Run, route_back: &BTreeMap<String, Vec<Part>>, began: Timestamp) -> Vec<Step> {
@@ -394,6 +407,8 @@ mod tests {
             faults_hit: 3,
             aws_calls: BTreeMap::from([("s3:PutObject".to_owned(), 14)]),
             next: vec![Suggestion::new("shipit rehearse storefront -e production", "the same without a fault")],
+            artifacts: BTreeMap::new(),
+            before: None,
         };
         let expected = "\
 ↺ rehearsal of storefront in production: rolled back
@@ -410,6 +425,8 @@ mod tests {
   faults    struck 3 times
   took      16m 55s in the world, 33 s here; 14 calls to AWS
   help      look at the alarm
+  next      shipit rehearse storefront -e production
+              # the same without a fault
 
   i-1: ValidateService: check.sh failed
       no database

@@ -71,6 +71,7 @@ impl Driver {
             .env_clear()
             .envs(inherited)
             .envs(self.environment.iter().cloned())
+            .env("SHIPIT_REHEARSAL", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(stderr)

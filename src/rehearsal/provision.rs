@@ -22,6 +22,7 @@ use crate::artifact::bundle::Bundle;
 use crate::aws::Aws;
 use crate::error::{Failure, Kind, Result};
 use crate::model::pipeline::{BlueGreen, Environment, FleetRef, Promote, Target};
+use crate::model::task::longest;
 use crate::model::{Name, Period, Pipeline, Revision};
 use crate::store::{Bucket, Keys, upload};
 use crate::time::Clock;
@@ -204,10 +205,10 @@ async fn make_blue_green(
     };
     let ready = DeploymentReadyOption::builder()
         .action_on_timeout(DeploymentReadyAction::StopDeployment)
-        .wait_time_in_minutes(minutes(approval).max(60))
+        .wait_time_in_minutes(minutes(approval + longest(&target.before_traffic)).max(60))
         .build();
     // Blue of one stage must outlast the stages after it; shipit ends the wait as soon as they are done.
-    let own = minutes(target.health.bake + strategy.keep_blue) + 60;
+    let own = minutes(target.health.bake + longest(&target.after) + strategy.keep_blue) + 60;
     let terminate = BlueInstanceTerminationOption::builder()
         .action(InstanceAction::Terminate)
         .termination_wait_time_in_minutes(if has_stages { own.max(LONGEST_WAIT) } else { own })

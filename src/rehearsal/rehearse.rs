@@ -22,8 +22,8 @@ use super::ship::{Order, Shipped, ship};
 use super::traffic::{BASELINE, CANDIDATE, Door, Traffic, try_out};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
-use crate::model::function::BeforeTraffic;
 use crate::model::pipeline::{Promote, Strategy, Target};
+use crate::model::task::Task;
 use crate::model::{Name, Pipeline};
 use crate::report::{Invocation, Style, Suggestion, ending};
 use crate::run::RunStatus;
@@ -61,6 +61,8 @@ pub struct Rehearsal {
     pub shows_driver: bool,
     /// How standard error looks.
     pub style: Style,
+    /// The environment that the release comes from: in the same world it is shipped there first.
+    pub from: Option<Box<Rehearsal>>,
 }
 
 /// Rehearses; says what it is doing line by line. Gives nothing if it was interrupted; then nothing of it is left either.
@@ -73,8 +75,8 @@ pub async fn rehearse(
     interrupt: &mut watch::Receiver<bool>,
 ) -> Result<Option<Document>> {
     let (pipeline, directory) = (&rehearsal.pipeline, &rehearsal.directory);
-    let baseline = Release::new(BASELINE, pipeline, directory, &[])?;
-    let candidate = Release::new(CANDIDATE, pipeline, directory, &rehearsal.faults)?;
+    let maker = rehearsal.from.as_ref().map_or(pipeline, |from| &from.pipeline);
+    let candidate = Release::new(CANDIDATE, maker, directory, &rehearsal.faults)?;
     let slowdown = pace::slowdown(usize::from(rehearsal.instances)).await?;
     let speed = rehearsal.speed.unwrap_or_else(|| (pace::wished(pipeline) / slowdown).max(1.0).round());
     if rehearsal.speed.is_none() && slowdown > 1.0 {
@@ -85,7 +87,7 @@ pub async fn rehearse(
         Served::start(Place { program, directory: None, port: 0, speed, keeps_pace: rehearsal.speed.is_none() })
             .await?;
     let done = tokio::select! {
-        document = in_world(rehearsal, &served, (&baseline, &candidate), slowdown, say) => document.map(Some),
+        document = one_after_the_other(rehearsal, &served, &candidate, slowdown, say) => document.map(Some),
         _ = interrupt.changed() => Ok(None),
     };
     if served.slowest() < speed {
@@ -95,13 +97,36 @@ pub async fn rehearse(
     done
 }
 
-async fn in_world(
+/// Where the release comes from another environment, it goes there first; what does not go live there stays there.
+async fn one_after_the_other(
     rehearsal: &Rehearsal,
     served: &Served,
-    (baseline, candidate): (&Release, &Release),
+    candidate: &Release,
     slowdown: f64,
     say: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Document> {
+    let mut before = None;
+    if let Some(from) = &rehearsal.from {
+        say(&format!("first to {}, then from there to {}", from.environment, rehearsal.environment));
+        let document = in_world(from, served, candidate, slowdown, say).await?;
+        if document.exit_code != 0 {
+            say(&format!("so it never gets to {}", rehearsal.environment));
+            return Ok(document);
+        }
+        before = Some(Box::new(document));
+    }
+    let document = in_world(rehearsal, served, candidate, slowdown, say).await?;
+    Ok(Document { before, ..document })
+}
+
+async fn in_world(
+    rehearsal: &Rehearsal,
+    served: &Served,
+    candidate: &Release,
+    slowdown: f64,
+    say: &mut (dyn FnMut(&str) + Send),
+) -> Result<Document> {
+    let baseline = &Release::new(BASELINE, &rehearsal.pipeline, &rehearsal.directory, &[])?;
     let place = &rehearsal.pipeline.environments[&rehearsal.environment];
     let owner = served.sandbox.add_user(&place.account, "owner");
     let user = served.sandbox.add_user(&place.account, "driver");
@@ -136,8 +161,8 @@ async fn in_world(
     }
     if let (true, Some(run)) = (rehearsal.shows_driver, &run) {
         let invocation = rehearsal.invocation();
-        say(&format!("\n{}", ending(&run.plan, &run.state, &invocation, false, rehearsal.style).trim_end()));
-        say("(commands are for the real environment; this world is about to go)\n");
+        let ending = ending(&run.plan, &run.state, &invocation, false, rehearsal.style);
+        say(&format!("\nhow the run ended; its commands are for the real environment, this world goes:\n\n{ending}"));
     }
     let fleets = rehearsal.pipeline.targets.iter().filter(|(_, target)| target.fleet.is_some());
     let route_back = fleets.map(|(name, target)| (name.to_string(), parts(&served.sandbox, &site, target))).collect();
@@ -166,14 +191,16 @@ impl Rehearsal {
 
     /// What makes sense after it.
     fn next(&self, exit_code: u8) -> Vec<Suggestion> {
-        let (at, fault) = (self.invocation(), |fault: &str| format!("rehearse --fault {fault}"));
+        let from = self.from.as_ref().map(|from| format!(" --from {}", from.environment)).unwrap_or_default();
+        let (rehearse, plan) = (format!("rehearse{from}"), format!("plan{from}"));
+        let (at, fault) = (self.invocation(), |fault: &str| format!("{rehearse} --fault {fault}"));
         match (exit_code, self.faults.is_empty()) {
             (0, true) => vec![
                 at.suggest(&fault("sick-release=30"), "the same with a release that fails"),
-                at.suggest("plan", "what a deploy would do in the account"),
+                at.suggest(&plan, "what a deploy would do in the account"),
             ],
-            (_, false) => vec![at.suggest("rehearse", "the same without a fault")],
-            (_, true) => vec![at.suggest("rehearse", "again, once the cause is gone")],
+            (_, false) => vec![at.suggest(&rehearse, "the same without a fault")],
+            (_, true) => vec![at.suggest(&rehearse, "again, once the cause is gone")],
         }
     }
 
@@ -195,6 +222,7 @@ impl Rehearsal {
         parts
             .extend(functions.iter().filter_map(|target| Some(format!("function {}", target.function.as_ref()?.name))));
         let speed = served.clock.speed();
+        let speed = (speed * 10.0).round() / 10.0;
         say(&format!("making a world at {speed} times the speed of the wall clock: {}", parts.join(", ")));
         let wish = Wish {
             pipeline: &self.pipeline,
@@ -226,8 +254,12 @@ impl Rehearsal {
     /// What users send to a function: what its new version is tried with, or else the `event.json` beside its code.
     fn event(&self, target: &Target) -> Result<String> {
         let beside = Path::new(&self.pipeline.artifacts[&target.artifact].path).join("event.json");
-        let path = match target.before_traffic.first() {
-            Some(BeforeTraffic::Invoke(invoke)) => PathBuf::from(&invoke.payload),
+        let own = target.before_traffic.iter().find_map(|task| match task {
+            Task::Invoke(invoke) if invoke.function.is_none() => Some(invoke),
+            Task::Invoke(_) | Task::Command(_) | Task::Http(_) => None,
+        });
+        let path = match own {
+            Some(invoke) => PathBuf::from(&invoke.payload),
             None if self.directory.join(&beside).is_file() => beside,
             None => return Ok("{}".to_owned()),
         };
@@ -272,8 +304,10 @@ impl Rehearsal {
                 losses.spawn(lose_instance(served.sandbox.clone(), site.clone(), *phase));
             }
         }
-        let deploy = ["--release", CANDIDATE].map(str::to_owned).into_iter();
-        let deploy: Vec<String> = deploy.chain(files.iter().cloned()).collect();
+        let deploy: Vec<String> = match &self.from {
+            Some(from) => vec!["--from".to_owned(), from.environment.to_string()],
+            None => ["--release", CANDIDATE].map(str::to_owned).into_iter().chain(files.iter().cloned()).collect(),
+        };
         let is_manual = self.pipeline.targets.values().any(begins_with_approval);
         let is_asked_on_the_way = self.pipeline.targets.values().any(has_approval_on_the_way);
         let kills = self.faults.contains(&Fault::KillDriver).then(fastrand::Rng::new);

@@ -53,7 +53,7 @@ pub fn ending(plan: &Plan, state: &State, invocation: &Invocation, is_driven: bo
 
 /// What to look at, and where AWS shows it.
 fn advice(page: &mut Page, plan: &Plan, state: &State) {
-    let causes = stuck_on(state).into_iter().chain(&state.cause);
+    let causes = stuck_on(state).into_iter().chain(state.trouble());
     let mut lines: Vec<&String> = causes.flat_map(|cause| &cause.help).collect();
     lines.dedup();
     for (place, line) in lines.into_iter().take(ADVICE).enumerate() {
@@ -92,14 +92,15 @@ fn is_bad(status: RunStatus) -> bool {
         | RunStatus::Paused
         | RunStatus::Detached
         | RunStatus::Ended(Outcome::Succeeded) => false,
-        RunStatus::RollingBack
+        RunStatus::Held
+        | RunStatus::RollingBack
         | RunStatus::Ended(Outcome::RolledBack | Outcome::Held | Outcome::Stuck | Outcome::Refused) => true,
     }
 }
 
 fn title(plan: &Plan, state: &State) -> (Mark, String) {
     let (run, label) = (&state.run, &plan.release.label);
-    let cause = state.cause.as_ref().map_or("no cause was recorded", |cause| cause.what.as_str());
+    let cause = state.trouble().map_or("no cause was recorded", |cause| cause.what.as_str());
     let took = match (&state.started, state.ended) {
         (Some((.., began)), Some(ended)) => format!(" after {}", short(between(*began, ended))),
         _ => String::new(),
@@ -121,6 +122,7 @@ fn title(plan: &Plan, state: &State) -> (Mark, String) {
             Some(until) => (Mark::Paused, format!("paused: run {run} waits for a person until {}", date(until))),
             None => (Mark::Paused, format!("paused: run {run} waits for a person")),
         },
+        RunStatus::Held => (Mark::Paused, format!("held: run {run} waits for a person to decide: {cause}")),
         RunStatus::Detached => (Mark::Paused, format!("detached: run {run} is not finished, and nobody drives it")),
         RunStatus::RollingBack => (Mark::Back, format!("rolling back, not finished: {cause}")),
         RunStatus::Running => (Mark::Begun, format!("run {run} is under way")),
@@ -150,8 +152,8 @@ pub fn open_until(plan: &Plan, state: &State) -> Option<jiff::Timestamp> {
 
 /// `web, bake, deployment d-…: a condition that shipit watches`.
 fn failed_at(plan: &Plan, state: &State) -> Vec<String> {
-    let side = state.cause.as_ref().map(|cause| format!(": {}", words::side(cause.side))).unwrap_or_default();
-    let lead = state.cause.as_ref().map_or("", |cause| cause.what.as_str());
+    let side = state.trouble().map(|cause| format!(": {}", words::side(cause.side))).unwrap_or_default();
+    let lead = state.trouble().map_or("", |cause| cause.what.as_str());
     let mut places = Vec::new();
     for (lane, lane_state) in plan.lanes().zip(&state.lanes) {
         let failed = lane_state.steps.iter().position(|step| step.status == StepStatus::Failed);
@@ -160,12 +162,9 @@ fn failed_at(plan: &Plan, state: &State) -> Vec<String> {
         let Some(place) = failed.or(cursor) else { continue };
         let (Some(step), Some(step_state)) = (lane.steps.get(place), lane_state.steps.get(place)) else { continue };
         let deployment = lane_state.deployment.as_ref().map(|id| format!(", deployment {id}")).unwrap_or_default();
-        let side = match step.what {
-            What::Act(Action::Test { .. }) => ": what it answered before anybody else called it".to_owned(),
-            What::Act(_) | What::Hold(_) => side.clone(),
-        };
+        let side = state.cause.as_ref().map(|cause| format!(": {}", words::side_of(step, cause.side)));
         let is_other = failed.is_some() && !step_state.note.is_empty() && step_state.note != lead;
-        let why = if is_other { format!(": {}", step_state.note) } else { side };
+        let why = if is_other { format!(": {}", step_state.note) } else { side.unwrap_or_default() };
         places.push(format!("{}, step {}{deployment}{why}", lane.target, step.id));
     }
     if places.is_empty() && !side.is_empty() {
@@ -273,7 +272,7 @@ fn per_lane(
 }
 
 fn details(page: &mut Page, state: &State) {
-    let Some(Cause { what, details, .. }) = &state.cause else { return };
+    let Some(Cause { what, details, .. }) = state.trouble() else { return };
     let is_stuck = state.status == RunStatus::Ended(Outcome::Stuck);
     let way_back = stuck_on(state).filter(|_| is_stuck).map(|cause| cause.details.as_slice()).unwrap_or_default();
     if details.is_empty() && !is_stuck {

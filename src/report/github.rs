@@ -230,11 +230,15 @@ impl Reporter for GitHub {
             Record::StepFailed { .. }
             | Record::RestoreFailed { .. }
             | Record::RollBackBegan { .. }
+            | Record::Held { .. }
             | Record::Paused { .. }
             | Record::Detached { .. }
             | Record::RunEnded { .. } => self.workflow.close(),
             Record::CallEnded { target, trouble: Some(trouble), .. } => {
                 self.workflow.warning(&format!("{target}: a call failed and is tried again"), trouble);
+            }
+            Record::CallLost { target, why, .. } => {
+                self.workflow.warning(&format!("{target}: the end of a call was not seen"), why);
             }
             Record::DecisionIgnored { name, why } => self.workflow.warning(&format!("{name} has no effect"), why),
             Record::RunPlanned { .. }
@@ -250,6 +254,7 @@ impl Reporter for GitHub {
             | Record::Judged { .. }
             | Record::Watched { .. }
             | Record::DecisionAccepted { .. }
+            | Record::FailureAccepted { .. }
             | Record::Restored { .. } => {}
         }
         self.log.on(plan, before, envelope);

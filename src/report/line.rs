@@ -7,7 +7,7 @@ use super::layout::wrap;
 use super::style::{Mark, Style};
 use super::words;
 use crate::event::record::{Build, Cause, Envelope, Outcome, Record, Side};
-use crate::model::{Name, Period};
+use crate::model::{Name, Period, harmless};
 use crate::plan::{Action, Intent, Plan, Step, StepId, What};
 use crate::run::{State, StepState, StepStatus};
 
@@ -55,15 +55,19 @@ pub fn lines(plan: &Plan, before: &State, envelope: &Envelope) -> Vec<Line> {
     said.map(line).into_iter().collect()
 }
 
+/// What is said of a failure that waits for a person.
+const HELD: &str = "held: nothing goes on and nothing goes back until a person decides";
+
 type Said = Option<(Mark, String, String)>;
 
 fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
     let at = envelope.at;
     match &envelope.record {
-        Record::RunPlanned { by, parent, build, .. } => {
+        Record::RunPlanned { by, parent, build, again, .. } => {
+            let again = again.as_ref().map(|why| format!(", again: {}", harmless(why, 200))).unwrap_or_default();
             let after = parent.as_ref().map(|run| format!(", after run {run}")).unwrap_or_default();
             let from = build.as_ref().map(from_build).unwrap_or_default();
-            whole(Mark::Fact, format!("run {}: {}, asked for by {by}{from}{after}", envelope.run, intent(plan)))
+            whole(Mark::Fact, format!("run {}: {}, asked for by {by}{from}{after}{again}", envelope.run, intent(plan)))
         }
         Record::DriverStarted { holder, .. } => {
             // Tokens grow with every run of the environment; another driver of this run has one before it.
@@ -82,6 +86,9 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
             let (mark, text) = answered(find(plan, before, target, step), trouble.as_deref())?;
             here(mark, target, step, text)
         }
+        Record::CallLost { target, step, why, .. } => {
+            here(Mark::Trouble, target, step, format!("its end was not seen: {why}"))
+        }
         Record::DeploymentSeen { target, step, deployment } => {
             let lane = before.lane(target)?;
             let known = if step.0 == "restore" { &lane.redeployment } else { &lane.deployment };
@@ -92,12 +99,18 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
             here(Mark::Done, target, step, done(note, find(plan, before, target, step), at))
         }
         Record::StepFailed { target, step, cause } => {
-            here(Mark::Failed, target, step, format!("failed: {} ({})", cause.what, words::side(cause.side)))
+            let planned = plan.lane(target).and_then(|lane| lane.step(step));
+            let side = planned.map_or(words::side(cause.side), |planned| words::side_of(planned, cause.side));
+            here(Mark::Failed, target, step, format!("failed: {} ({side})", cause.what))
         }
         Record::Judged { target, condition, verdict, why } => judged(target, condition, verdict, why),
         Record::Paused { target, step, until } => {
             let until = words::date(*until);
             here(Mark::Paused, target, step, format!("waits for a person to promote; after {until} it rolls back"))
+        }
+        Record::Held { target, step, .. } => here(Mark::Paused, target, step, HELD.to_owned()),
+        Record::FailureAccepted { target, step, by } => {
+            here(Mark::Fact, target, step, format!("{by} accepts the failure"))
         }
         Record::Restored { target, note } => {
             let restore = before.lane(target).and_then(|lane| lane.restore.as_ref());
@@ -161,7 +174,10 @@ fn from_build(build: &Build) -> String {
 fn intent(plan: &Plan) -> String {
     let (label, pipeline, environment) = (&plan.release.label, &plan.pipeline, &plan.environment);
     match plan.intent {
-        Intent::Deploy => format!("release {label} of {pipeline} goes to {environment}"),
+        Intent::Deploy => {
+            let from = plan.release.from.as_ref().map(|from| format!(" from {}", from.environment)).unwrap_or_default();
+            format!("release {label} of {pipeline} goes{from} to {environment}")
+        }
         Intent::Rollback => format!("{pipeline} in {environment} goes back to release {label}"),
     }
 }
@@ -182,7 +198,8 @@ fn why_back(plan: &Plan, before: &State, cause: &Cause) -> String {
         | Side::Refused
         | Side::Busy
         | Side::Lambda
-        | Side::Foreign => {
+        | Side::Foreign
+        | Side::Unseen => {
             format!("{} ({})", cause.what, words::side(cause.side))
         }
     }

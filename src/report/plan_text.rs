@@ -8,8 +8,10 @@ use super::style::Style;
 use super::suggestions::verb;
 use super::words::{self, counted, short};
 use crate::model::Period;
+use crate::model::command::CommandCondition;
 use crate::model::condition::{Condition, HttpCondition};
 use crate::model::header::HeaderName;
+use crate::model::metric::MetricCondition;
 use crate::plan::rolling::Batches;
 use crate::plan::{Action, Hold, Intent, Lane, On, OnFleet, OnFunction, OnRolling, Plan, Step, Watch, WayBack, What};
 
@@ -42,6 +44,9 @@ fn story(plan: &Plan, notes: &[String], next: Option<&Invocation>, targets: usiz
     for site in &plan.sites {
         let role = site.role.as_ref().map(|role| format!(", role {role}")).unwrap_or_default();
         story.push(Block::field("account", format!("{}, {}{role}", site.account, site.region)));
+    }
+    if let Some(from) = &plan.release.from {
+        story.push(Block::field("from", format!("{}, where run {} made it live", from.environment, from.run)));
     }
     for bundle in &plan.release.bundles {
         let start = bundle.sha256.get(..12).unwrap_or(&bundle.sha256);
@@ -99,9 +104,20 @@ fn lane_story(story: &mut Vec<Block>, plan: &Plan, lane: &Lane, begins: Begins) 
     fields(story, "times", sources.collect());
     capacity(story, lane);
     for watch in &lane.watches {
-        fields(story, "watched", watched(watch));
+        fields(story, "watched", watched(lane, watch));
     }
-    fields(story, "failure", failures(lane));
+    if lane.is_held_on_failure() {
+        let alarms =
+            if lane.fleet().is_some() { "; CodeDeploy neither goes back by itself nor heeds alarms" } else { "" };
+        let held = format!("held until a person accepts (promote) or goes back (abort), exit 22{alarms}");
+        fields(
+            story,
+            "failure",
+            [held].into_iter().chain(failures(lane).into_iter().map(|it| format!("abort at {it}"))).collect(),
+        );
+    } else {
+        fields(story, "failure", failures(lane));
+    }
 }
 
 /// What stands there now and what will, and what goes.
@@ -286,13 +302,14 @@ fn hours(count: usize, period: Period) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-fn watched(watch: &Watch) -> Vec<String> {
+fn watched(lane: &Lane, watch: &Watch) -> Vec<String> {
+    let follows = if lane.is_held_on_failure() { "holds the run" } else { "rolls back" };
     let span = if watch.from == watch.to {
         format!("during {}", watch.from)
     } else {
         format!("from the start of {} to the end of {}", watch.from, watch.to)
     };
-    let span = format!("{span}; one failure rolls back:");
+    let span = format!("{span}; one failure {follows}:");
     [span].into_iter().chain(watch.conditions.iter().map(condition_text)).collect()
 }
 
@@ -311,7 +328,19 @@ fn condition_text(condition: &Condition) -> String {
             format!("{label}: not red{no_data}{before}")
         }
         Condition::Metric { of, metric } => {
-            format!("{label}: of the new version's calls through {of}, at least {} of them", metric.min_requests)
+            format!("{label}: of the new version's calls through {of}{}", least(metric))
+        }
+        Condition::Traffic { of, metric } => {
+            let names: Vec<&str> = of.iter().map(|front| front.target_group.as_str()).collect();
+            format!("{label}: of the requests to {}{}", names.join(", "), least(metric))
+        }
+        Condition::Measured { metric } => {
+            let period = metric.metric.as_ref().map(|it| it.period).unwrap_or_default();
+            format!("{label}: one datapoint every {period}, {} bad ones in a row fail", metric.failures())
+        }
+        Condition::Command { command } => {
+            let CommandCondition { within, every, failures, .. } = command;
+            format!("{label}: here, every {every}, within {within}; exit 1 is a no, {failures} in a row fail")
         }
         Condition::Http { origin, request } => {
             let HttpCondition { within, every, failures, status, .. } = request;
@@ -325,6 +354,12 @@ fn condition_text(condition: &Condition) -> String {
             )
         }
     }
+}
+
+/// How many requests are needed, where that matters.
+fn least(metric: &MetricCondition) -> String {
+    let counts = metric.requests.is_none();
+    if counts { format!(", at least {} of them", metric.min_requests) } else { String::new() }
 }
 
 /// The way back from each part of the lane: `create to approval: none needed, …`.
@@ -358,18 +393,23 @@ fn totals(story: &mut Vec<Block>, plan: &Plan) {
         story.push(Block::field("capacity", format!("{} at a time at most", counted(most, "more instance"))));
     }
     let expired = if people { ", an approval that nobody gives" } else { "" };
+    let held: Vec<&str> = plan.lanes().filter(|it| it.is_held_on_failure()).map(|it| it.target.as_str()).collect();
+    let is_held = if held.is_empty() {
+        String::new()
+    } else {
+        format!("; held instead where it would take back {}", held.join(", "))
+    };
     fields(
         story,
         "failure",
         vec![
-            format!("a failed step, a failed watch{expired}: rolled back without being asked, exit 20"),
+            format!("a failed step, a failed watch{expired}: rolled back without being asked, exit 20{is_held}"),
             "the way back fails, too: stuck, a person must act, exit 21".to_owned(),
         ],
     );
     let has_acts = |lane: &Lane| lane.steps.iter().any(|step| matches!(step.what, What::Act(_)));
     if plan.lanes().any(|lane| lane.fleet().is_some() && has_acts(lane)) {
-        let most = "an act has three times its usual time and the hour that CodeDeploy itself gives one event, or as \
-                    long as its AppSpec allows every host";
+        let most = "an act has three times its usual time and an hour, or what its AppSpec allows every host";
         story.push(Block::field("at most", most.to_owned()));
     }
     story.push(Block::field("calls", format!("at most {} to AWS per minute while it watches", plan.calls_per_minute)));

@@ -116,7 +116,7 @@ impl ResultDocument {
             (!ids.is_empty()).then(|| (lane.target.to_string(), ids))
         };
         let is_failure = exit_code != 0 && state.status != RunStatus::Ended(Outcome::Succeeded);
-        let error = state.cause.as_ref().filter(|_| is_failure).map(|cause| ErrorDocument {
+        let error = state.trouble().filter(|_| is_failure).map(|cause| ErrorDocument {
             kind: outcome(state.status),
             message: cause.what.clone(),
             help: (!cause.help.is_empty()).then(|| cause.help.join("\n")),
@@ -202,7 +202,7 @@ impl ResultDocument {
 /// A run that goes on without this command is detached from it.
 fn outcome(status: RunStatus) -> String {
     match status {
-        RunStatus::Ended(_) | RunStatus::Paused => words::key(status),
+        RunStatus::Ended(_) | RunStatus::Paused | RunStatus::Held => words::key(status),
         RunStatus::Planned | RunStatus::Running | RunStatus::Detached | RunStatus::RollingBack => {
             words::key(RunStatus::Detached)
         }

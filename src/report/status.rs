@@ -108,7 +108,7 @@ pub struct RunView {
     pub started: Option<Timestamp>,
     /// Who asked for it.
     pub by: Option<String>,
-    /// Why it goes back, if it does.
+    /// Why it goes back or is held, if it is.
     pub cause: Option<String>,
     /// Where its lanes are.
     pub lanes: Vec<LaneStatus>,
@@ -197,7 +197,7 @@ impl RunView {
             status: words::key(state.status),
             started: state.started.as_ref().map(|(.., at)| *at),
             by: state.started.as_ref().map(|(by, ..)| by.clone()),
-            cause: state.cause.as_ref().map(|cause| cause.what.clone()),
+            cause: state.trouble().map(|cause| cause.what.clone()),
             lanes: lanes.collect(),
             open_until: open_until(plan, state).filter(|_| state.status == RunStatus::Paused),
             driver,
@@ -281,6 +281,9 @@ fn run_text(page: &mut Page, run: &RunView, now: Timestamp) {
     if let Some(until) = run.open_until {
         let left = short(between(now, until));
         page.field("waits", &format!("for a person to promote until {}, {left} left; then it rolls back", date(until)));
+    }
+    if run.status == words::key(RunStatus::Held) {
+        page.field("waits", "for a person: nothing goes on and nothing goes back until one decides");
     }
     match &run.driver {
         Some(driver) => {

@@ -3,6 +3,7 @@
 use super::commands::{Invocation, Suggestion, quoted};
 use crate::event::record::{Outcome, Side};
 use crate::plan::{Hold, Intent, Plan, What};
+use crate::run::held::{acceptance, does};
 use crate::run::{RunStatus, State, StepStatus};
 
 /// Looks into AWS that are suggested at most.
@@ -30,6 +31,11 @@ pub fn suggestions(plan: &Plan, state: &State, invocation: &Invocation, is_drive
         RunStatus::Ended(Outcome::Stuck) => {
             let back = invocation.suggest("rollback", format!("tries to go back to {keeps} once more"));
             [show, back].into_iter().chain(looks(plan, state)).collect()
+        }
+        RunStatus::Held => {
+            let accept = state.held.as_ref().and_then(|held| Some((acceptance(plan, state, held).ok()?, held)));
+            let accept = accept.map(|(acceptance, held)| invocation.suggest("promote", does(acceptance, held)));
+            accept.into_iter().chain([abort, show]).collect()
         }
         RunStatus::Paused => {
             let (on, off) = if waits_for_calls(plan, state) {

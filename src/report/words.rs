@@ -79,6 +79,10 @@ pub fn does(lane: &Lane, step: &Step) -> String {
             let count: u32 = calls.iter().map(|call| call.times).sum();
             format!("the version is called {}", counted(count as usize, "time"))
         }
+        What::Act(Action::Task { task }) => {
+            let twice = if task.repeatable { "" } else { "; never twice by itself" };
+            format!("{}, within {}{twice}", task.name, short(task.within))
+        }
         What::Act(Action::ShiftAlias { weight }) => format!("the version gets {weight} of the calls"),
         What::Act(Action::PruneVersions { keep }) => format!("old versions go, the newest {keep} stay"),
         What::Hold(Hold::Bake { watched }) if !is_copied(lane) && !is_watched(lane, step) => {
@@ -142,6 +146,14 @@ pub fn active(active: &ActiveDeployment) -> String {
     format!("{id} of {owner}{since}, {status}")
 }
 
+/// Who or what stopped a step.
+pub fn side_of(step: &Step, of: Side) -> &'static str {
+    match step.what {
+        What::Act(Action::Test { .. }) if of == Side::Condition => "what it answered before anybody else called it",
+        What::Act(_) | What::Hold(_) => side(of),
+    }
+}
+
 /// Who or what stopped it.
 pub fn side(side: Side) -> &'static str {
     match side {
@@ -153,6 +165,7 @@ pub fn side(side: Side) -> &'static str {
         Side::Busy => "somebody else is at work there",
         Side::Lambda => "Lambda said so",
         Side::Foreign => "somebody else moved it",
+        Side::Unseen => "nobody saw its end",
     }
 }
 
@@ -188,6 +201,7 @@ pub fn status(status: RunStatus) -> &'static str {
         RunStatus::Planned => "planned",
         RunStatus::Running => "running",
         RunStatus::Paused => "paused",
+        RunStatus::Held => "held",
         RunStatus::Detached => "detached",
         RunStatus::RollingBack => "rolling back",
         RunStatus::Ended(how) => outcome(how),

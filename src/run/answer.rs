@@ -17,8 +17,20 @@ const WIDTH: usize = 400;
 /// # Errors
 /// Everything that is not as it must be, with the end of the function's log.
 pub fn check(call: &TestCall, version: &str, answered: &Answered) -> Result<(), Cause> {
+    compare(call, &format!("version {version}"), Some(version), answered)
+}
+
+/// The same of a function that is named, whichever of its versions ran.
+///
+/// # Errors
+/// As above.
+pub fn check_named(call: &TestCall, name: &str, answered: &Answered) -> Result<(), Cause> {
+    compare(call, name, None, answered)
+}
+
+fn compare(call: &TestCall, whose: &str, version: Option<&str>, answered: &Answered) -> Result<(), Cause> {
     let mut wrong = Vec::new();
-    if answered.version != version {
+    if let Some(version) = version.filter(|version| answered.version != *version) {
         wrong.push(format!("version {} ran, but version {version} was called", harmless(&answered.version, WIDTH)));
     }
     let payload = || harmless(&answered.payload, WIDTH);
@@ -39,7 +51,7 @@ pub fn check(call: &TestCall, version: &str, answered: &Answered) -> Result<(), 
     if wrong.is_empty() {
         return Ok(());
     }
-    let what = format!("version {version} did not answer {} as it must: {}", call.name, wrong.remove(0));
+    let what = format!("{whose} did not answer {} as it must: {}", call.name, wrong.remove(0));
     wrong.extend(harmless_lines(&answered.log, LOG_LINES, WIDTH));
     Err(Cause::new(Side::Condition, what).details(wrong))
 }

@@ -48,7 +48,8 @@ pub fn why_it_ended(deployment: &Deployment) -> Cause {
         }
         _ => meaning.says.to_owned(),
     };
-    Cause::new(side, what).details([words]).details(remarks).help([meaning.next])
+    let cause = Cause::new(side, what).details([words]).details(remarks).help([meaning.next]);
+    Cause { is_of_release: code == "ALARM_ACTIVE", ..cause }
 }
 
 /// The alarms that CodeDeploy names at the end of its message.
@@ -75,6 +76,7 @@ pub fn with_hosts(deployment: &Deployment, lane: &Lane, view: &LaneView, hosts: 
         Some((host, event)) if is_sum => {
             cause.what = lead(host, event);
             cause.help = event_help(event);
+            cause.is_of_release = is_script_of_the_release(event);
         }
         None if is_sum && hosts.iter().any(is_silent) => {
             let silent: Vec<&DeploymentTarget> = hosts.iter().filter(|host| is_silent(host)).collect();
@@ -90,6 +92,12 @@ pub fn with_hosts(deployment: &Deployment, lane: &Lane, view: &LaneView, hosts: 
 /// The first event that failed on a host.
 fn failed_event(host: &DeploymentTarget) -> Option<&LifecycleEvent> {
     host.events.iter().find(|event| event.status == "Failed").filter(|_| host.status != "Succeeded")
+}
+
+/// Whether a script failed that came with the release; what the release before left on the host is not its fault.
+fn is_script_of_the_release(event: &LifecycleEvent) -> bool {
+    let code = event.diagnostics.as_ref().map_or("", |diagnostics| diagnostics.code.as_str());
+    code.starts_with("Script") && !codes::is_of_the_release_before(&event.name)
 }
 
 /// Whether the agent of a host never asked for work: the host failed, and every event passed it by.
@@ -279,6 +287,26 @@ pub fn condition_failed(
         }
         Condition::Metric { of, .. } => {
             cause.help.push(format!("the new version's log group, and the metrics of {of} by executed version"));
+        }
+        Condition::Traffic { of, .. } => {
+            let names: Vec<&str> = of.iter().map(|front| front.target_group.as_str()).collect();
+            cause
+                .help
+                .push(format!("the application's own log, and the metrics of {} in CloudWatch", names.join(", ")));
+        }
+        Condition::Measured { .. } => {
+            cause
+                .help
+                .push("look at the metric's graph from the moment on at which the new release had users".to_owned());
+        }
+        Condition::Command { command } => {
+            let all = lane.watches.iter().flat_map(|watch| &watch.conditions);
+            let ran = all.zip(0..).find(|(it, _)| *it == condition).and_then(|(_, place)| view.commands.get(&place));
+            cause.details.extend(ran.into_iter().flat_map(|ran| ran.last.value.tail.clone()));
+            cause.help.push(format!(
+                "what was run, with the run's facts as SHIPIT_…: {}",
+                harmless(&command.run.join(" "), WIDTH)
+            ));
         }
         Condition::Http { origin, request } => {
             cause.help.push(format!(

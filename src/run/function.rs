@@ -43,7 +43,8 @@ pub fn settle(action: &Action, (lane, on): (&Lane, &OnFunction), known: Known) -
         | Action::Compare
         | Action::Reroute
         | Action::Finish
-        | Action::Restore => Advance::Broken(misplaced("a function")),
+        | Action::Restore
+        | Action::Task { .. } => Advance::Broken(misplaced("a function")),
     }
 }
 
@@ -315,11 +316,12 @@ fn foreign(on: &OnFunction, left: &Route, alias: Option<&Alias>) -> Cause {
         on.function.alias,
         left.told()
     );
-    Cause::new(Side::Foreign, harmless(&what, 600))
+    let help = format!("CloudTrail's UpdateAlias events of {} say who; then deploy again", on.function.name);
+    Cause::new(Side::Foreign, harmless(&what, 600)).help([help])
 }
 
 fn busy(what: &str) -> Cause {
-    Cause::new(Side::Busy, what.to_owned())
+    Cause::new(Side::Busy, what.to_owned()).help(["deploy again: the plan is made of what is there then"])
 }
 
 fn failed(what: &str, reason: Option<&str>) -> Cause {

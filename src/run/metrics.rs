@@ -1,10 +1,12 @@
-//! Verdicts on a version's own metrics. Only whole minutes count; what CloudWatch did not say is not zero; fewer calls than
+//! Verdicts on metrics: of a version's own calls, of a fleet's requests, of anything else. Only whole minutes count; what CloudWatch did not say is not zero; fewer calls than
 //! were asked for decide nothing.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::judge::Verdict;
-use crate::model::lambda::{Metrics, Minute};
+use crate::model::Period;
+use crate::model::lambda::{Metrics, Minute, Series};
+use crate::model::measure::{Limit, RateLimit};
 use crate::model::metric::{ErrorsLimit, MetricCondition};
 
 /// The last minutes that always count, and how far back more are taken until there are enough calls.
@@ -21,7 +23,15 @@ const CONFIDENCE: &str = "99.9%";
 /// Judges one condition by what both versions did.
 pub fn judge_metric(condition: &MetricCondition, metrics: &Metrics, now: Timestamp) -> Verdict {
     let least = f64::from(condition.min_requests);
-    match (&condition.errors, &condition.p99) {
+    if let (Some(metric), Some(limit)) = (&condition.metric, &condition.is) {
+        let none = Series::default();
+        let series = metrics.series.get(metric).unwrap_or(&none);
+        return judge_series(condition, limit, series, period(metric.period), now);
+    }
+    if let Some(limit) = condition.requests {
+        return judge_requests(limit, metrics, now);
+    }
+    match (condition.share(), &condition.p99) {
         (Some(ErrorsLimit::Below(limit)), _) => {
             let canary = Counts::of(&metrics.canary, least, now);
             if canary.calls < least {
@@ -52,6 +62,91 @@ pub fn judge_metric(condition: &MetricCondition, metrics: &Metrics, now: Timesta
         (None, Some(limit)) => judge_p99(condition, f64::from(limit.milliseconds), &metrics.canary, now),
         (None, None) => Verdict::Undecided("nothing is asked for".to_owned()),
     }
+}
+
+/// How late a minute's requests may be seen, after its end: a minute without any is never said.
+const SETTLED: SignedDuration = SignedDuration::from_mins(2);
+/// The newest minutes that tell how many requests there are, and how many of them are needed.
+const RATE_MINUTES: i64 = 5;
+const RATE_LEAST: i64 = 2;
+
+/// How many requests there are, in minutes of which everything should be known by now.
+fn judge_requests(limit: RateLimit, metrics: &Metrics, now: Timestamp) -> Verdict {
+    let Some(since) = metrics.since else { return Verdict::Undecided("no minute is over yet".to_owned()) };
+    let seconds = now.duration_since(since).as_secs() - SETTLED.as_secs();
+    let minutes = seconds.div_euclid(60).min(RATE_MINUTES);
+    if minutes < RATE_LEAST {
+        return Verdict::Undecided(format!("{} minutes are known, {RATE_LEAST} are needed", minutes.max(0)));
+    }
+    let end = since.as_second() + seconds.div_euclid(60) * 60;
+    let counted = end - minutes * 60..end;
+    let calls = metrics.canary.iter().filter(|minute| counted.contains(&minute.at.as_second()));
+    let calls = calls.filter_map(|minute| known(minute.calls)).fold(0.0, |sum, more| sum + more);
+    #[allow(clippy::cast_precision_loss)]
+    let rate = calls / minutes as f64;
+    let said = format!("{rate:.1} requests per minute in {minutes} minutes");
+    if limit.comparison.holds(rate, f64::from(limit.per_minute)) {
+        Verdict::Pass(said)
+    } else {
+        Verdict::Fail(format!("{said}, must be {limit}"))
+    }
+}
+
+/// After so many periods, and some minutes more, without a datapoint the metric says nothing any more.
+const SILENT_PERIODS: i32 = 3;
+const SILENT: SignedDuration = SignedDuration::from_mins(5);
+/// With fewer datapoints before the new release there is no baseline.
+const BASELINE_LEAST: usize = 3;
+
+/// The newest datapoints of whole periods: a good one passes, so many bad ones in a row fail.
+fn judge_series(
+    condition: &MetricCondition,
+    limit: &Limit,
+    series: &Series,
+    period: SignedDuration,
+    now: Timestamp,
+) -> Verdict {
+    let mut bound = limit.number();
+    let mut said = limit.to_string();
+    if limit.is_of_baseline {
+        let before: Vec<f64> = series.before.iter().map(|it| it.value).filter(|value| value.is_finite()).collect();
+        if before.len() < BASELINE_LEAST {
+            let count = before.len();
+            return Verdict::Undecided(format!(
+                "{count} datapoints before the new release, {BASELINE_LEAST} are needed"
+            ));
+        }
+        #[allow(clippy::cast_precision_loss)]
+        let mean = before.iter().sum::<f64>() / before.len() as f64;
+        bound = mean * bound / 100.0;
+        said = format!("{} {} ({limit}, which was {})", limit.comparison, short(bound), short(mean));
+    }
+    let is_over = |at: Timestamp| now.duration_since(at) >= period;
+    let mut newest: Vec<(Timestamp, f64)> =
+        series.after.iter().filter(|it| is_over(it.at) && it.value.is_finite()).map(|it| (it.at, it.value)).collect();
+    newest.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+    let Some((at, value)) = newest.first().copied() else { return Verdict::Undecided("no data yet".to_owned()) };
+    if now.duration_since(at) > period * SILENT_PERIODS + SILENT {
+        return Verdict::Undecided(format!("no data since {}", at.strftime("%H:%M:%SZ")));
+    }
+    let bad = newest.iter().take_while(|(_, value)| !limit.comparison.holds(*value, bound)).count();
+    let needed = condition.failures();
+    let value = short(value);
+    match bad {
+        0 => Verdict::Pass(format!("{value}, must be {said}")),
+        _ if bad >= needed => Verdict::Fail(format!("{value}, must be {said}; {bad} datapoints in a row")),
+        _ => Verdict::Undecided(format!("{value}, must be {said}; {bad} of {needed} datapoints")),
+    }
+}
+
+/// A number with at most three decimals.
+fn short(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+fn period(period: Period) -> SignedDuration {
+    SignedDuration::try_from(period.duration()).unwrap_or(SignedDuration::MAX)
 }
 
 /// Percentiles of minutes cannot be added up: the minute in the middle counts, each weighing as many calls as it had, so that

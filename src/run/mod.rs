@@ -5,9 +5,12 @@
 //! - [`view`]: what the driver has seen of the world, and when
 //! - [`reads`]: what to look at next, and when
 //! - [`judge`](mod@judge): verdicts
+//! - [`command`]: verdicts of programs
 //! - [`metrics`](mod@metrics): verdicts on a function's own metrics
+//! - [`held`]: what a person can do about a failure at which the run is held
 //! - [`function`](mod@function): what a function's steps and its way back still need
 //! - [`settle`](mod@settle): what a step still needs, by what is seen
+//! - [`task`]: what is done around the traffic, and when it is not done twice
 //! - [`restore`](mod@restore): the way back, by what is seen
 //! - [`rolling`](mod@rolling): when a fleet's own hosts have the release, and how they get the old one back
 //! - [`next`](mod@next): what to do now
@@ -18,9 +21,11 @@
 
 pub mod answer;
 pub mod codes;
+pub mod command;
 pub mod compare;
 pub mod explain;
 pub mod function;
+pub mod held;
 pub mod judge;
 pub mod metrics;
 pub mod next;
@@ -30,10 +35,11 @@ pub mod restore;
 pub mod rolling;
 pub mod settle;
 pub mod state;
+pub mod task;
 pub mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use reporter::{Reporter, Reporters};
-pub use state::{LaneState, RunStatus, State, StepState, StepStatus};
+pub use state::{HeldFailure, LaneState, RunStatus, State, StepState, StepStatus};

@@ -2,6 +2,7 @@
 
 mod back;
 mod hear;
+mod held;
 mod holds;
 mod limits;
 
@@ -16,6 +17,7 @@ use super::view::View;
 use crate::event::Progress;
 use crate::event::decision::Decision;
 use crate::event::record::{Cause, Outcome, Record, Side};
+use crate::model::Name;
 use crate::model::condition::Condition;
 use crate::plan::{Hold, Lane, Plan, RollbackScope, Step, StepId, Wave, What};
 use limits::{ended_behind_our_back, over_limit};
@@ -57,6 +59,8 @@ pub enum Stop {
     Ended(Outcome),
     /// It waits for a person.
     Paused,
+    /// Something failed, and a person decides what becomes of it.
+    Held,
 }
 
 /// Decides.
@@ -67,11 +71,13 @@ pub fn next(plan: &Plan, state: &State, view: &View, decisions: &[Decision], now
         return turn.out;
     }
     turn.hear(decisions);
-    if !turn.state.is_going_back() {
+    if !turn.state.is_stopped() {
         turn.forward();
     }
     if turn.state.is_going_back() {
         turn.back();
+    } else if turn.state.held.is_some() {
+        turn.hold();
     }
     turn.out
 }
@@ -104,7 +110,7 @@ impl<'a> Deciding<'a> {
             let places = offset..offset + wave.lanes.len();
             offset = places.end;
             self.advance_wave(wave, places.clone());
-            if self.state.is_going_back() {
+            if self.state.is_stopped() {
                 return;
             }
             let is_on = |(lane, state): (&Lane, &LaneState)| state.cursor().is_some() && !state.is_past_its_watch(lane);
@@ -123,13 +129,13 @@ impl<'a> Deciding<'a> {
     fn advance_wave(&mut self, wave: &Wave, places: std::ops::Range<usize>) {
         for (lane, place) in wave.lanes.iter().zip(places.clone()) {
             self.judge_watches(lane, place);
-            if self.state.is_going_back() {
+            if self.state.is_stopped() {
                 return;
             }
         }
         for (lane, place) in wave.lanes.iter().zip(places) {
             self.advance_lane(lane, place);
-            if self.state.is_going_back() {
+            if self.state.is_stopped() {
                 return;
             }
         }
@@ -137,7 +143,7 @@ impl<'a> Deciding<'a> {
 
     /// Moves one lane on as far as it goes without waiting.
     fn advance_lane(&mut self, lane: &Lane, place: usize) {
-        while !self.state.is_going_back() {
+        while !self.state.is_stopped() {
             let Some(cursor) = self.state.lanes[place].cursor() else { return };
             let step = &lane.steps[cursor];
             let step_state = &self.state.lanes[place].steps[cursor];
@@ -184,7 +190,8 @@ impl<'a> Deciding<'a> {
         match advance {
             Advance::Done(_) | Advance::Broken(_) => advance,
             Advance::Wait(..) | Advance::Call(_) => {
-                over_limit(lane, step, lane_state, self.state.driven_since, view, self.now).unwrap_or(advance)
+                let since = (self.state.driven_since, self.state.accepted);
+                over_limit(lane, step, lane_state, since, view, self.now).unwrap_or(advance)
             }
         }
     }
@@ -261,11 +268,18 @@ impl<'a> Deciding<'a> {
             }
             if let (Verdict::Fail(why), false) = (verdict, is_report_only) {
                 let view = &self.view.lanes[place];
-                failed.get_or_insert_with(|| condition_failed(condition, &why, (lane, &watched), view, self.now));
+                let cause = condition_failed(condition, &why, (lane, &watched), view, self.now);
+                failed.get_or_insert_with(|| (label, cause));
             }
         }
-        if let Some(cause) = failed {
+        if let Some((condition, cause)) = failed {
             match self.state.lanes[place].cursor().map(|cursor| &lane.steps[cursor]) {
+                Some(step) if self.is_to_hold(&cause) => self.emit(Record::Held {
+                    target: lane.target.clone(),
+                    step: step.id.clone(),
+                    condition: Some(condition),
+                    cause,
+                }),
                 Some(step) => self.fail(lane, step, cause),
                 None => self.roll_back(cause),
             }
@@ -287,7 +301,12 @@ impl<'a> Deciding<'a> {
             let (target, step) = (lane.target.clone(), step.id.clone());
             self.emit(Record::StepFailed { target, step, cause: cause.clone() });
         }
-        self.roll_back(cause);
+        if self.is_to_hold(&cause) {
+            let (target, step) = (lane.target.clone(), step.id.clone());
+            self.emit(Record::Held { target, step, condition: None, cause });
+        } else {
+            self.roll_back(cause);
+        }
     }
 
     /// How many lanes are in the stages that are all done.
@@ -308,12 +327,17 @@ impl<'a> Deciding<'a> {
     }
 
     fn roll_back(&mut self, cause: Cause) {
+        let targets = self.taken_back(&cause);
+        self.emit(Record::RollBackBegan { cause, targets });
+    }
+
+    /// The targets that a failure takes back.
+    fn taken_back(&self, cause: &Cause) -> Vec<Name> {
         let kept = match (self.plan.rollback, cause.side) {
             (RollbackScope::Run, _) | (RollbackScope::Stage, Side::Person) => 0,
             (RollbackScope::Stage, _) => self.finished_lanes(),
         };
         let touched = self.state.lanes.iter().skip(kept).filter(|lane| lane.is_touched() && !lane.is_foreign());
-        let targets = touched.map(|lane| lane.target.clone()).collect();
-        self.emit(Record::RollBackBegan { cause, targets });
+        touched.map(|lane| lane.target.clone()).collect()
     }
 }

@@ -32,6 +32,8 @@ pub enum Read {
     Alarm(String),
     /// A probe, by its place among the lane's conditions.
     Probe(usize),
+    /// A program, by its place among the lane's conditions.
+    Command(usize),
     /// Code of a function: `$LATEST` or a version.
     Code(String),
     /// An alias.
@@ -87,7 +89,7 @@ fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, no
         };
     }
     let Some(place) = state.cursor() else { return Vec::new() };
-    if status == RunStatus::RollingBack || state.steps[place].status != StepStatus::Started {
+    if matches!(status, RunStatus::RollingBack | RunStatus::Held) || state.steps[place].status != StepStatus::Started {
         return Vec::new();
     }
     let (step, step_state) = (&lane.steps[place], &state.steps[place]);
@@ -141,7 +143,14 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
                     reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 180)));
                 }
                 // A datapoint a minute; twice, so that a verdict is not long in coming.
-                Condition::Metric { .. } => reads.push(Wanted(Read::Metrics, 30)),
+                Condition::Metric { .. } | Condition::Traffic { .. } | Condition::Measured { .. } => {
+                    reads.push(Wanted(Read::Metrics, 30));
+                }
+                Condition::Command { command } => {
+                    if let Some(place) = conditions(lane).position(|other| other == condition) {
+                        reads.push(Wanted(Read::Command(place), command.every.as_seconds()));
+                    }
+                }
                 Condition::Http { request, .. } => {
                     if let Some(place) = conditions(lane).position(|other| other == condition) {
                         // Whoever cannot be reached is judged by what AWS says of the targets.
@@ -241,6 +250,7 @@ fn deployment_pace(step: &Step, state: &StepState, age: u64, now: Timestamp) -> 
             | Action::UpdateCode
             | Action::PublishVersion
             | Action::Test { .. }
+            | Action::Task { .. }
             | Action::ShiftAlias { .. }
             | Action::PruneVersions { .. },
         ) => 30,

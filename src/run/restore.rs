@@ -70,7 +70,11 @@ fn restore_fleet((lane, fleet): (&Lane, &OnFleet), known: Known) -> Advance {
         None if since_end < ROLLBACK_APPEARS_SECONDS => {
             Advance::Wait(format!("waiting for CodeDeploy to roll {id} back"), None)
         }
-        None => once_it_serves(fleet, Some(id), since_end, known),
+        None => {
+            // A deployment that must not go back by itself does not: nothing is on its way that is worth waiting for.
+            let patience = if lane.is_held_on_failure() { since_end + SERVES_AGAIN_SECONDS } else { since_end };
+            once_it_serves(fleet, Some(id), patience, known)
+        }
     }
 }
 

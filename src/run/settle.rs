@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::explain::why_it_ended;
 use super::state::{LaneState, StepState};
+use super::task;
 use super::view::LaneView;
 use super::{function, rolling};
 use crate::event::record::{Cause, Side};
@@ -16,8 +17,8 @@ macro_rules! of_functions {
     () => {
         Action::UpdateCode
             | Action::PublishVersion
-            | Action::Test { .. }
             | Action::ShiftAlias { .. }
+            | Action::Test { .. }
             | Action::PruneVersions { .. }
     };
 }
@@ -81,6 +82,15 @@ pub enum Call {
         /// What people call it.
         name: String,
     },
+    /// Does something around the traffic.
+    Task {
+        /// What people call it.
+        name: String,
+        /// Counts from 1.
+        round: u32,
+        /// Of how many.
+        times: u32,
+    },
     /// Makes the alias.
     CreateAlias {
         /// Where all calls go.
@@ -123,6 +133,8 @@ impl Call {
             Call::Test { version, round, times, name, .. } => {
                 format!("call version {version} with {name} ({round} of {times})")
             }
+            Call::Task { name, times: 1, .. } => name.clone(),
+            Call::Task { name, round, times } => format!("{name} ({round} of {times})"),
             Call::CreateAlias { version } => format!("create the alias on version {version}"),
             Call::Shift { version, share: None, .. } => format!("send all calls to version {version}"),
             Call::Shift { share: Some((version, weight)), .. } => {
@@ -152,6 +164,9 @@ pub struct Known<'a> {
 
 /// What a forward action still needs.
 pub fn settle(action: &Action, lane: &Lane, known: Known) -> Advance {
+    if let Action::Task { task } = action {
+        return task::settle(task, known.step, known.view.is_calling, known.now);
+    }
     match &lane.on {
         On::Fleet(fleet) => settle_fleet(action, (lane, fleet), known),
         On::Function(on) => function::settle(action, (lane, on), known),
@@ -164,7 +179,7 @@ fn settle_fleet(action: &Action, (lane, fleet): (&Lane, &OnFleet), known: Known)
         Action::EnsureConfig => return Advance::Call(Call::EnsureConfig),
         Action::Create | Action::Roll | Action::Reroute | Action::Finish => {}
         // The way back is chosen in `restore`; a plan has neither that as a forward step nor a function's for a fleet.
-        Action::Restore | of_functions!() => return Advance::Broken(misplaced("a fleet")),
+        Action::Restore | Action::Task { .. } | of_functions!() => return Advance::Broken(misplaced("a fleet")),
     }
     let Some(id) = &known.state.deployment else {
         let creates = matches!(action, Action::Create | Action::Roll);
@@ -178,7 +193,9 @@ fn settle_fleet(action: &Action, (lane, fleet): (&Lane, &OnFleet), known: Known)
         Action::Roll => rolling::settle(deployment, (lane, fleet), known),
         Action::Reroute => settle_reroute(deployment, fleet, known),
         Action::Finish => settle_finish(deployment, fleet, known),
-        Action::Compare | Action::EnsureConfig | Action::Restore | of_functions!() => Advance::Broken(lost()),
+        Action::Compare | Action::EnsureConfig | Action::Restore | Action::Task { .. } | of_functions!() => {
+            Advance::Broken(lost())
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::judge::Verdict;
-use crate::event::record::{Build, Cause, Outcome, Record, Side};
+use crate::event::record::{Build, Cause, Origin, Outcome, Record, Side};
 use crate::model::{Name, Revision, RunId};
 use crate::plan::{Hold, Lane, Plan, StepId, What};
 
@@ -29,10 +29,18 @@ pub struct State {
     pub decisions: Vec<String>,
     /// Why it goes back, once it does; the first cause counts.
     pub cause: Option<Cause>,
+    /// The failure that waits for a person, if one does.
+    pub held: Option<HeldFailure>,
+    /// How many failures have waited for a person so far.
+    pub holds: u32,
+    /// When a person last accepted a failure: limits count from there.
+    pub accepted: Option<Timestamp>,
     /// Who started it, why, when.
     pub started: Option<(String, String, Timestamp)>,
     /// The build that asked for it, if a CI system did.
     pub build: Option<Build>,
+    /// What the release was made of.
+    pub origin: Option<Origin>,
     /// The run it goes back from.
     pub parent: Option<RunId>,
     /// When the last record was written.
@@ -52,12 +60,29 @@ pub enum RunStatus {
     Running,
     /// Waits for a person's approval.
     Paused,
+    /// Something failed, and a person decides what becomes of it.
+    Held,
     /// Nobody drives it.
     Detached,
     /// Backward.
     RollingBack,
     /// Over.
     Ended(Outcome),
+}
+
+/// A failure that waits for a person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldFailure {
+    /// The target.
+    pub target: Name,
+    /// The step.
+    pub step: StepId,
+    /// The condition that says no; without it the step itself failed.
+    pub condition: Option<String>,
+    /// Why.
+    pub cause: Cause,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// Where a lane stands.
@@ -83,6 +108,8 @@ pub struct LaneState {
     pub promoted_by: Option<String>,
     /// The last verdict per condition.
     pub verdicts: BTreeMap<String, (String, String)>,
+    /// Conditions that a person accepted, and who: they count as passed.
+    pub waived: BTreeMap<String, String>,
 }
 
 /// Where a step stands.
@@ -100,6 +127,8 @@ pub struct StepState {
     pub last_call: Option<(String, Timestamp)>,
     /// Whether the last call that began has not ended, as far as the journal knows.
     pub is_calling: bool,
+    /// Why the end of the last call was not seen, if that was written.
+    pub lost: Option<String>,
     /// What went wrong with the last call, how often in a row, and when.
     pub trouble: Option<(String, u32, Timestamp)>,
     /// Calls that were answered well.
@@ -142,6 +171,7 @@ impl State {
                 revision_ids: Vec::new(),
                 promoted_by: None,
                 verdicts: BTreeMap::new(),
+                waived: BTreeMap::new(),
             })
             .collect();
         State {
@@ -153,8 +183,12 @@ impl State {
             driven_since: None,
             decisions: Vec::new(),
             cause: None,
+            held: None,
+            holds: 0,
+            accepted: None,
             started: None,
             build: None,
+            origin: None,
             parent: None,
             at: None,
             ended: None,
@@ -169,7 +203,8 @@ impl State {
         }
         self.at = Some(at);
         match record {
-            Record::RunPlanned { by, why, parent, revisions, build, .. } => {
+            Record::RunPlanned { by, why, parent, revisions, build, origin, .. } => {
+                self.origin.clone_from(origin);
                 self.started = Some((by.clone(), why.clone(), at));
                 self.parent.clone_from(parent);
                 self.build.clone_from(build);
@@ -180,22 +215,21 @@ impl State {
                 self.goes_on();
             }
             Record::Paused { .. } => self.status = RunStatus::Paused,
+            // Whoever let go of a held run has left it to the same person.
+            Record::Detached { .. } if self.held.is_some() => self.status = RunStatus::Held,
             Record::Detached { .. } => self.status = RunStatus::Detached,
             Record::DecisionAccepted { name, .. } | Record::DecisionIgnored { name, .. } => {
                 self.decisions.push(name.clone());
             }
-            Record::RollBackBegan { cause, targets } => {
-                self.status = RunStatus::RollingBack;
-                self.cause.get_or_insert_with(|| cause.clone());
-                for lane in self.lanes.iter_mut().filter(|lane| targets.contains(&lane.target)) {
-                    let restore = StepState { status: StepStatus::Started, started: Some(at), ..StepState::default() };
-                    lane.restore.get_or_insert(restore);
-                }
+            Record::Held { target, step, condition, cause } => {
+                let (target, step, condition) = (target.clone(), step.clone(), condition.clone());
+                self.hold(HeldFailure { target, step, condition, cause: cause.clone(), since: at });
             }
+            Record::FailureAccepted { by, .. } => self.accept(at, by),
+            Record::RollBackBegan { cause, targets } => self.go_back(at, cause, targets),
             Record::RunEnded { outcome, live } => {
-                self.status = RunStatus::Ended(*outcome);
-                self.ended = Some(at);
-                self.live.clone_from(live);
+                (self.status, self.held) = (RunStatus::Ended(*outcome), None);
+                (self.ended, self.live) = (Some(at), live.clone());
             }
             Record::DeploymentSeen { target, .. }
             | Record::VersionSeen { target, .. }
@@ -215,15 +249,15 @@ impl State {
             Record::StepFailed { target, step, cause } => {
                 self.on_step(plan, target, Some(step), |step| step.end(at, Err(cause)));
             }
-            Record::StepStarted { target, step } => self.on_step(plan, target, Some(step), |step| {
-                step.status = StepStatus::Started;
-                step.started.get_or_insert(at);
-            }),
+            Record::StepStarted { target, step } => self.on_step(plan, target, Some(step), |step| step.begin(at)),
             Record::CallBegan { target, step, attempt, call } => {
                 self.on_step(plan, target, Some(step), |step| step.call_began(at, *attempt, call));
             }
             Record::CallEnded { target, step, trouble, .. } => {
                 self.on_step(plan, target, Some(step), |step| step.call_ended(at, trouble.as_ref()));
+            }
+            Record::CallLost { target, step, why, .. } => {
+                self.on_step(plan, target, Some(step), |step| step.lost = Some(why.clone()));
             }
             Record::Watched { target, step, seconds } => {
                 self.on_step(plan, target, Some(step), |step| step.watched = *seconds);
@@ -231,10 +265,44 @@ impl State {
         }
     }
 
+    fn go_back(&mut self, at: Timestamp, cause: &Cause, targets: &[Name]) {
+        self.status = RunStatus::RollingBack;
+        self.held = None;
+        self.cause.get_or_insert_with(|| cause.clone());
+        for lane in self.lanes.iter_mut().filter(|lane| targets.contains(&lane.target)) {
+            let restore = StepState { status: StepStatus::Started, started: Some(at), ..StepState::default() };
+            lane.restore.get_or_insert(restore);
+        }
+    }
+
+    fn hold(&mut self, failure: HeldFailure) {
+        self.held = Some(failure);
+        self.status = RunStatus::Held;
+        self.holds = self.holds.saturating_add(1);
+    }
+
+    /// A person accepts the failure at which the run is held.
+    fn accept(&mut self, at: Timestamp, by: &str) {
+        let Some(held) = self.held.take() else { return };
+        self.accepted = Some(at);
+        self.status = if self.is_going_back() { RunStatus::RollingBack } else { RunStatus::Running };
+        if let Some(condition) = held.condition {
+            self.on_lane(&held.target, |lane| {
+                lane.waived.insert(condition, by.to_owned());
+            });
+        }
+    }
+
     /// Somebody drives: what waited or was let go of is under way again.
     fn goes_on(&mut self) {
         if matches!(self.status, RunStatus::Planned | RunStatus::Detached | RunStatus::Paused) {
-            self.status = if self.is_going_back() { RunStatus::RollingBack } else { RunStatus::Running };
+            self.status = if self.held.is_some() {
+                RunStatus::Held
+            } else if self.is_going_back() {
+                RunStatus::RollingBack
+            } else {
+                RunStatus::Running
+            };
         }
     }
 
@@ -258,9 +326,19 @@ impl State {
         matches!(self.status, RunStatus::Ended(_))
     }
 
+    /// Whether nothing more is begun forward.
+    pub fn is_stopped(&self) -> bool {
+        self.is_going_back() || self.held.is_some()
+    }
+
     /// Whether it goes back; nothing turns it forward again.
     pub fn is_going_back(&self) -> bool {
         self.cause.is_some()
+    }
+
+    /// Why it goes back, or what it is held at.
+    pub fn trouble(&self) -> Option<&Cause> {
+        self.cause.as_ref().or_else(|| self.held.as_ref().map(|held| &held.cause))
     }
 
     /// The lane of a target.
@@ -349,10 +427,21 @@ impl LaneState {
 }
 
 impl StepState {
+    /// What failed before begins anew, with its count of calls going on.
+    fn begin(&mut self, at: Timestamp) {
+        if self.status == StepStatus::Failed {
+            let (attempt, last_call, is_calling) = (self.attempt, self.last_call.take(), self.is_calling);
+            *self = StepState { attempt, last_call, is_calling, ..StepState::default() };
+        }
+        self.status = StepStatus::Started;
+        self.started.get_or_insert(at);
+    }
+
     fn call_began(&mut self, at: Timestamp, attempt: u32, call: &str) {
         self.attempt = attempt;
         self.last_call = Some((call.to_owned(), at));
         self.is_calling = true;
+        self.lost = None;
     }
 
     fn call_ended(&mut self, at: Timestamp, trouble: Option<&String>) {

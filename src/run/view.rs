@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::judge::{Judging, Verdict};
 use super::reads::Read;
 use super::state::{LaneState, State, StepStatus};
+use crate::model::command::{Ended, Exit};
 use crate::model::condition::Condition;
 use crate::model::facts::{Attempt, Deployment, DeploymentTarget};
 use crate::model::lambda::{Alias, Code, Metrics};
@@ -63,6 +64,8 @@ pub struct LaneView {
     pub home: Option<(Timestamp, Timestamp)>,
     /// What both versions did.
     pub metrics: Option<Fact<Metrics>>,
+    /// Programs by their place among the lane's conditions.
+    pub commands: BTreeMap<usize, Ran>,
     /// Probes by their place among the lane's conditions.
     pub probes: BTreeMap<usize, Probes>,
     /// Reads in a row in which too few targets were healthy, and since when, for conditions that are watched.
@@ -103,6 +106,15 @@ pub struct Probes {
     pub failures: u32,
     /// Bad answers in all.
     pub all_failures: u32,
+}
+
+/// How one program has ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ran {
+    /// The last time.
+    pub last: Fact<Ended>,
+    /// How many times in a row it said no; what tells nothing is not counted.
+    pub failures: u32,
 }
 
 impl View {
@@ -157,7 +169,7 @@ impl LaneView {
 
     /// A call has ended: what it may have changed is looked at anew. Probes and alarms keep their pace.
     pub fn forget_pace(&mut self) {
-        self.tried.retain(|read, _| matches!(read, Read::Probe(_) | Read::Alarm(_)));
+        self.tried.retain(|read, _| matches!(read, Read::Probe(_) | Read::Command(_) | Read::Alarm(_)));
     }
 
     /// A deployment as it was last read.
@@ -230,6 +242,17 @@ impl LaneView {
         probes.all_failures = probes.all_failures.saturating_add(u32::from(trouble.is_some()));
         probes.failures = if trouble.is_some() { probes.failures.saturating_add(1) } else { 0 };
         probes.last = Some(Fact { value: trouble, at });
+    }
+
+    /// Takes in how a program ended.
+    pub fn saw_command(&mut self, condition: usize, ended: Ended, at: Timestamp) {
+        let before = self.commands.get(&condition).map_or(0, |ran| ran.failures);
+        let failures = match ended.exit {
+            Exit::Code(0) => 0,
+            Exit::Code(1) => before.saturating_add(1),
+            Exit::Code(_) | Exit::Signal(_) | Exit::TimedOut | Exit::Interrupted | Exit::Missing(_) => before,
+        };
+        self.commands.insert(condition, Ran { last: Fact { value: ended, at }, failures });
     }
 
     /// Takes in that a probe reached nobody. That speaks against the release only while AWS, which was reached from here a

@@ -84,7 +84,7 @@ pub struct Owner {
 }
 
 /// A claim as it was read; nothing before the first run.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Seen {
     claim: TargetClaim,
     etag: Option<String>,
@@ -97,6 +97,8 @@ pub struct Known {
     pub busy: Option<Busy>,
     /// What was last made live: of a function by alias, of a fleet under an empty name.
     pub live: BTreeMap<String, Live>,
+    /// What was read, if it is nobody's: with it a claim is taken without another look.
+    seen: Option<Seen>,
 }
 
 /// An unfinished run that works on a thing.
@@ -181,13 +183,13 @@ async fn read(bucket: &Bucket, keys: &Keys, thing: &Thing) -> Result<Seen, Store
 /// # Errors
 /// What S3 says; an object that is not a claim.
 pub async fn look(bucket: &Bucket, keys: &Keys, things: Vec<Thing>) -> Result<BTreeMap<Thing, Known>, StoreError> {
-    let read = |thing: Thing| async { read(bucket, keys, &thing).await.map(|seen| (thing, seen.claim)) };
-    let claims: Vec<(Thing, TargetClaim)> = stream::iter(things).map(read).buffered(AT_ONCE).try_collect().await?;
+    let read = |thing: Thing| async { read(bucket, keys, &thing).await.map(|seen| (thing, seen)) };
+    let claims: Vec<(Thing, Seen)> = stream::iter(things).map(read).buffered(AT_ONCE).try_collect().await?;
     let mut standings: BTreeMap<RunId, Standing> = BTreeMap::new();
     let mut known = BTreeMap::new();
-    for (thing, TargetClaim { owner, mut live, .. }) in claims {
-        let mut busy = None;
-        if let Some(owner) = owner {
+    for (thing, seen) in claims {
+        let (mut busy, mut live) = (None, seen.claim.live.clone());
+        if let Some(owner) = seen.claim.owner.clone() {
             let run = owner.claim.run.clone();
             let standing = match standings.remove(&run) {
                 Some(standing) => standing,
@@ -200,7 +202,8 @@ pub async fn look(bucket: &Bucket, keys: &Keys, things: Vec<Thing>) -> Result<BT
                 Standing::Over(_) => {}
             }
         }
-        known.insert(thing, Known { busy, live });
+        let seen = Some(seen).filter(|seen| seen.claim.owner.is_none());
+        known.insert(thing, Known { busy, live, seen });
     }
     Ok(known)
 }
@@ -222,13 +225,24 @@ async fn write(
     Ok(matches!(put, Put::Done(_)))
 }
 
-/// Takes a thing for a run, or says who else works on it. A claim that is the run's already stays as it is.
+/// Takes a thing for a run, or says who else works on it. A claim that is the run's already stays as it is. What was seen
+/// of it shortly before saves a look.
 ///
 /// # Errors
 /// What S3 says.
-pub async fn take(bucket: &Bucket, keys: &Keys, thing: &Thing, owner: &Owner) -> Result<Option<Busy>, StoreError> {
+pub async fn take(
+    bucket: &Bucket,
+    keys: &Keys,
+    thing: &Thing,
+    owner: &Owner,
+    known: Option<&Known>,
+) -> Result<Option<Busy>, StoreError> {
+    let mut known = known.and_then(|known| known.seen.clone());
     loop {
-        let seen = read(bucket, keys, thing).await?;
+        let seen = match known.take() {
+            Some(seen) => seen,
+            None => read(bucket, keys, thing).await?,
+        };
         let mut live = seen.claim.live.clone();
         if let Some(other) = &seen.claim.owner {
             if other.claim.run == owner.claim.run {

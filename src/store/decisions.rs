@@ -33,6 +33,11 @@ enum StoredWish {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         full: bool,
     },
+    Accept {
+        target: Name,
+        step: StepId,
+        number: u32,
+    },
 }
 
 /// How a decision is called.
@@ -41,6 +46,7 @@ pub fn name_of(wish: &Wish) -> String {
         Wish::Abort => "abort".to_owned(),
         Wish::Promote { target, step, full: false } => format!("promote-{target}-{step}"),
         Wish::Promote { target, step, full: true } => format!("promote-full-{target}-{step}"),
+        Wish::Accept { target, step, number } => format!("accept-{number}-{target}-{step}"),
     }
 }
 
@@ -66,6 +72,9 @@ pub async fn leave(
             Wish::Abort => StoredWish::Abort,
             Wish::Promote { target, step, full } => {
                 StoredWish::Promote { target: target.clone(), step: step.clone(), full: *full }
+            }
+            Wish::Accept { target, step, number } => {
+                StoredWish::Accept { target: target.clone(), step: step.clone(), number: *number }
             }
         },
     };
@@ -121,6 +130,7 @@ fn read(name: &str, bytes: &[u8]) -> Option<Decision> {
     let what = match stored.wish {
         StoredWish::Abort => Wish::Abort,
         StoredWish::Promote { target, step, full } => Wish::Promote { target, step, full },
+        StoredWish::Accept { target, step, number } => Wish::Accept { target, step, number },
     };
     let is_named_so = name == name_of(&what);
     (is_named_so && stored.v == 0 && stored.by.len() <= BY_MAX).then(|| Decision {

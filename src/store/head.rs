@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use super::objects::{Bucket, Put, StoreError};
-use crate::event::record::{Build, Outcome};
+use crate::event::record::{Build, Origin, Outcome};
+use crate::model::revision::BundleRef;
 use crate::model::{Name, Period, Revision, RunId};
 use crate::plan::StepId;
 use crate::plan::timing::{Past, RUNS_COUNTED};
@@ -41,6 +42,9 @@ pub struct Live {
     pub run: RunId,
     /// Since when.
     pub since: Timestamp,
+    /// What it was made of, if that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// A run in a line.
@@ -75,6 +79,20 @@ pub struct RunSummary {
     /// The build that asked, if a CI system did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
+    /// The hashes of what it shipped, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<String>,
+    /// Whether it went back because a condition or a script of the release said no.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_to_blame: bool,
+}
+
+/// The hashes of bundles, sorted: by these a release is known again whatever it is called.
+pub fn digests(bundles: &[BundleRef]) -> Vec<String> {
+    let mut digests: Vec<String> = bundles.iter().map(|bundle| bundle.sha256.clone()).collect();
+    digests.sort_unstable();
+    digests.dedup();
+    digests
 }
 
 impl Head {

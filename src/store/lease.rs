@@ -45,6 +45,7 @@ struct GuardState {
 
 /// What stands in the way of the lease.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // one per command
 pub enum Taking {
     /// It is ours.
     Taken(Box<Lease>),

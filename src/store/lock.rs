@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::holder::Holder;
 use super::keys::Keys;
 use super::objects::{Bucket, Put, StoreError};
-use crate::event::Build;
+use crate::event::{Build, Origin};
 use crate::model::RunId;
 
 /// What the object holds.
@@ -42,6 +42,15 @@ pub struct Claim {
     /// The build that asked, if a CI system did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Build>,
+    /// The run that it goes back from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<RunId>,
+    /// What the release was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// Why a release that failed here before is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<String>,
 }
 
 /// The process that drives it.

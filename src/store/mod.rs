@@ -13,6 +13,7 @@
 //! ```
 
 pub mod claims;
+pub mod copy;
 pub mod decisions;
 pub mod head;
 pub mod holder;

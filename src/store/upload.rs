@@ -9,7 +9,8 @@ use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPa
 use aws_smithy_types::timeout::TimeoutConfig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 
 use super::keys::Keys;
@@ -18,10 +19,10 @@ use crate::artifact::bundle::{Bundle, Source};
 use crate::model::Revision;
 
 /// Up to this size a bundle goes in one piece.
-const ONE_PIECE_MAX: u64 = 64 * 1024 * 1024;
+pub(super) const ONE_PIECE_MAX: u64 = 64 * 1024 * 1024;
 
 /// The size of a part, and how many travel at once.
-const PART: u64 = 16 * 1024 * 1024;
+pub(super) const PART: u64 = 16 * 1024 * 1024;
 const AT_ONCE: usize = 4;
 
 /// The metadata that holds the content's hash.
@@ -32,20 +33,39 @@ const SHA256: &str = "sha256";
 /// # Errors
 /// What S3 says; an object at that key that is not this bundle.
 pub async fn put(bucket: &Bucket, keys: &Keys, bundle: &Bundle) -> Result<Revision, StoreError> {
-    let key = keys.artifact(&bundle.sha256);
-    if let Some(found) = find(bucket, &key, &bundle.sha256, bundle.size).await? {
+    put_if_absent(bucket, &keys.artifact(&bundle.sha256), (&bundle.sha256, bundle.size), async |key| {
+        if bundle.size <= ONE_PIECE_MAX {
+            let body = match &bundle.source {
+                Source::Memory(bytes) => ByteStream::from(bytes.clone()),
+                Source::File(file) => from_file(bucket, key, file, 0, bundle.size).await?,
+            };
+            return put_one(bucket, key, &bundle.sha256, body).await;
+        }
+        let parts = stream::iter(0..bundle.size.div_ceil(PART)).then(|place| part_of(bucket, key, bundle, place));
+        put_parts(bucket, key, &bundle.sha256, parts).await
+    })
+    .await
+}
+
+/// Puts what is not there yet, in whichever way, and gives where it lies.
+///
+/// # Errors
+/// What S3 says; an object at that key that is something else.
+pub(super) async fn put_if_absent(
+    bucket: &Bucket,
+    key: &str,
+    (sha256, size): (&str, u64),
+    put: impl AsyncFnOnce(&str) -> Result<(), StoreError>,
+) -> Result<Revision, StoreError> {
+    if let Some(found) = find(bucket, key, sha256, size).await? {
         return Ok(found);
     }
-    let put = if bundle.size <= ONE_PIECE_MAX {
-        put_one(bucket, &key, bundle).await
-    } else {
-        put_parts(bucket, &key, bundle).await
-    };
-    match (find(bucket, &key, &bundle.sha256, bundle.size).await, put) {
+    let put = put(key).await;
+    match (find(bucket, key, sha256, size).await, put) {
         // Whoever put it, and whatever became of our answer: it is there.
         (Ok(Some(found)), _) => Ok(found),
         (_, Err(error)) | (Err(error), _) => Err(error),
-        (Ok(None), Ok(())) => Err(bucket.corrupt(&key, "vanished after it was put")),
+        (Ok(None), Ok(())) => Err(bucket.corrupt(key, "vanished after it was put")),
     }
 }
 
@@ -71,20 +91,20 @@ pub async fn find(bucket: &Bucket, key: &str, sha256: &str, size: u64) -> Result
     }))
 }
 
-async fn put_one(bucket: &Bucket, key: &str, bundle: &Bundle) -> Result<(), StoreError> {
-    let body = match &bundle.source {
-        Source::Memory(bytes) => ByteStream::from(bytes.clone()),
-        Source::File(file) => from_file(bucket, key, file, 0, bundle.size).await?,
-    };
+/// Puts a bundle in one piece; S3 checks that it is what its hash says.
+///
+/// # Errors
+/// What S3 says. That it is there already is none.
+pub(super) async fn put_one(bucket: &Bucket, key: &str, sha256: &str, body: ByteStream) -> Result<(), StoreError> {
     let request = bucket
         .client()
         .put_object()
         .bucket(bucket.name())
         .key(key)
         .if_none_match("*")
-        .metadata(SHA256, &bundle.sha256)
+        .metadata(SHA256, sha256)
         .content_type("application/zip")
-        .checksum_sha256(base64_of(&bundle.sha256))
+        .checksum_sha256(base64_of(sha256))
         .body(body);
     match request.customize().config_override(patient()).send().await {
         Ok(_) => Ok(()),
@@ -93,20 +113,29 @@ async fn put_one(bucket: &Bucket, key: &str, bundle: &Bundle) -> Result<(), Stor
     }
 }
 
-async fn put_parts(bucket: &Bucket, key: &str, bundle: &Bundle) -> Result<(), StoreError> {
+/// Puts a bundle part by part as the parts come; nothing is there before the last of them is, and nothing if one fails.
+///
+/// # Errors
+/// What S3 says; what the parts' source says.
+pub(super) async fn put_parts(
+    bucket: &Bucket,
+    key: &str,
+    sha256: &str,
+    parts: impl Stream<Item = Result<Bytes, StoreError>>,
+) -> Result<(), StoreError> {
     let created = bucket
         .client()
         .create_multipart_upload()
         .bucket(bucket.name())
         .key(key)
-        .metadata(SHA256, &bundle.sha256)
+        .metadata(SHA256, sha256)
         .content_type("application/zip")
         .checksum_algorithm(ChecksumAlgorithm::Sha256)
         .send()
         .await
         .map_err(|error| failed("CreateMultipartUpload", error))?;
     let upload = created.upload_id().unwrap_or_default();
-    let result = upload_all(bucket, key, upload, bundle).await;
+    let result = upload_all(bucket, key, upload, parts).await;
     if result.is_err() {
         // Parts that stay behind cost money; a lifecycle rule takes what this misses.
         let abort = bucket.client().abort_multipart_upload().bucket(bucket.name()).key(key).upload_id(upload);
@@ -115,13 +144,18 @@ async fn put_parts(bucket: &Bucket, key: &str, bundle: &Bundle) -> Result<(), St
     result
 }
 
-async fn upload_all(bucket: &Bucket, key: &str, upload: &str, bundle: &Bundle) -> Result<(), StoreError> {
-    let count = bundle.size.div_ceil(PART);
-    let parts: Vec<CompletedPart> = stream::iter(0..count)
-        .map(|number| upload_part(bucket, key, upload, bundle, number))
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
+async fn upload_all(
+    bucket: &Bucket,
+    key: &str,
+    upload: &str,
+    parts: impl Stream<Item = Result<Bytes, StoreError>>,
+) -> Result<(), StoreError> {
+    let numbered = parts.enumerate();
+    let sent = numbered.map(|(place, bytes)| async move {
+        let number = i32::try_from(place + 1).unwrap_or(i32::MAX);
+        upload_part(bucket, key, upload, number, bytes?).await
+    });
+    let parts: Vec<CompletedPart> = sent.buffered(AT_ONCE).try_collect().await?;
     let completed = bucket
         .client()
         .complete_multipart_upload()
@@ -143,19 +177,9 @@ async fn upload_part(
     bucket: &Bucket,
     key: &str,
     upload: &str,
-    bundle: &Bundle,
-    place: u64,
+    number: i32,
+    bytes: Bytes,
 ) -> Result<CompletedPart, StoreError> {
-    let (offset, length) = (place * PART, PART.min(bundle.size - place * PART));
-    let bytes = match &bundle.source {
-        Source::Memory(bytes) => bytes.slice(to_index(offset)..to_index(offset + length)),
-        Source::File(file) => {
-            let stream = from_file(bucket, key, file, offset, length).await?;
-            let read = stream.collect().await.map_err(|error| bucket.corrupt(key, &error.to_string()))?;
-            read.into_bytes()
-        }
-    };
-    let number = i32::try_from(place + 1).unwrap_or(i32::MAX);
     let sum = BASE64.encode(Sha256::digest(&bytes));
     let part = bucket
         .client()
@@ -178,6 +202,18 @@ async fn upload_part(
         .build())
 }
 
+async fn part_of(bucket: &Bucket, key: &str, bundle: &Bundle, place: u64) -> Result<Bytes, StoreError> {
+    let (offset, length) = (place * PART, PART.min(bundle.size - place * PART));
+    Ok(match &bundle.source {
+        Source::Memory(bytes) => bytes.slice(to_index(offset)..to_index(offset + length)),
+        Source::File(file) => {
+            let stream = from_file(bucket, key, file, offset, length).await?;
+            let read = stream.collect().await.map_err(|error| bucket.corrupt(key, &error.to_string()))?;
+            read.into_bytes()
+        }
+    })
+}
+
 async fn from_file(
     bucket: &Bucket,
     key: &str,
@@ -195,7 +231,7 @@ async fn from_file(
 }
 
 /// Uploads take longer than other calls: a part has five minutes.
-fn patient() -> aws_sdk_s3::config::Builder {
+pub(super) fn patient() -> aws_sdk_s3::config::Builder {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_secs(300))
         .operation_timeout(Duration::from_secs(1200))

@@ -215,6 +215,11 @@ pub(super) fn options(keys: Keys) -> Options {
 
 /// The parser lets some control characters through; in a file for people they are a mistake or an attack.
 pub(super) fn control_character(text: &str) -> Option<Problem> {
+    // Control characters are one of these bytes or begin with 0xc2; most files have none of them.
+    let is_suspect = |byte: u8| matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 0x7f | 0xc2);
+    if !text.bytes().any(is_suspect) {
+        return None;
+    }
     let is_stray = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
     let (start, found) = text.char_indices().find(|(_, c)| is_stray(*c))?;
     let before = &text[..start];

@@ -59,7 +59,7 @@ async fn step(stage: &Stage, line: &str) -> Step {
 async fn step_with(stage: &Stage, line: &str, outputs: Option<PathBuf>, summary: Option<PathBuf>) -> Said {
     let (mut around, caught, _stop) = stage.around(Arc::new(Open));
     let workflow = Workflow::new(caught.err.clone());
-    around.ci = Ci { system: System::GitHub, build: Some(build(57)), outputs, summary, workspace: None };
+    around.ci = Ci { system: System::GitHub, build: Some(build(57)), outputs, summary, ..Ci::default() };
     around.outlets = Outlets::of_step(around.ci.outputs.clone(), workflow.clone());
     around.workflow = Some(workflow);
     around.err = Sink::new(Guard::new(caught.err.clone()));
@@ -196,14 +196,19 @@ async fn what_is_wrong_with_files_is_shown_at_its_places() {
     stage.write("two.yml", &format!("{PIPELINE}{many}"));
     let said = step(&stage, "validate shop.yml one.yml").await.said;
     assert_eq!(said.code, 2, "{}", said.err);
-    let shown: Vec<&str> = said.err.lines().filter(|line| line.starts_with("::")).collect();
+    let warned = said.err.lines().filter(|line| line.starts_with("::warning file=app/appspec.yml,line="));
+    assert_eq!(warned.count(), 1, "{}", said.err);
+    let errors = |said: &Said| {
+        said.err.lines().filter(|line| line.starts_with("::error")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let shown = errors(&said);
     assert_eq!(shown.len(), 2, "{}", said.err);
     assert!(shown[0].starts_with("::error file=one.yml,line=1,endLine=1,col=10,endColumn=11,title=shipit validate::"));
     assert!(
         shown[1].contains("file=one.yml,line=14,endLine=14,col=") && shown[1].contains("`5 min` is not a length of")
     );
     let said = step(&stage, "validate one.yml two.yml none.yml").await.said;
-    let shown: Vec<&str> = said.err.lines().filter(|line| line.starts_with("::")).collect();
+    let shown = errors(&said);
     assert_eq!((shown.len(), shown.iter().filter(|line| line.contains("file=two.yml")).count()), (10, 7), "{shown:#?}");
     assert_eq!(shown[9], "::error title=shipit validate::6 more errors; the step's log has all of them");
     let said = step(&stage, "validate none.yml").await.said;

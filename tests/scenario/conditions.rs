@@ -237,3 +237,99 @@ async fn a_secret_that_cannot_be_read_stops_the_run_before_it_begins() {
     let expected = "a header cannot be read: secretsmanager:GetSecretValue said ResourceNotFoundException";
     assert!(err.contains(expected), "{err}");
 }
+
+/// What the load balancer counts decides, where the health checks of a release are well and its answers are not.
+#[tokio::test(start_paused = true)]
+async fn requests_of_a_fleet_are_judged() {
+    for (metric, traffic, behaviour, code, why) in [
+        ("errors_5xx: \"< 1%\"", 20, "", 0, ""),
+        ("errors_5xx: \"< 1%\"", 20, "errors: 5\n", 20, "5xx < 1%:"),
+        ("errors_5xx: not worse than baseline", 20, "", 0, ""),
+        ("errors_5xx: not worse than baseline", 20, "errors: 5\n", 20, "worse with 99.9% confidence"),
+        ("p99: \"< 500ms\"", 20, "", 0, ""),
+        ("requests: \"> 10/min\"", 20, "", 0, ""),
+        ("requests: \"> 10/min\"", 0, "", 20, "0.0 requests per minute in 2 minutes, must be > 10/min"),
+        ("requests: \"> 9000/min\", report_only: true", 20, "", 0, ""),
+    ] {
+        let stage = Stage::new(&watching(&format!("targets: {{}}, metrics: [{{ {metric} }}]"))).await;
+        if traffic > 0 {
+            stage.traffic(traffic);
+        }
+        stage.advance(1200).await;
+        stage.release("two", behaviour);
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        assert_eq!(said.code, code, "{metric} {behaviour}\n{}\n{}", said.err, said.out);
+        let out = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(out.contains(why), "{metric}: {out}");
+        assert!(code == 0 || out.contains("targets ≥ 90% passes"), "{out}");
+    }
+}
+
+/// A fleet that nobody asks anything cannot be told, and then it is as the pipeline says.
+#[tokio::test(start_paused = true)]
+async fn a_fleet_without_requests_is_decided_by_the_pipeline() {
+    for (then, code) in [("pass", 0), ("fail", 20)] {
+        let health = format!(
+            "targets: {{}}, metrics: [{{ errors_5xx: \"< 1%\" }}], on_undecided: {{ after: 5m, then: {then} }}"
+        );
+        let stage = Stage::new(&watching(&health)).await;
+        stage.release("two", "");
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        assert_eq!(said.code, code, "{then}\n{}\n{}", said.err, said.out);
+        let all = format!("{}{}", said.err, said.out).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(all.contains("no data yet, 50 calls are needed, for 5m"), "{all}");
+    }
+}
+
+/// Any metric, against a number and against what it was before.
+#[tokio::test(start_paused = true)]
+async fn any_metric_is_judged() {
+    for (is, before, after, code, why) in [
+        ("< 60", 10.0, 10.0, 0, ""),
+        ("< 60", 10.0, 75.0, 20, "75, must be < 60; 2 datapoints in a row"),
+        ("< 120% of baseline", 10.0, 11.0, 0, ""),
+        ("< 120% of baseline", 10.0, 13.0, 20, "13, must be < 12 (< 120% of baseline, which was 10)"),
+    ] {
+        let metric = "{ namespace: Shop, name: Age, dimensions: { Queue: orders }, statistic: Maximum }";
+        let health = format!("targets: {{}}, metrics: [{{ metric: {metric}, is: \"{is}\" }}]");
+        let stage = Arc::new(Stage::new(&watching(&health)).await);
+        let writer = stage.clone();
+        let feeding = tokio::spawn(async move {
+            loop {
+                let value = if writer.serves_alone("CodeDeploy_") { after } else { before };
+                let dimension = doc! { "Name" => "Queue", "Value" => "orders" };
+                let datum = doc! { "MetricName" => "Age", "Dimensions" => vec![dimension], "Value" => value };
+                writer.call(
+                    "monitoring",
+                    "PutMetricData",
+                    &doc! { "Namespace" => "Shop", "MetricData" => vec![datum] },
+                );
+                writer.advance(20).await;
+            }
+        });
+        stage.advance(1200).await;
+        stage.release("two", "");
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        feeding.abort();
+        assert_eq!(said.code, code, "{is} {after}\n{}\n{}", said.err, said.out);
+        let out = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(out.contains(why), "{is}: {out}");
+        let calls = stage.sandbox.calls(&stage.key);
+        assert!(calls["monitoring:GetMetricData"] > 2, "{calls:?}");
+    }
+}
+
+/// A composite alarm is read and judged like any other.
+#[tokio::test(start_paused = true)]
+async fn a_composite_alarm_is_judged() {
+    for (behaviour, code) in [("", 0), ("errors: 100\n", 20)] {
+        let stage = stage("targets: {}, alarms: [shop-5xx]").await;
+        let rule = doc! { "AlarmName" => "shop-any", "AlarmRule" => "ALARM(\"shop-5xx\")" };
+        stage.call("monitoring", "PutCompositeAlarm", &rule);
+        stage.write("shop.yml", &watching("targets: {}, alarms: [{ name: shop-any, insufficient_data: undecided }]"));
+        stage.release("two", behaviour);
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        assert_eq!(said.code, code, "{behaviour}\n{}\n{}", said.err, said.out);
+        assert!(code == 0 || said.out.contains("alarm shop-any:"), "{}", said.out);
+    }
+}

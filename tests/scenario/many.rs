@@ -1,5 +1,4 @@
 //! A run with 200 lanes: what it asks is batched, and it stays small.
-#![allow(dead_code, reason = "the bench `lanes` is the other user of this file")]
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -97,11 +96,11 @@ async fn stage() -> Stage {
     stage
 }
 
-/// What a run with 200 lanes asked, and how long it took: in wire time to ship, in world time.
+/// A run with 200 lanes: what it asked, and how long it took.
 pub struct Shipped {
     notes: Arc<Notes>,
-    pub took: Duration,
-    pub world: SignedDuration,
+    took: Duration,
+    world: SignedDuration,
 }
 
 /// Ships a release to all lanes.
@@ -120,15 +119,17 @@ pub async fn ship() -> Shipped {
 }
 
 impl Shipped {
-    /// How many calls were made in all.
-    pub fn calls(&self) -> usize {
-        self.notes.seen.lock().unwrap().len()
+    /// All of it in a line.
+    pub fn told(&self) -> String {
+        let (calls, minutes) = (self.notes.seen.lock().unwrap().len(), self.world.as_secs() / 60);
+        format!("200 lanes: {:.1} s for {minutes} minutes of the world and {calls} requests", self.took.as_secs_f64())
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn two_hundred_lanes_are_asked_for_in_batches() {
-    let notes = ship().await.notes;
+    let shipped = ship().await;
+    let (notes, told) = (&shipped.notes, shipped.told());
     let acts = [notes.of("CreateDeployment"), notes.of("ContinueDeployment")].concat();
     // Before the first the live state is looked at target by target.
     let began = acts.first().unwrap().0;
@@ -138,7 +139,7 @@ async fn two_hundred_lanes_are_asked_for_in_batches() {
         for (at, calls) in sweeps {
             // Calls that change something take turns, and what has had its turn is looked at again: a sweep for each few.
             let turns = acts.iter().filter(|(act, _)| *act == at).map(|(_, calls)| calls.div_ceil(4)).sum::<usize>();
-            assert!(calls <= most + turns, "{operation}: {calls} calls at {at}");
+            assert!(calls <= most + turns, "{operation}: {calls} calls at {at}; {told}");
         }
     }
     let details = notes.of("BatchGetDeploymentTargets");

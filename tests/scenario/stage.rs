@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::SdkConfig;
 use shipit::artifact::{Recipe, bundle};
 use shipit::cli::{self, Around, Ci, Outlets, Sink};
+use shipit::config::{Facts, Need};
 use shipit::engine::Pace;
 use shipit::model::Name;
 use shipit::rehearsal::inproc::{Gate, InProcess, Open};
@@ -129,7 +130,6 @@ impl Stage {
         let clock = Clock::starting_at("2026-11-21T09:00:00Z".parse().unwrap(), 1.0);
         let settings = Settings { clock, wire: clock, hosts: Arc::new(ModelHosts::default()), seed: 7, sockets: false };
         let sandbox = Sandbox::new(settings);
-        let owner = sandbox.add_user("111122223333", "owner");
         let user = sandbox.add_user("111122223333", "alice");
         let directory = std::env::temp_dir().join(format!("shipit-scenario-{}-{}", std::process::id(), fresh()));
         fs::create_dir_all(&directory).unwrap();
@@ -143,24 +143,36 @@ impl Stage {
         };
         stage.write("shop.yml", pipeline);
         stage.release("baseline", "");
-        let parsed = shipit::config::parse(pipeline, "shop.yml").unwrap_or_else(|problems| panic!("{problems}"));
-        let baseline = bundle::from_path(&stage.directory.join("app")).unwrap();
-        let environment = Name::new("production").unwrap();
-        let ports = (0..parsed.targets.len()).map(|place| 8000 + u16::try_from(place).unwrap()).collect();
+        stage.furnish(pipeline, "production", instances, config).await;
+        stage
+    }
+
+    /// Makes the world of one environment, with the baseline in it.
+    pub async fn furnish(&mut self, pipeline: &str, environment: &str, instances: i32, config: Option<&str>) {
+        let file = shipit::config::File::parse(pipeline, "shop.yml").unwrap_or_else(|problems| panic!("{problems}"));
+        let parsed = file.pipeline(environment, &Facts::default(), Need::Targets);
+        let parsed = parsed.unwrap_or_else(|problems| panic!("{problems}"));
+        let baseline = bundle::from_path(&self.directory.join("app")).unwrap();
+        let environment = Name::new(environment).unwrap();
+        let first = 8000 + self.made.len();
+        let ports = (0..parsed.targets.len()).map(|place| u16::try_from(first + place).unwrap()).collect();
         let artifacts =
             parsed.targets.values().filter(|target| target.fleet.is_some()).map(|target| target.artifact.clone());
         let baselines = artifacts.map(|artifact| (artifact, baseline.clone())).collect();
         let wish =
             Wish { pipeline: &parsed, environment: &environment, instances, ports, baselines: &baselines, config };
-        let config = stage.config(&owner.access_key_id, &owner.secret, Arc::new(Open)).1;
-        stage.made = Box::pin(provision(&config, clock, &wish)).await.unwrap_or_else(|failure| panic!("{failure:?}"));
+        let account = parsed.environments[&environment].account.clone();
+        let owner = self.sandbox.add_user(&account, "owner");
+        let config = self.config(&owner.access_key_id, &owner.secret, Arc::new(Open)).1;
+        let made =
+            Box::pin(provision(&config, self.clock, &wish)).await.unwrap_or_else(|failure| panic!("{failure:?}"));
         let attribute = doc! { "Key" => "deregistration_delay.timeout_seconds", "Value" => "60" };
-        for made in &stage.made {
+        for made in made {
             let arn = made.front.target_group.clone();
             let short = doc! { "TargetGroupArn" => arn, "Attributes" => vec![attribute.clone()] };
-            stage.call("elasticloadbalancing", "ModifyTargetGroupAttributes", &short);
+            self.call_in(&account, "elasticloadbalancing", "ModifyTargetGroupAttributes", &short);
+            self.made.push(made);
         }
-        stage
     }
 
     pub fn write(&self, name: &str, text: &str) {
@@ -183,8 +195,37 @@ impl Stage {
     }
 
     fn config(&self, key: &str, secret: &str, gate: Arc<dyn Gate>) -> (SharedHttpClient, SdkConfig) {
+        self.config_of(Credentials::new(key, secret, None, None, "scenario"), gate)
+    }
+
+    /// A session of a role of the account that lasts a quarter of an hour, as a CI job has one. Its end is known to
+    /// the SDK or not.
+    pub fn session(&self, known_end: Option<std::time::SystemTime>) -> Credentials {
+        let scope = Scope {
+            site: Site { account: "111122223333".to_owned(), region: "ap-northeast-2".to_owned() },
+            caller: "arn:aws:iam::111122223333:user/alice".to_owned(),
+        };
+        let role = doc! {
+            "RoleArn" => "arn:aws:iam::111122223333:role/ci", "RoleSessionName" => "job", "DurationSeconds" => 900,
+        };
+        let made = self.sandbox.world.call(&scope, "sts", "AssumeRole", &role).unwrap().get("Credentials").clone();
+        let text = |name: &str| made.text(name).unwrap().to_owned();
+        Credentials::new(
+            text("AccessKeyId"),
+            text("SecretAccessKey"),
+            Some(text("SessionToken")),
+            known_end,
+            "scenario",
+        )
+    }
+
+    /// Other credentials for a command.
+    pub fn act_as(&self, around: &mut Around, credentials: Credentials) {
+        (around.http, around.config) = self.config_of(credentials, Arc::new(Open));
+    }
+
+    fn config_of(&self, credentials: Credentials, gate: Arc<dyn Gate>) -> (SharedHttpClient, SdkConfig) {
         let http = SharedHttpClient::new(InProcess::new(self.sandbox.clone(), gate));
-        let credentials = Credentials::new(key, secret, None, None, "scenario");
         let config = SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::latest())
             .http_client(http.clone())
@@ -227,7 +268,13 @@ impl Stage {
 
     /// Runs a command line.
     pub async fn shipit(&self, line: &str) -> Said {
+        self.shipit_in(line, |_| {}).await
+    }
+
+    /// The same in other surroundings.
+    pub async fn shipit_in(&self, line: &str, change: impl FnOnce(&mut Around)) -> Said {
         let (mut around, caught, _stop) = self.around(Arc::new(Open));
+        change(&mut around);
         let words: Vec<String> = std::iter::once("shipit").chain(line.split(' ')).map(str::to_owned).collect();
         let code = Box::pin(cli::run(&words, &mut around)).await;
         caught.said(code)
@@ -368,8 +415,13 @@ impl Stage {
 
     /// An operation, as the account's owner.
     pub fn call(&self, service: &str, operation: &str, input: &Doc) -> Doc {
-        let site = Site { account: "111122223333".to_owned(), region: "ap-northeast-2".to_owned() };
-        let scope = Scope { site, caller: "arn:aws:iam::111122223333:user/owner".to_owned() };
+        self.call_in("111122223333", service, operation, input)
+    }
+
+    /// The same in another account.
+    pub fn call_in(&self, account: &str, service: &str, operation: &str, input: &Doc) -> Doc {
+        let site = Site { account: account.to_owned(), region: "ap-northeast-2".to_owned() };
+        let scope = Scope { site, caller: format!("arn:aws:iam::{account}:user/owner") };
         let world = &self.sandbox.world;
         world.call(&scope, service, operation, input).unwrap_or_else(|error| panic!("{operation}: {error:?}"))
     }

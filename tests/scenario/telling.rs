@@ -129,7 +129,7 @@ async fn history_and_plans_remember() {
     assert_eq!(stage.shipit("deploy shop.yml --release two").await.code, 0);
     stage.release("three", "fail: AfterInstall\n");
     assert_eq!(stage.shipit("deploy shop.yml --release three").await.code, 20);
-    let plan = stage.shipit("plan shop.yml --release three").await;
+    let plan = stage.shipit("plan shop.yml --release three --again=mended").await;
     assert!(plan.out.contains("create: as the last run took"), "{}", plan.out);
     assert_eq!(stage.shipit("rollback shop.yml").await.code, 0);
     let history = stage.shipit("history shop.yml").await;

@@ -113,3 +113,13 @@ async fn alarms_of_the_conditions_and_of_the_group() {
     }
     assert_eq!(stage.clients.alarms(&["latency".to_owned()]).await.unwrap()[0].window, Some((120, 3)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn composite_alarms_too() {
+    let stage = Stage::with_fleet().await;
+    let sick = doc! { "AlarmName" => "sick", "AlarmRule" => "TRUE" };
+    stage.call("monitoring", "PutCompositeAlarm", &sick);
+    let seen = stage.clients.alarms(&["sick".to_owned()]).await.unwrap();
+    assert_eq!((seen[0].state.as_str(), seen[0].window), ("ALARM", None));
+    assert!(seen[0].reason.ends_with(":alarm:sick was created and its alarm rule evaluates to ALARM"), "{seen:?}");
+}

@@ -162,3 +162,24 @@ fn very_many_environments_cost_little() {
     assert_eq!(problems.list()[0].message, "more than 50 environments");
     assert_eq!(problems.list().len(), 101);
 }
+
+#[test]
+fn releases_come_from_an_environment_that_is_there_and_from_somewhere_in_the_end() {
+    const PLACE: &str = "account: \"444455556666\", region: eu-west-1";
+    let with = |staging: &str, production: &str| {
+        let both = format!("environments:\n  staging: {{ {PLACE}{staging} }}\n  production: {{ {production}");
+        let text = changed(super::GOOD, "environments:\n  production: { ", &both);
+        let file = File::parse(&text, "shop.yml").unwrap();
+        let problems = file.pipelines(&Facts::default(), Need::Nothing).err();
+        problems.map_or_else(|| "fine".to_owned(), |problems| problems.to_string())
+    };
+    assert_eq!(with("", "after: staging, "), "fine");
+    for (staging, production, part) in [
+        ("", "after: stagin, ", "there is no environment `stagin`"),
+        ("", "after: production, ", "no release ever gets into `production`"),
+        (", after: production", "after: staging, ", "no release ever gets into `staging`"),
+    ] {
+        let said = with(staging, production);
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+}

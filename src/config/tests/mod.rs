@@ -8,6 +8,7 @@ const MISTAKES: &str = include_str!("../testdata/mistakes.txt");
 
 mod environments;
 mod reference;
+mod tasks;
 mod twelve;
 
 /// Compares what is made with what is committed; `UPDATE=1 cargo test --lib config` writes it instead.
@@ -165,9 +166,11 @@ fn every_schema_pattern_and_reference_is_understood() {
             "examples",
             "x-variables",
             "x-instead-of",
+            "x-left-out",
             "x-short",
             "x-one",
             "x-is-missed",
+            "x-choice",
         ];
         let is_schema = value.get("description").is_some() || value.get("type").is_some_and(|kind| kind.is_string());
         for keyword in value.as_object().filter(|_| is_schema).into_iter().flat_map(|object| object.keys()) {

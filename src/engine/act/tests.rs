@@ -15,6 +15,12 @@ fn act(call: Call, step: &str, failures: u32) -> Act {
         intent: Intent::Deploy,
         version: None,
         known: Vec::new(),
+        hands: task::Hands {
+            directory: std::path::PathBuf::new(),
+            facts: std::collections::BTreeMap::new(),
+            prober: crate::probe::Prober::new(aws_smithy_http_client::Builder::new().build_http()),
+            interrupt: tokio::sync::watch::channel(false).1,
+        },
         marks: Marks { run: RunId::parse("20261121-090000-aaaa").unwrap(), since: Timestamp::UNIX_EPOCH },
     }
 }

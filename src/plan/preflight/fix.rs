@@ -2,6 +2,7 @@
 
 use super::Subject;
 use crate::model::Period;
+use crate::model::task::longest;
 
 /// The longest wait before blue is terminated.
 pub(super) const LONGEST_TERMINATION_WAIT: Period = Period::minutes(2800);
@@ -11,12 +12,18 @@ const LONGEST_READY_WAIT: Period = Period::hours(48);
 impl Subject<'_> {
     /// The least wait before CodeDeploy gives green up: an approval's time, or an hour for shipit to notice.
     pub(super) fn least_ready_wait(&self) -> Period {
-        self.approval().unwrap_or(Period::hours(1))
+        let tasks = longest(&self.target.before_traffic);
+        self.approval().map_or((tasks + Period::minutes(30)).max(Period::hours(1)), |approval| approval + tasks)
     }
 
     /// The least wait before CodeDeploy terminates blue: what is watched and kept, and half an hour in case of trouble.
     pub(super) fn least_termination_wait(&self) -> Period {
-        self.target.health.bake + self.keep_blue() + Period::minutes(30)
+        self.watched_after() + self.keep_blue() + Period::minutes(30)
+    }
+
+    /// The bake, and what is done after it.
+    pub(in crate::plan) fn watched_after(&self) -> Period {
+        self.target.health.bake + longest(&self.target.after)
     }
 
     /// The beginning of every command that changes the deployment group. The Auto Scaling group has to be sent again

@@ -4,6 +4,7 @@ use super::fix::quoted;
 use super::{Refusal, Subject};
 use crate::model::Period;
 use crate::model::observed::Alarm;
+use crate::model::task::Task;
 use crate::plan::conditions::red_before;
 
 /// What to do about alarms that are red before anything has changed.
@@ -92,15 +93,17 @@ fn turns_red_after(alarm: &Alarm) -> Option<Period> {
 }
 
 pub(super) fn requests_have_a_listener(subject: &Subject) -> Option<Refusal> {
-    if subject.target.health.http.is_empty() || subject.origin().is_some() {
+    let tasks = subject.target.before_traffic.iter().chain(&subject.target.after);
+    let is_asked = tasks.clone().any(|task| matches!(task, Task::Http(http) if http.url.is_none()));
+    if subject.target.health.http.is_empty() && !is_asked || subject.origin().is_some() {
         return None;
     }
     let names: Vec<&str> = subject.fleet.target_groups.iter().map(|group| group.name.as_str()).collect();
     let what = format!(
-        "no listener forwards plain HTTP to target group {} by default, so the `http` conditions have nowhere to ask",
+        "no listener forwards plain HTTP to target group {} by default, so the `http` conditions and tasks have nowhere to ask",
         if names.is_empty() { "(none)".to_owned() } else { names.join(", ") }
     );
-    let fix = format!("add an HTTP listener, or take `targets.{}.health.http` out", subject.name);
+    let fix = format!("add an HTTP listener, or take the `http` of target `{}` out", subject.name);
     Some(subject.refuse(what).fix(fix))
 }
 

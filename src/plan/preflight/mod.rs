@@ -10,6 +10,8 @@ mod rolling;
 mod traffic;
 
 use super::Intent;
+use std::collections::BTreeMap;
+
 use crate::model::Name;
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{BlueGreen, Environment, FleetRef, Target};
@@ -34,7 +36,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// About the run as a whole.
-    pub(super) fn of_run(what: String) -> Refusal {
+    pub fn of_run(what: String) -> Refusal {
         Refusal { target: None, what, fix: None, is_busy: false }
     }
 
@@ -43,7 +45,9 @@ impl Refusal {
         Refusal { target: Some(target.clone()), ..Refusal::of_run(what) }
     }
 
-    pub(super) fn fix(mut self, fix: impl Into<String>) -> Refusal {
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn fix(mut self, fix: impl Into<String>) -> Refusal {
         self.fix = Some(fix.into());
         self
     }
@@ -60,6 +64,8 @@ pub(super) struct Subject<'a> {
     pub fleet: &'a Fleet,
     pub environment: &'a Environment,
     pub intent: Intent,
+    /// The files that tasks name.
+    pub payloads: &'a BTreeMap<String, String>,
     pub hooks: HookTimes,
 }
 

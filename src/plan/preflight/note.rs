@@ -22,8 +22,20 @@ pub(in crate::plan) fn notes(subject: &Subject, group: &ScalingGroup) -> Vec<Str
 fn about_conditions(subject: &Subject) -> Vec<String> {
     let mut notes = Vec::new();
     let health = &subject.target.health;
-    if health.targets.is_none() && health.alarms.is_empty() && health.http.is_empty() {
+    let has_others = !health.alarms.is_empty() || !health.http.is_empty() || !health.commands.is_empty();
+    if health.targets.is_none() && !has_others && health.metrics.is_empty() {
         notes.push("no condition is watched while the new release bakes".to_owned());
+    }
+    let group = &subject.fleet.group;
+    let is_watched = |name: &String| health.alarms.iter().any(|alarm| alarm.name == *name);
+    let own = group.alarms.iter().filter(|name| group.alarms_enabled && !is_watched(name));
+    let unheeded: Vec<&str> = own.map(String::as_str).collect();
+    if !subject.target.on_failure.is_rollback() && !unheeded.is_empty() {
+        let names = unheeded.join(", ");
+        notes.push(format!(
+            "with `on_failure: hold` CodeDeploy does not heed its group's alarms; nobody watches {names} unless \
+             `health.alarms` names them"
+        ));
     }
     for alarm in subject.alarms() {
         if alarm.state == "INSUFFICIENT_DATA" {

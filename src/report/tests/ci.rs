@@ -123,7 +123,13 @@ fn a_summary_cannot_be_broken_out_of() {
 #[test]
 fn summaries_are_small_whatever_a_run_was() {
     let details: Vec<String> = (0..50_000).map(|place| format!("line {place} {}", "`<|&>`".repeat(100))).collect();
-    let cause = Cause { side: Side::CodeDeploy, what: "`<|&>`\n".repeat(1000), details, help: Vec::new() };
+    let cause = Cause {
+        side: Side::CodeDeploy,
+        what: "`<|&>`\n".repeat(1000),
+        details,
+        help: Vec::new(),
+        is_of_release: false,
+    };
     let story = Story::ready().then(300, Record::RollBackBegan { cause, targets: vec![name("web")] });
     let mut plan = plan(false);
     let one = plan.waves[0].lanes[0].clone();

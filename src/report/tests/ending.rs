@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::samples::{Story, name, plan};
 use super::{NARROW, invocation};
 use crate::event::record::{Cause, Outcome, Record, Side};
+use crate::plan::StepId;
 use crate::report::{Style, ending};
 
 fn text(story: &Story) -> String {
@@ -287,4 +288,33 @@ fn equal_lanes_are_said_once() {
     let text = ending(&plan, &Story::new().state(&plan), &invocation(), false, Style::PLAIN);
     assert!(text.lines().count() < 12, "{text}");
     assert!(text.contains("web, t0, t1, t2, t3, t4 and 194 more: r1 serves all of it"), "{text}");
+}
+
+#[test]
+fn held_says_what_a_person_can_do() {
+    let (target, step) = (name("web"), StepId::from("bake"));
+    let condition = Some("alarm storefront-5xx".to_owned());
+    let why = "alarm storefront-5xx is red: 41 > 5 in 1 of 1 periods";
+    let held =
+        Record::Held { target, step, condition, cause: cause(Side::Condition, why, &["http /healthz: answers"]) };
+    let story = Story::ready().step("reroute", 251, 430, "green serves, blue is out");
+    let story =
+        story.then(430, Record::StepStarted { target: name("web"), step: StepId::from("bake") }).then(520, held);
+    insta::assert_snapshot!(text(&story), @r"
+    ‖ held: run 20261121-093406-kfzw waits for a person to decide: alarm
+      storefront-5xx is red: 41 > 5 in 1 of 1 periods
+      where     web, step bake: a condition that shipit watches
+      traffic   web: r2 serves all of it
+      next      shipit promote storefront -e production
+                  # goes on as if alarm storefront-5xx had passed
+                shipit abort storefront -e production
+                  # rolls back to r1
+                shipit show 20261121-093406-kfzw storefront -e production
+                  # the whole story
+
+      http /healthz: answers
+    ");
+    let (target, step) = (name("web"), StepId::from("create"));
+    let held = Record::Held { target, step, condition: None, cause: cause(Side::CodeDeploy, "a host failed", &[]) };
+    assert!(!text(&Story::ready().then(520, held)).contains("promote"), "what is over cannot be accepted");
 }

@@ -35,7 +35,16 @@ fn records(plan: &Plan, steps: usize, end: Vec<Record>) -> Vec<Record> {
     let revisions = [(thumbs.clone(), sample::revision('b'))].into();
     let (by, why) = ("kim".to_owned(), "deploy".to_owned());
     let mut all = vec![
-        Record::RunPlanned { by, why, parent: None, revisions, plan: "0".repeat(64), build: None },
+        Record::RunPlanned {
+            by,
+            why,
+            parent: None,
+            revisions,
+            plan: "0".repeat(64),
+            build: None,
+            origin: None,
+            again: None,
+        },
         Record::DriverStarted { token: 1, holder: "kim@laptop".to_owned() },
     ];
     for (place, step) in lane.steps.iter().take(steps + 1).enumerate() {

@@ -220,5 +220,9 @@ fn a_log_on_a_screen_breaks_between_words() {
     plain.progress(&[under_way("web")], at(100), Duration::from_secs(30));
     plain.note(at(100), "a sweep failed: throttled by AWS, which is asked again in a moment");
     insta::assert_snapshot!(paper.text(), @r"
+    09:35:46Z  · web reroute  for 1m40s, 3 of 4: i-01 is not
+                 healthy yet: Target.FailedHealthChecks
+    09:35:46Z  · a sweep failed: throttled by AWS, which is
+                 asked again in a moment
     ");
 }

@@ -52,8 +52,8 @@ fn a_deploy_with_an_approval() {
       failure   a failed step, a failed watch, an approval that nobody gives: rolled
                 back without being asked, exit 20
                 the way back fails, too: stuck, a person must act, exit 21
-      at most   an act has three times its usual time, and the hour that CodeDeploy
-                itself gives one event
+      at most   an act has three times its usual time and an hour, or what its
+                AppSpec allows every host
       calls     at most 24 to AWS per minute while it watches
       note      alarm storefront-5xx has no data yet, which is normal before the
                 first error
@@ -125,8 +125,8 @@ fn a_narrow_screen_without_colour_and_unicode() {
         the way back fails, too: stuck, a
         person must act, exit 21
       at most: an act has three times its
-        usual time, and the hour that
-        CodeDeploy itself gives one event
+        usual time and an hour, or what its
+        AppSpec allows every host
       calls: at most 24 to AWS per minute
         while it watches
     ");
@@ -259,7 +259,7 @@ fn as_markdown() {
     - **time**: usually 47m, and a person's time to promote; at most 11h
     - **failure**: a failed step, a failed watch, an approval that nobody gives: rolled back without being asked, exit 20
       - the way back fails, too: stuck, a person must act, exit 21
-    - **at most**: an act has three times its usual time, and the hour that CodeDeploy itself gives one event
+    - **at most**: an act has three times its usual time and an hour, or what its AppSpec allows every host
     - **calls**: at most 24 to AWS per minute while it watches
     - **note**: a group was left over; if nobody needs it: aws autoscaling delete \`x\`
 

@@ -64,6 +64,7 @@ pub fn plan(has_approval: bool) -> Plan {
         release: Release {
             label: "r2".to_owned(),
             bundles: vec![BundleRef { artifact: "web".to_owned(), sha256: "b".repeat(64), size: 12_345 }],
+            from: None,
         },
         sites: vec![Site {
             account: "111122223333".to_owned(),
@@ -104,6 +105,7 @@ fn lane(steps: Vec<Step>) -> Lane {
     Lane {
         target: name("web"),
         site: 0,
+        on_failure: crate::plan::OnFailure::default(),
         revision: revision("b"),
         on: On::Fleet(OnFleet {
             group: FleetRef { application: "storefront".to_owned(), deployment_group: "storefront-web".to_owned() },
@@ -148,7 +150,19 @@ impl Story {
         let revisions = BTreeMap::from([(name("web"), revision("b"))]);
         let (by, why) = ("arn:aws:iam::111122223333:user/kim".to_owned(), "deploy".to_owned());
         Story(vec![
-            (0, Record::RunPlanned { by, why, parent: None, revisions, plan: "0".repeat(64), build: None }),
+            (
+                0,
+                Record::RunPlanned {
+                    by,
+                    why,
+                    parent: None,
+                    revisions,
+                    plan: "0".repeat(64),
+                    build: None,
+                    origin: None,
+                    again: None,
+                },
+            ),
             (0, Record::DriverStarted { token: 1, holder: "kim@laptop".to_owned() }),
         ])
     }

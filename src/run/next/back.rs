@@ -2,7 +2,7 @@
 
 use super::limits::way_back_over_limit;
 use super::{Deciding, Stop};
-use crate::event::record::{Outcome, Record, Side};
+use crate::event::record::{Cause, Outcome, Record, Side};
 use crate::plan::Lane;
 use crate::run::restore::restore;
 use crate::run::settle::{Advance, Known};
@@ -58,18 +58,22 @@ impl Deciding<'_> {
         let has_failed = |lane: &LaneState| lane.restore.as_ref().is_some_and(|it| it.status == StepStatus::Failed);
         let is_stuck = self.state.lanes.iter().any(|lane| has_failed(lane) && !lane.is_foreign());
         let is_held = self.state.lanes.iter().any(LaneState::is_foreign);
-        let is_untouched = |lane: &LaneState| {
-            let is_done = |step: &StepState| step.status == StepStatus::Done;
-            lane.deployment.is_none() && lane.version.is_none() && !lane.steps.iter().any(is_done)
-        };
-        let is_refused = self.state.lanes.iter().all(is_untouched)
-            && self.state.cause.as_ref().is_some_and(|cause| matches!(cause.side, Side::Busy | Side::Refused));
+        let is_refused = self.state.cause.as_ref().is_some_and(|cause| self.is_refused(cause));
         self.end(match (is_stuck, is_held, is_refused) {
             (true, _, _) => Outcome::Stuck,
             (false, true, _) => Outcome::Held,
             (false, false, true) => Outcome::Refused,
             (false, false, false) => Outcome::RolledBack,
         });
+    }
+
+    /// Whether something stood in the way before anything was changed.
+    pub(super) fn is_refused(&self, cause: &Cause) -> bool {
+        let is_untouched = |lane: &LaneState| {
+            let is_done = |step: &StepState| step.status == StepStatus::Done;
+            lane.deployment.is_none() && lane.version.is_none() && !lane.steps.iter().any(is_done)
+        };
+        matches!(cause.side, Side::Busy | Side::Refused) && self.state.lanes.iter().all(is_untouched)
     }
 
     pub(super) fn end(&mut self, outcome: Outcome) {

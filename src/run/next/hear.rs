@@ -3,7 +3,7 @@
 
 use super::Deciding;
 use crate::event::decision::{Decision, Wish};
-use crate::event::record::{Cause, Record, Side};
+use crate::event::record::Record;
 use crate::model::Name;
 use crate::plan::{Hold, Lane, StepId, What};
 use crate::run::judge::Verdict;
@@ -20,8 +20,11 @@ impl<'a> Deciding<'a> {
                 _ if self.state.is_going_back() => self.ignore(name, "the run is going back".to_owned()),
                 Wish::Abort => {
                     self.emit(Record::DecisionAccepted { name, by: by.clone() });
-                    self.roll_back(Cause::new(Side::Person, format!("aborted by {by}")));
+                    self.roll_back(self.aborted(&by));
                 }
+                Wish::Accept { target, step, number } => self.accept((target, step, *number), name, &by),
+                // It stays open: the run may yet go on.
+                Wish::Promote { .. } if self.state.held.is_some() => {}
                 Wish::Promote { target, step, full } => match self.promotable(target, step) {
                     Ok((lane, place)) => self.promote((lane, place), (step, *full), name, &by),
                     Err(why) => self.ignore(name, why),
@@ -30,7 +33,7 @@ impl<'a> Deciding<'a> {
         }
     }
 
-    fn ignore(&mut self, name: String, why: String) {
+    pub(super) fn ignore(&mut self, name: String, why: String) {
         self.emit(Record::DecisionIgnored { name, why });
     }
 
@@ -40,6 +43,9 @@ impl<'a> Deciding<'a> {
         self.judge_watches(lane, place);
         if self.state.is_going_back() {
             return self.ignore(name, "the run is going back".to_owned());
+        }
+        if self.state.held.is_some() {
+            return;
         }
         let judged = self.judging(lane, place, &self.state.lanes[place]).enforced();
         if judged.iter().any(|it| matches!(it.verdict, Verdict::Undecided(_)) && !it.is_for_a_person) {

@@ -47,11 +47,13 @@ pub(super) fn over_limit(
     lane: &Lane,
     step: &Step,
     state: &LaneState,
-    driven_since: Option<Timestamp>,
+    (driven_since, accepted): (Option<Timestamp>, Option<Timestamp>),
     view: &LaneView,
     now: Timestamp,
 ) -> Option<Advance> {
     let started = state.steps.get(lane.place(&step.id)?)?.started?;
+    // A run that was held stood still.
+    let started = started.max(accepted.unwrap_or(started));
     if state.deployment.as_ref().is_some_and(|id| view.deployment(id).is_none()) {
         return None;
     }

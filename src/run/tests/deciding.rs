@@ -14,7 +14,7 @@ use crate::run::state::{RunStatus, State};
 use crate::run::view::{Fact, View};
 
 /// What a turn writes, calls and shows, as lines.
-fn told(turn: &Turn) -> Vec<String> {
+pub(super) fn told(turn: &Turn) -> Vec<String> {
     let record = |record: &Record| {
         let json = serde_json::to_value(record).unwrap();
         let target = json["target"].as_str().map(|target| format!("{target} ")).unwrap_or_default();
@@ -35,10 +35,19 @@ fn told(turn: &Turn) -> Vec<String> {
             Record::Paused { step, until, .. } => {
                 format!("paused at {step} for {} s", until.duration_since(at(0)).as_secs())
             }
+            Record::Held { step, condition, cause, .. } => {
+                format!(
+                    "held at {step}{}: {}",
+                    condition.as_ref().map(|it| format!(" ({it})")).unwrap_or_default(),
+                    cause.what
+                )
+            }
+            Record::FailureAccepted { step, by, .. } => format!("{by} accepted {step}"),
             Record::Watched { seconds, .. } => format!("watched {seconds} s"),
             Record::RunPlanned { .. }
             | Record::DriverStarted { .. }
             | Record::CallEnded { .. }
+            | Record::CallLost { .. }
             | Record::DeploymentSeen { .. }
             | Record::VersionSeen { .. }
             | Record::AliasMoved { .. }
@@ -50,12 +59,12 @@ fn told(turn: &Turn) -> Vec<String> {
     turn.records.iter().map(record).chain(turn.progress.iter().map(|it| format!("… {}: {}", it.step, it.why))).collect()
 }
 
-fn driver(token: u64) -> Record {
+pub(super) fn driver(token: u64) -> Record {
     Record::DriverStarted { token, holder: "test".into() }
 }
 
 /// A run up to the beginning of a step, driven since second 0.
-fn up_to(plan: &Plan, step: &str) -> Vec<(i64, Record)> {
+pub(super) fn up_to(plan: &Plan, step: &str) -> Vec<(i64, Record)> {
     let mut records = vec![(0, driver(1)), (0, started("create")), (1, began("create", 1, "create"))];
     records.push((2, seen("create", "d-1")));
     records.push((2, ended("create", 1, None)));
@@ -69,22 +78,22 @@ fn up_to(plan: &Plan, step: &str) -> Vec<(i64, Record)> {
     records
 }
 
-fn turn(plan: &Plan, records: &[(i64, Record)], view: &View, decisions: &[Decision], now: i64) -> Turn {
+pub(super) fn turn(plan: &Plan, records: &[(i64, Record)], view: &View, decisions: &[Decision], now: i64) -> Turn {
     next(plan, &state(plan, records), view, decisions, at(now))
 }
 
-fn view_of(plan: &Plan, deployment: Deployment, seconds: i64) -> View {
+pub(super) fn view_of(plan: &Plan, deployment: Deployment, seconds: i64) -> View {
     let mut view = View::new(plan);
     view.lanes[0].saw_deployment(deployment, at(seconds));
     view
 }
 
-fn waiting() -> Deployment {
+pub(super) fn waiting() -> Deployment {
     Deployment { is_waiting_to_terminate: true, ..deployment(Status::InProgress) }
 }
 
 /// Everything passes, except that the alarm is in this state.
-fn well_but(plan: &Plan, alarm: &str, seconds: i64) -> View {
+pub(super) fn well_but(plan: &Plan, alarm: &str, seconds: i64) -> View {
     let mut view = view_of(plan, waiting(), seconds);
     let lane = &plan.waves[0].lanes[0];
     view.lanes[0].saw_health(lane, ARN, targets(&[("g", 4, "healthy")]), at(seconds));
@@ -95,12 +104,12 @@ fn well_but(plan: &Plan, alarm: &str, seconds: i64) -> View {
     view
 }
 
-fn promote(step: &str) -> Decision {
+pub(super) fn promote(step: &str) -> Decision {
     let what = Wish::Promote { target: name("web"), step: StepId::from(step), full: false };
     Decision { name: format!("promote-web-{step}"), by: "ann".into(), what }
 }
 
-fn abort() -> Decision {
+pub(super) fn abort() -> Decision {
     Decision { name: "abort".into(), by: "ann".into(), what: Wish::Abort }
 }
 

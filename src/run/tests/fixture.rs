@@ -7,6 +7,7 @@ use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, Status};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
 use crate::model::pipeline::Promote;
+use crate::model::task::Task;
 use crate::model::{Period, Pipeline, RunId};
 use crate::plan::build::build;
 use crate::plan::sample::{fleet, input, name, pipeline};
@@ -38,6 +39,24 @@ pub fn plan_with_holds() -> Plan {
         strategy.keep_blue = Period::minutes(10);
     }
     plan_of(&pipeline)
+}
+
+/// The same with a migration before traffic moves and, after the bake, a page and a program that may be run twice.
+pub fn plan_with_tasks() -> Plan {
+    let mut pipeline = pipeline();
+    for target in pipeline.targets.values_mut() {
+        let strategy = target.blue_green_mut().unwrap();
+        (strategy.promote, strategy.within) = (Promote::Manual, Period::hours(2));
+        target.before_traffic = tasks(r#"[{"command": {"run": ["./migrate.sh"]}}]"#);
+        target.after =
+            tasks(r#"[{"http": {"path": "/cart"}}, {"command": {"run": ["./smoke.sh"], "repeatable": true}}]"#);
+    }
+    plan_of(&pipeline)
+}
+
+/// Tasks as a pipeline writes them.
+pub fn tasks(json: &str) -> Vec<Task> {
+    serde_json::from_str(json).unwrap()
 }
 
 /// Two lanes side by side, `web` and `api`.

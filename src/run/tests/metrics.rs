@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::measure::Datapoint;
 
 fn at(seconds: i64) -> Timestamp {
     "2026-11-21T09:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
@@ -24,7 +25,7 @@ fn condition(text: &str) -> MetricCondition {
 }
 
 fn told(condition: &MetricCondition, canary: &[(i64, i64, i64)], stable: &[(i64, i64, i64)], now: i64) -> String {
-    let metrics = Metrics { canary: minutes(canary), stable: minutes(stable) };
+    let metrics = Metrics { canary: minutes(canary), stable: minutes(stable), ..Metrics::default() };
     let verdict = judge_metric(condition, &metrics, at(now));
     format!("{}: {}", verdict.word(), verdict.why())
 }
@@ -131,6 +132,91 @@ fn the_minute_in_the_middle_tells_how_long_calls_take() {
         (&[(60, 0, -1)], "undecided: no data yet, 50 calls are needed"),
     ] {
         assert_eq!(told(&limit, canary, &[], 300), expected, "{canary:?}");
+    }
+}
+
+#[test]
+fn requests_are_counted_over_minutes_that_are_settled() {
+    let limit = condition(r#"{"requests":"> 10/min"}"#);
+    for (what, calls, now, expected) in [
+        ("too early", &[20, 20][..], 239, "undecided: 1 minutes are known, 2 are needed"),
+        ("enough", &[20, 20], 240, "pass: 20.0 requests per minute in 2 minutes"),
+        (
+            "a minute that may still come does not count",
+            &[20, 20, 0],
+            300,
+            "pass: 13.3 requests per minute in 3 minutes",
+        ),
+        ("just at the limit", &[10, 10], 240, "fail: 10.0 requests per minute in 2 minutes, must be > 10/min"),
+        ("zero traffic", &[], 240, "fail: 0.0 requests per minute in 2 minutes, must be > 10/min"),
+        ("what was not said is none", &[-1, 40], 240, "pass: 20.0 requests per minute in 2 minutes"),
+        (
+            "only the newest count",
+            &[900, 1, 1, 1, 1, 1],
+            480,
+            "fail: 1.0 requests per minute in 5 minutes, must be > 10/min",
+        ),
+    ] {
+        let numbers: Vec<(i64, i64, i64)> = calls.iter().map(|calls| (*calls, 0, 0)).collect();
+        let metrics = Metrics { since: Some(at(0)), canary: minutes(&numbers), ..Metrics::default() };
+        let verdict = judge_metric(&limit, &metrics, at(now));
+        assert_eq!(format!("{}: {}", verdict.word(), verdict.why()), expected, "{what}");
+    }
+    let verdict = judge_metric(&limit, &Metrics::default(), at(900));
+    assert_eq!(verdict, Verdict::Undecided("no minute is over yet".to_owned()));
+}
+
+/// What any metric says, with datapoints of a minute each; NaN and the like are no datapoints.
+fn any(is: &str, before: &[f64], after: &[(i64, f64)], now: i64) -> String {
+    let text = r#"{"metric":{"namespace":"A","name":"b","statistic":"Sum"},"is":"LIMIT"}"#;
+    let condition = condition(&text.replace("LIMIT", is));
+    let metric = condition.metric.clone().unwrap();
+    let point = |at_: i64, value: f64| Datapoint { at: at(at_), value };
+    let series = Series {
+        before: before.iter().zip(1..).map(|(value, place)| point(-60 * place, *value)).collect(),
+        after: after.iter().map(|(place, value)| point(60 * place, *value)).collect(),
+    };
+    let metrics = Metrics { series: [(metric, series)].into(), ..Metrics::default() };
+    let verdict = judge_metric(&condition, &metrics, at(now));
+    format!("{}: {}", verdict.word(), verdict.why())
+}
+
+#[test]
+fn any_metric_is_judged_by_its_newest_datapoints() {
+    for (what, after, now, expected) in [
+        ("no data", &[][..], 600, "undecided: no data yet"),
+        ("a minute that is not over", &[(0, 9.0)], 59, "undecided: no data yet"),
+        ("one good", &[(0, 4.5)], 60, "pass: 4.5, must be < 5"),
+        ("one bad", &[(0, 5.0)], 60, "undecided: 5, must be < 5; 1 of 2 datapoints"),
+        ("two bad", &[(0, 5.0), (1, 7.25)], 120, "fail: 7.25, must be < 5; 2 datapoints in a row"),
+        ("two bad with a gap between", &[(0, 5.0), (3, 7.0)], 240, "fail: 7, must be < 5; 2 datapoints in a row"),
+        ("flapping", &[(0, 9.0), (1, 1.0), (2, 9.0)], 180, "undecided: 9, must be < 5; 1 of 2 datapoints"),
+        ("recovered", &[(0, 9.0), (1, 9.0), (2, 1.0)], 180, "pass: 1, must be < 5"),
+        ("no number", &[(0, 1.0), (1, f64::NAN)], 120, "pass: 1, must be < 5"),
+        ("silent for long", &[(0, 1.0)], 481, "undecided: no data since 09:00:00Z"),
+        ("not silent for long enough", &[(0, 1.0)], 480, "pass: 1, must be < 5"),
+    ] {
+        assert_eq!(any("< 5", &[], after, now), expected, "{what}");
+    }
+    // A datapoint that is revised later counts as it is then.
+    assert_eq!(any("< 5", &[], &[(0, 9.0), (1, 9.0)], 150), "fail: 9, must be < 5; 2 datapoints in a row");
+    assert_eq!(any("< 5", &[], &[(0, 9.0), (1, 4.0)], 150), "pass: 4, must be < 5");
+}
+
+#[test]
+fn any_metric_is_compared_with_what_it_was_before() {
+    let is = "< 120% of baseline";
+    for (before, after, expected) in [
+        (&[10.0, 10.0][..], 1.0, "undecided: 2 datapoints before the new release, 3 are needed"),
+        (&[10.0, 20.0, 30.0], 23.9, "pass: 23.9, must be < 24 (< 120% of baseline, which was 20)"),
+        (
+            &[10.0, 20.0, 30.0],
+            24.0,
+            "undecided: 24, must be < 24 (< 120% of baseline, which was 20); 1 of 2 datapoints",
+        ),
+        (&[10.0, f64::NAN, 10.0], 1.0, "undecided: 2 datapoints before the new release, 3 are needed"),
+    ] {
+        assert_eq!(any(is, before, &[(0, after)], 60), expected, "{before:?} {after}");
     }
 }
 

@@ -31,6 +31,7 @@ fn short(read: &Read) -> String {
         Read::Group => "group".to_owned(),
         Read::Attempts(_) => "attempts".to_owned(),
         Read::Probe(place) => format!("probe {place}"),
+        Read::Command(place) => format!("command {place}"),
         Read::Code(version) => format!("code {version}"),
         Read::Alias => "alias".to_owned(),
         Read::Metrics => "metrics".to_owned(),

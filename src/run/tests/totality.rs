@@ -5,14 +5,14 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::fixture::{
-    ARN, alarm, at, blue, cause, deployment, plan_of_two, plan_with_holds, saw_group, statuses, targets,
+    ARN, alarm, at, blue, cause, deployment, plan_of_two, plan_with_tasks, saw_group, statuses, targets,
 };
 use crate::event::decision::{Decision, Wish};
 use crate::event::record::{Outcome, Record, Side};
 use crate::model::Name;
 use crate::model::facts::Deployment;
 use crate::plan::sample::name;
-use crate::plan::{Plan, StepId};
+use crate::plan::{OnFailure, Plan, StepId};
 use crate::run::next::next;
 use crate::run::reads::{Read, blind, due};
 use crate::run::view::{Fact, View};
@@ -23,8 +23,20 @@ fn target() -> impl Strategy<Value = Name> {
 }
 
 fn step() -> impl Strategy<Value = StepId> {
-    let known =
-        ["create", "compare", "approval", "compare-again", "reroute", "bake", "keep", "finish", "restore", "ghost"];
+    let known = [
+        "create",
+        "compare",
+        "approval",
+        "compare-again",
+        "before-1",
+        "reroute",
+        "bake",
+        "after-1",
+        "keep",
+        "finish",
+        "restore",
+        "ghost",
+    ];
     prop::sample::select(known.to_vec()).prop_map(StepId::from)
 }
 
@@ -40,16 +52,24 @@ fn record() -> impl Strategy<Value = Record> {
         18 => about.prop_flat_map(|(target, step, id, number, side, flag)| {
             let (note, attempt) = (String::new(), u32::from(number));
             let trouble = flag.then(|| "no answer".to_owned());
-            let call = ["stop d-1", "deploy the baseline", "create the deployment"][usize::from(number) % 3].to_owned();
+            let call = ["stop d-1", "deploy the baseline", "create the deployment", "command ./migrate.sh"][usize::from(number) % 4].to_owned();
             prop::sample::select(vec![
                 Record::StepStarted { target: target.clone(), step: step.clone() },
                 Record::CallBegan { target: target.clone(), step: step.clone(), attempt, call },
                 Record::CallEnded { target: target.clone(), step: step.clone(), attempt, trouble },
+                Record::CallLost { target: target.clone(), step: step.clone(), attempt, why: "x".into() },
                 Record::DeploymentSeen { target: target.clone(), step: step.clone(), deployment: id },
                 Record::StepDone { target: target.clone(), step: step.clone(), note: note.clone() },
                 Record::StepFailed { target: target.clone(), step: step.clone(), cause: cause(side, "x") },
                 Record::Watched { target: target.clone(), step: step.clone(), seconds: u64::from(number) * 1000 },
-                Record::Paused { target: target.clone(), step, until: at(0) },
+                Record::Paused { target: target.clone(), step: step.clone(), until: at(0) },
+                Record::Held {
+                    target: target.clone(),
+                    step: step.clone(),
+                    condition: flag.then(|| "alarm storefront-5xx".to_owned()),
+                    cause: cause(side, "x"),
+                },
+                Record::FailureAccepted { target: target.clone(), step: step.clone(), by: "ann".into() },
                 Record::Restored { target: target.clone(), note },
                 Record::RestoreFailed { target: target.clone(), cause: cause(side, "x") },
                 Record::RollBackBegan { cause: cause(side, "x"), targets: vec![target] },
@@ -99,7 +119,8 @@ fn view(plan: &Plan) -> impl Strategy<Value = View> + use<> {
 
 #[test]
 fn there_is_always_a_state_and_a_turn() {
-    let plan = plan_of_two(plan_with_holds());
+    let mut plan = plan_of_two(plan_with_tasks());
+    plan.waves[0].lanes[1].on_failure = OnFailure::Hold;
     let all = (vec((record(), 0i64..2000), 0..40), view(&plan), 0i64..20_000, target(), step());
     let config = Config { cases: 600, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
@@ -108,7 +129,9 @@ fn there_is_always_a_state_and_a_turn() {
         for (record, seconds) in &records {
             state.apply(&plan, at(*seconds), record);
         }
+        let accept = Wish::Accept { target: target.clone(), step: step.clone(), number: state.holds };
         let decisions = [
+            Decision { name: format!("accept-{}", state.holds), by: "ann".into(), what: accept },
             Decision { name: "p".into(), by: "ann".into(), what: Wish::Promote { target, step, full: false } },
             Decision { name: "abort".into(), by: "ann".into(), what: Wish::Abort },
         ];
@@ -118,7 +141,7 @@ fn there_is_always_a_state_and_a_turn() {
             due(&plan, &state, &view, at(now));
             blind(&plan, &state, &mut view, at(now));
             view.account(&plan, &state, at(now));
-            let turn = next(&plan, &state, &view, &decisions[..turns % 3], at(now));
+            let turn = next(&plan, &state, &view, &decisions[..turns % 4], at(now));
             prop_assert!(!matches!(state.status, RunStatus::Ended(_)) || turn.records.is_empty());
             let lanes: Vec<usize> = turn.calls.iter().map(|planned| planned.lane).collect();
             prop_assert!(lanes.windows(2).all(|pair| pair[0] < pair[1]), "one call a lane: {lanes:?}");
@@ -139,7 +162,7 @@ fn there_is_always_a_state_and_a_turn() {
 /// Reading a journal of records in two halves is reading it in one.
 #[test]
 fn folds_are_folds() {
-    let plan = plan_of_two(plan_with_holds());
+    let plan = plan_of_two(plan_with_tasks());
     let all = (vec((record(), 0i64..2000), 0..40), any::<prop::sample::Index>());
     let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));

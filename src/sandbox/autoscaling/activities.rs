@@ -64,7 +64,7 @@ pub(super) fn progress(state: &mut State, place: &Place, id: &str, status: &'sta
     }
 }
 
-/// Ends an activity.
+/// Ends an activity. What went wrong is said by its description, too.
 pub(super) fn end(
     state: &mut State,
     place: &Place,
@@ -75,6 +75,9 @@ pub(super) fn end(
 ) {
     if let Some(activity) = find(&mut state.site(&place.site).autoscaling, id) {
         (activity.status, activity.progress) = (status, 100);
+        if let Some(why) = &message {
+            activity.description.push_str(&format!(".  Status Reason: {why}"));
+        }
         (activity.ended, activity.message) = (Some(now), message);
     }
 }

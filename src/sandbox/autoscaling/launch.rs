@@ -124,7 +124,9 @@ fn abandon(later: &Later, place: &Place, id: &str, activity: &str, outcome: Outc
         let abandoned = instance.and_then(|one| one.actions.iter().find(|action| action.result == Some(outcome)));
         abandoned.map(|action| action.token.clone()).unwrap_or_default()
     };
-    let message = format!("Lifecycle Action with Token {token} was abandoned: {why}");
+    let message = format!(
+        "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token {token} was abandoned: {why}"
+    );
     activities::end(&mut world.lock(), place, activity, now, "Cancelled", Some(message));
     let text = "an instance was taken out of service in response to a launch failure.";
     leave::begin(&world, place, id, activities::at(now, text));

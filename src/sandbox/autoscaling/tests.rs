@@ -121,7 +121,12 @@ async fn a_hook_makes_instances_wait() {
     let messages: Vec<&str> =
         activities.list("Activities").iter().filter_map(|one| one.text("StatusMessage")).collect();
     assert_eq!(messages.len(), 1);
-    assert!(messages[0].ends_with("was abandoned: Heartbeat Timeout"), "{messages:?}");
+    let start = "Instance failed to complete user's Lifecycle Action: Lifecycle Action with token ";
+    let is_told = messages[0].starts_with(start) && messages[0].ends_with(" was abandoned: Heartbeat Timeout");
+    assert!(is_told, "{messages:?}");
+    let expected = format!("Launching a new EC2 instance: {first}.  Status Reason: {}", messages[0]);
+    let all = activities.list("Activities");
+    assert!(all.iter().any(|one| one.text("Description") == Some(&expected)), "{all:?}");
 }
 
 #[tokio::test(start_paused = true)]

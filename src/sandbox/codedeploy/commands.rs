@@ -134,6 +134,8 @@ pub struct Specification {
 /// `S3Revision`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Revision {
+    /// Whose hosts fetch it.
+    pub account: String,
     /// `Bucket`.
     pub bucket: String,
     /// `Key`.
@@ -216,6 +218,7 @@ pub fn specification(world: &World, site: &Site, execution: &str) -> Result<Spec
         creator: it.creator.name().to_owned(),
         kind: if it.terms.style.blue_green { "BLUE_GREEN" } else { "IN_PLACE" }.to_owned(),
         revision: Revision {
+            account: site.account.clone(),
             bucket: text("bucket"),
             key: text("key"),
             version: place.text("version").map(str::to_owned),

@@ -10,6 +10,7 @@ use super::nouns::{Check, Complaint, Health};
 /// Describes the health of all registered targets, or of those asked for: then also of such as are not registered.
 pub(super) fn describe(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     let arn = input::required(input, "TargetGroupArn")?;
+    let now = world.now();
     let mut state = world.lock();
     let store = &mut state.site(&scope.site).elb;
     let in_use = store.in_use(arn);
@@ -29,18 +30,21 @@ pub(super) fn describe(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply 
         let matches = |key: &(String, u16)| key.0 == id && port.is_none_or(|port| port == i64::from(key.1));
         if !group.targets.keys().any(matches) {
             let port = port.and_then(|port| u16::try_from(port).ok()).unwrap_or(group.settings.port);
-            docs.push(target_doc(id, port, check, NOT_REGISTERED.map(str::to_owned)));
+            let is_remembered = group.gone.get(&(id.to_owned(), port)).is_some_and(|until| *until > now);
+            let words = if is_remembered { DRAINING } else { NOT_REGISTERED };
+            docs.push(target_doc(id, port, check, words.map(str::to_owned)));
         }
     }
     Ok(doc! { "TargetHealthDescriptions" => docs })
 }
 
+const DRAINING: [&str; 3] = ["draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"];
 const NOT_REGISTERED: [&str; 3] = ["unused", "Target.NotRegistered", "Target is not registered to the target group"];
 
 /// State, reason and description of a registered target.
 fn said(health: &Health, in_use: bool) -> [String; 3] {
     let words = match health {
-        Health::Draining => ["draining", "Target.DeregistrationInProgress", "Target deregistration is in progress"],
+        Health::Draining => DRAINING,
         _ if !in_use => {
             ["unused", "Target.NotInUse", "Target group is not configured to receive traffic from the load balancer"]
         }

@@ -32,6 +32,8 @@ pub(in crate::sandbox) struct TargetGroup {
     pub attributes: Vec<(String, String)>,
     /// By instance and port.
     pub targets: BTreeMap<(String, u16), Target>,
+    /// Targets whose instances were terminated, and until when that is remembered.
+    pub gone: BTreeMap<(String, u16), Timestamp>,
     /// How many registrations there were.
     pub registrations: u64,
     /// Wakes those who wait for the group to be used by a listener, also when the group ends.

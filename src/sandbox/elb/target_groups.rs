@@ -31,6 +31,7 @@ pub(super) fn create(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
         settings,
         attributes: super::attributes::target_group_defaults(),
         targets: BTreeMap::new(),
+        gone: BTreeMap::new(),
         registrations: 0,
         used: Arc::new(Notify::new()),
         turn: 0,

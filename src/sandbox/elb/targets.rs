@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::super::doc::{Doc, doc};
 use super::super::input::{self, invalid};
-use super::super::later::{Later, seconds};
+use super::super::later::{Later, after, seconds};
 use super::super::world::{ApiError, Reply, Scope, Site, World};
 use super::nouns::{Health, Target};
 use super::{checks, no_such_target_group};
@@ -62,10 +62,20 @@ async fn drain(later: Later, which: checks::Registration, delay: i64) {
     }
 }
 
-/// An instance was terminated: it is no target any more, without draining.
+/// How long one who asks for a terminated instance by name is told that it drains, in seconds of world time.
+const REMEMBERED: i64 = 600;
+
+/// An instance was terminated: it is no target any more, without draining. Who asks for it by name is told for a while
+/// that it drains.
 pub fn forget_instance(world: &Arc<World>, site: &Site, id: &str) {
+    let now = world.now();
     for group in world.lock().site(site).elb.target_groups.values_mut() {
-        group.targets.retain(|(instance, _), _| instance != id);
+        group.gone.retain(|_, until| *until > now);
+        let gone: Vec<(String, u16)> = group.targets.keys().filter(|(instance, _)| instance == id).cloned().collect();
+        for key in gone {
+            group.targets.remove(&key);
+            group.gone.insert(key, after(now, REMEMBERED));
+        }
     }
 }
 

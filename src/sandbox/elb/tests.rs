@@ -79,6 +79,10 @@ async fn a_dead_machine_is_no_target_any_more() {
     assert_eq!(error.message, expected);
     stage.pass(31).await;
     assert_eq!(stage.health(&group), Vec::<String>::new());
+    let asked = || health_lines(&stage.elb("DescribeTargetHealth", targets(&group, &ids)));
+    assert_eq!(asked(), ["draining Target.DeregistrationInProgress"], "to one who asks for it by name");
+    stage.pass(600).await;
+    assert_eq!(asked(), ["unused Target.NotRegistered"]);
 }
 
 #[tokio::test(start_paused = true)]

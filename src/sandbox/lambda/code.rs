@@ -80,7 +80,8 @@ fn object_of(world: &World, scope: &Scope, bucket: &str, key: &str, version: Opt
     let failed = |code: &str, message: &str| {
         errors::invalid(format!("Error occurred while GetObject. S3 Error Code: {code}. S3 Error Message: {message}"))
     };
-    let (zip, _) = s3::fetch(world, bucket, key, version).map_err(|error| failed(&error.code, &error.message))?;
+    let (zip, _) = s3::fetch(world, &scope.site.account, (bucket, key, version))
+        .map_err(|error| failed(&error.code, &error.message))?;
     let region = world.lock().s3.region(bucket);
     match region.filter(|region| *region != scope.site.region) {
         Some(region) => {

@@ -6,18 +6,20 @@ use super::{Ask, Bucket, Error, NAMESPACE, Operation, Reply, Versioning, bare, i
 use crate::sandbox::wire::xml::{Document, parse};
 use crate::sandbox::world::World;
 
-/// A bucket is reached only with a signature for its region.
+/// A bucket is reached only with a signature for its region, and by its own account: buckets here have no policies that
+/// would let another one in.
 ///
 /// # Errors
-/// There is no such bucket, or it is in another region; clients follow the hint in the error.
-pub fn check_region(world: &World, ask: &Ask) -> Result<(), Error> {
+/// There is no such bucket, or it is in another region (clients follow the hint in the error), or another account's.
+pub fn check_reach(world: &World, ask: &Ask) -> Result<(), Error> {
     if matches!(ask.operation, Operation::ListBuckets | Operation::CreateBucket) {
         return Ok(());
     }
     let mut state = world.lock();
-    let region = &state.s3.bucket(&ask.bucket)?.region;
+    let bucket = state.s3.bucket(&ask.bucket)?;
+    let region = &bucket.region;
     if *region == ask.region {
-        return Ok(());
+        return bucket.check_owner(&ask.account);
     }
     let why =
         format!("The authorization header is malformed; the region '{}' is wrong; expecting '{region}'", ask.region);

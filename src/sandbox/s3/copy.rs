@@ -129,6 +129,7 @@ fn source(world: &World, ask: &Ask) -> Result<Source, Error> {
     let (bucket, key, version) = named(ask)?;
     let mut state = world.lock();
     let bucket = state.s3.bucket(&bucket)?;
+    bucket.check_owner(&ask.account)?;
     let (version, object) = bucket.version(&key, version.as_deref(), "GET")?;
     let modified: Timestamp = version.modified;
     condition::check_read(ask, "x-amz-copy-source-", object, modified)?;

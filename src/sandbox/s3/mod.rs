@@ -43,7 +43,7 @@ const VERSION_ID: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 
 /// Runs what a request asks for.
 pub(super) fn answer(world: &World, ask: &Ask, id: u128) -> Response<Bytes> {
-    match bucket::check_region(world, ask).and_then(|()| run(world, ask)) {
+    match bucket::check_reach(world, ask).and_then(|()| run(world, ask)) {
         Ok(mut response) => {
             error::name(&mut response, id);
             response
@@ -82,13 +82,20 @@ fn run(world: &World, ask: &Ask) -> Reply {
     }
 }
 
-/// Reads an object and its ETag as a host with an instance profile would.
+/// Reads an object and its ETag as a host of this account with an instance profile would; the place is a bucket, a key and
+/// a version.
 ///
 /// # Errors
 /// The service's error code and message.
-pub fn fetch(world: &World, bucket: &str, key: &str, version: Option<&str>) -> Result<(Bytes, String), ApiError> {
+pub fn fetch(
+    world: &World,
+    account: &str,
+    (bucket, key, version): (&str, &str, Option<&str>),
+) -> Result<(Bytes, String), ApiError> {
     let mut state = world.lock();
-    let (_, object) = state.s3.bucket(bucket)?.version(key, version, "GET")?;
+    let bucket = state.s3.bucket(bucket)?;
+    bucket.check_owner(account)?;
+    let (_, object) = bucket.version(key, version, "GET")?;
     Ok((object.body.clone(), object.etag.clone()))
 }
 

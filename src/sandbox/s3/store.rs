@@ -94,6 +94,14 @@ impl Store {
 }
 
 impl Bucket {
+    /// Nothing here lets another account in.
+    ///
+    /// # Errors
+    /// `AccessDenied`.
+    pub fn check_owner(&self, account: &str) -> Result<(), Error> {
+        if self.account == account { Ok(()) } else { Err(Error::new(403, "AccessDenied", "Access Denied")) }
+    }
+
     /// The current object of a key; `None` if there is none or it is a delete marker.
     pub fn current(&self, key: &str) -> Option<&Arc<Object>> {
         self.objects.get(key)?.last()?.object.as_ref()

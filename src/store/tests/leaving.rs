@@ -116,12 +116,14 @@ fn summary(run: RunId) -> RunSummary {
         took: BTreeMap::new(),
         moved: BTreeMap::new(),
         build: None,
+        digests: Vec::new(),
+        is_to_blame: false,
     }
 }
 
 fn live(run: &RunId) -> BTreeMap<Name, Live> {
     let revision = Revision { bucket: "acme".into(), key: "artifacts/x.zip".into(), version: None, etag: None };
-    [(web(), Live { release: format!("of {run}"), revision, run: run.clone(), since: at(60) })].into()
+    [(web(), Live { release: format!("of {run}"), revision, run: run.clone(), since: at(60), origin: None })].into()
 }
 
 fn numbered(number: usize) -> RunId {

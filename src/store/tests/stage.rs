@@ -61,7 +61,16 @@ pub fn holder(who: &str) -> Holder {
 }
 
 pub fn claim_of(letter: char) -> Claim {
-    Claim { run: run(letter), since: at(0), by: "ann".into(), why: "deploy".into(), build: None }
+    Claim {
+        run: run(letter),
+        since: at(0),
+        by: "ann".into(),
+        why: "deploy".into(),
+        build: None,
+        parent: None,
+        origin: None,
+        again: None,
+    }
 }
 
 pub fn started(token: u64) -> Record {

@@ -97,6 +97,8 @@ async fn everything_that_is_built_on_them() {
             took: [].into(),
             moved: [].into(),
             build: None,
+            digests: Vec::new(),
+            is_to_blame: false,
         };
         lose();
         head::add(bucket, keys, &summary, &[].into()).await.unwrap();

@@ -27,7 +27,9 @@ fn map(root: &Json, map: &Json, indent: usize, text: &mut String) {
         let mut own = String::new();
         comment(&said(&row), indent, &mut own);
         entry(root, &row, indent, &mut own);
-        *text += &if row.instead().is_some() { commented(&own, indent) } else { own };
+        // What needs another environment beside it would be wrong here.
+        let is_left_out = row.instead().is_some() || row.field["x-left-out"] == true;
+        *text += &if is_left_out { commented(&own, indent) } else { own };
     }
 }
 

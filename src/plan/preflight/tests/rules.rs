@@ -200,7 +200,7 @@ const TRAFFIC: [Row; 8] = [
     (
         "no plain listener",
         |_, f| f.load_balancers[0].listeners[0].protocol = "HTTPS".into(),
-        "no listener forwards plain HTTP to target group web by default, so the `http` conditions have nowhere to ask",
+        "no listener forwards plain HTTP to target group web by default, so the `http` conditions and tasks have nowhere to ask",
     ),
     (
         "no plain listener, none needed",

@@ -18,6 +18,8 @@ pub struct Luck {
     pub calls: u8,
     /// Reads that fail.
     pub reads: u8,
+    /// Tasks that fail.
+    pub tasks: u8,
     /// Turns after which the driver dies.
     pub deaths: u8,
     /// Turns in which a person aborts.
@@ -216,6 +218,7 @@ impl Site {
             };
         let dep = dep.clone();
         let is_rollback = dep.rolls_back.is_some();
+        let is_held = self.lane.is_held_on_failure();
         match phase {
             Phase::Building if !is_rollback => {
                 let instances = (1..=4).map(|number| format!("{id}-{number}")).collect();
@@ -237,7 +240,7 @@ impl Site {
                 }
             }
             Phase::Succeeded if !is_rollback => self.named = green,
-            Phase::Failed | Phase::Stopped if !is_rollback && (dep.is_forward || dep.stop_at.is_some()) => {
+            Phase::Failed | Phase::Stopped if !is_rollback && (dep.is_forward && !is_held || dep.stop_at.is_some()) => {
                 let until = now + rng.i64(5..90);
                 let rollback = self.create("", false, now, rng);
                 let back = self.dep(&rollback).unwrap();

@@ -1,13 +1,17 @@
 //! A driver of the model, turn by turn as the real one: read what is due, decide, write, act. It may die anywhere.
 
+use std::collections::BTreeMap;
+
 use super::super::fixture::at;
 use super::aws::{Luck, Phase, Site};
 use super::function::FunctionSite;
 use crate::event::decision::{Decision, Wish};
-use crate::event::record::Record;
+use crate::event::record::{Cause, Record, Side};
 use crate::model::RunId;
-use crate::plan::{Hold, Plan, StepId, What};
+use crate::model::command::{Ended, Exit};
+use crate::plan::{Action, Hold, Plan, StepId, What};
 use crate::run::State;
+use crate::run::held::acceptance;
 use crate::run::next::{PlannedCall, Stop, Turn, next};
 use crate::run::reads::{Read, blind, due};
 use crate::run::settle::Call;
@@ -31,6 +35,8 @@ pub struct Simulation {
     luck: Luck,
     rng: fastrand::Rng,
     token: u64,
+    /// How often each task was done, by lane and step.
+    done: BTreeMap<(usize, String), u32>,
     /// What was found wrong.
     pub wrong: Vec<String>,
 }
@@ -62,6 +68,7 @@ impl Simulation {
             luck,
             rng: fastrand::Rng::with_seed(seed),
             token: 0,
+            done: BTreeMap::new(),
             wrong: Vec::new(),
         };
         simulation.take_over();
@@ -116,6 +123,7 @@ impl Simulation {
                 return true;
             }
             Some(Stop::Paused) => self.somebody_comes_back(),
+            Some(Stop::Held) => self.somebody_decides(),
             None if self.is_unlucky(self.luck.deaths) => self.die(),
             None if blind(&self.plan, &self.state, &mut self.view, at(self.now)).is_some() => self.let_go(),
             None => {
@@ -192,6 +200,7 @@ impl Simulation {
                     }
                 }
             }
+            Call::Task { .. } => self.do_task(planned),
             Call::Find => site.find("shipit:create", &[], now).map_or_else(Vec::new, |id| seen("create", id)),
             Call::Compare | Call::EnsureConfig => vec![Record::StepDone { target, step, note: "the same".into() }],
             Call::MoveTraffic(id) => {
@@ -232,6 +241,25 @@ impl Simulation {
         }
     }
 
+    fn do_task(&mut self, planned: &PlannedCall) -> Vec<Record> {
+        let (lane, step) = (self.sites[planned.lane].lane(), planned.step.clone());
+        let Some(What::Act(Action::Task { task })) = lane.step(&step).map(|step| &step.what) else {
+            panic!("no task: {step}");
+        };
+        let target = lane.target.clone();
+        let done = self.done.entry((planned.lane, step.0.clone())).or_default();
+        *done += 1;
+        if *done > 1 && !task.repeatable {
+            self.wrong.push(format!("{step} was done twice"));
+        }
+        let end = if self.rng.u8(..100) < self.luck.tasks {
+            Record::StepFailed { target: target.clone(), step, cause: Cause::new(Side::Condition, "exit 1") }
+        } else {
+            Record::StepDone { target: target.clone(), step, note: "exit 0".into() }
+        };
+        vec![ended(planned, &target), end]
+    }
+
     /// Answers that have come go to the next turn.
     fn answer(&mut self) {
         let (answered, flying) = self.calls.drain(..).partition::<Vec<_>, _>(|call| call.answer_at <= self.now);
@@ -242,7 +270,10 @@ impl Simulation {
             view.forget_pace();
             let target = self.sites[call.planned.lane].lane().target.clone();
             let has_said = call.records.iter().any(|record| matches!(record, Record::CallEnded { .. }));
-            if !call.is_answered_well {
+            if !call.is_answered_well && matches!(call.planned.call, Call::Task { .. }) {
+                let (step, attempt) = (call.planned.step.clone(), call.planned.attempt);
+                self.pending.push(Record::CallLost { target, step, attempt, why: "no answer".into() });
+            } else if !call.is_answered_well {
                 self.pending.push(trouble(&call.planned, &target, "no answer"));
             } else if has_said {
                 self.pending.extend(call.records);
@@ -292,6 +323,7 @@ impl Simulation {
                 view.alarms.insert(name, Fact { value: Some(alarm), at: at(now) });
             }
             Read::Probe(condition) => view.saw_probe(condition, None, at(now)),
+            Read::Command(condition) => view.saw_command(condition, Ended::silent(Exit::Code(0)), at(now)),
             Read::Code(_) | Read::Alias | Read::Metrics => {
                 let Some(function) = &self.functions[place] else { panic!("no read of a fleet: {read:?}") };
                 if let Read::Code(version) = read {
@@ -299,6 +331,7 @@ impl Simulation {
                         view.codes.insert(version, Fact { value: code, at: at(now) });
                     }
                 } else if read == Read::Alias {
+                    function.is_unseen.set(false);
                     view.saw_alias(site.lane(), function.alias.clone(), at(now));
                 } else {
                     view.metrics = Some(Fact { value: function.read_metrics(now), at: at(now) });
@@ -360,6 +393,25 @@ impl Simulation {
         self.take_over();
     }
 
+    /// The run is held: one accepts what can be accepted, one aborts, one only looks.
+    fn somebody_decides(&mut self) {
+        self.calls.retain(|call| call.token != self.token);
+        let away = if self.rng.u8(..10) == 0 { self.rng.i64(3600..200_000) } else { self.rng.i64(60..3600) };
+        self.pass(away);
+        match (self.rng.u8(..4), self.state.held.clone()) {
+            (0, _) => self.decide(Wish::Abort, "abort"),
+            (1, _) | (_, None) => {}
+            (_, Some(held)) => {
+                let number = self.state.holds;
+                let wish = Wish::Accept { target: held.target.clone(), step: held.step.clone(), number };
+                if acceptance(&self.plan, &self.state, &held).is_ok() {
+                    self.decide(wish, &format!("accept-{number}"));
+                }
+            }
+        }
+        self.take_over();
+    }
+
     /// Killed: calls that are on their way may still arrive, their answers do not.
     fn die(&mut self) {
         let keeps: Vec<bool> = self.calls.iter().map(|_| self.rng.bool()).collect();
@@ -406,6 +458,7 @@ impl Simulation {
             Call::UpdateCode { .. }
             | Call::Publish { .. }
             | Call::Test { .. }
+            | Call::Task { .. }
             | Call::CreateAlias { .. }
             | Call::Prune => true,
         });
@@ -424,6 +477,11 @@ impl Simulation {
 
 fn line(record: &Record) -> String {
     serde_json::to_string(record).unwrap()
+}
+
+fn ended(planned: &PlannedCall, target: &crate::model::Name) -> Record {
+    let (target, step, attempt) = (target.clone(), planned.step.clone(), planned.attempt);
+    Record::CallEnded { target, step, attempt, trouble: None }
 }
 
 fn trouble(planned: &PlannedCall, target: &crate::model::Name, what: &str) -> Record {

@@ -3,21 +3,21 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use super::super::fixture::{plan, plan_of_two, plan_with_holds};
+use super::super::fixture::{plan, plan_of_two, plan_with_holds, plan_with_tasks};
 use super::aws::Luck;
 use super::driver::Simulation;
-use crate::event::record::{Outcome, Record};
+use crate::event::record::{Cause, Outcome, Record, Side};
 use crate::model::function::{FunctionTarget, Shifting};
 use crate::model::{Name, Period};
 use crate::plan::sample::{function, function_plan, function_target};
-use crate::plan::{Plan, RollbackScope, Wave};
-use crate::run::RunStatus;
+use crate::plan::{Lane, OnFailure, Plan, RollbackScope, Wave};
+use crate::run::{LaneState, RunStatus};
 
 /// Turns within which every run is over, and the world time that they may take.
 const TURNS: usize = 6000;
 
 /// The plans: one lane, with and without waits for people; two lanes side by side and one after the other.
-fn plans() -> [Plan; 10] {
+fn plans() -> [Plan; 15] {
     let mut in_turn = plan_of_two(plan_with_holds());
     let second = in_turn.waves[0].lanes.split_off(1);
     in_turn.waves.push(Wave { name: "second".into(), lanes: second });
@@ -35,7 +35,25 @@ fn plans() -> [Plan; 10] {
         staged(RollbackScope::Run, true),
         staged(RollbackScope::Stage, true),
         staged(RollbackScope::Run, false),
+        plan_of_two(plan_with_tasks()),
+        held(plan_with_tasks(), &["web"]),
+        held(plan_of_two(plan_with_holds()), &["api"]),
+        held(staged(RollbackScope::Stage, true), &["web", "thumbs"]),
+        held(function_plan(&function_target(), &function()), &["thumbs"]),
     ]
+}
+
+/// With these targets held when something fails.
+fn held(mut plan: Plan, targets: &[&str]) -> Plan {
+    let mut count = 0;
+    for lane in plan.waves.iter_mut().flat_map(|wave| &mut wave.lanes) {
+        if targets.contains(&lane.target.as_str()) {
+            lane.on_failure = OnFailure::Hold;
+            count += 1;
+        }
+    }
+    assert_eq!(count, targets.len(), "{targets:?}");
+    plan
 }
 
 /// A function and a fleet, one after the other; a fleet that is first keeps blue for the function.
@@ -87,17 +105,14 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
                 }
                 calling.push(target.as_str());
             }
-            Record::CallEnded { target, .. } => calling.retain(|other| *other != target.as_str()),
-            Record::RollBackBegan { targets, .. } => {
+            Record::CallEnded { target, .. } | Record::CallLost { target, .. } => {
+                calling.retain(|other| *other != target.as_str())
+            }
+            Record::RollBackBegan { targets, cause } => {
+                flaws.extend(unasked(&simulation.plan, cause, targets));
                 backs += 1;
                 touched.clone_from(targets);
-                let foreign = |target: &Name| {
-                    let lane = simulation.state.lane(target);
-                    lane.is_some_and(|lane| lane.restore.is_none() && lane.is_foreign())
-                };
-                let began: Vec<_> = simulation.plan.lanes().map(|lane| &lane.target).collect();
-                let began = began.into_iter().filter(|target| started.iter().any(|(it, _)| it == target));
-                let began: Vec<_> = began.filter(|target| !foreign(target)).cloned().collect();
+                let began = began(simulation, |target| started.iter().any(|(it, _)| *it == target));
                 // Stages that were done stay.
                 let is_kept = simulation.plan.rollback == RollbackScope::Stage && began.ends_with(targets);
                 if *targets != began && !is_kept {
@@ -118,6 +133,8 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
             | Record::Judged { .. }
             | Record::Watched { .. }
             | Record::Paused { .. }
+            | Record::Held { .. }
+            | Record::FailureAccepted { .. }
             | Record::DecisionAccepted { .. }
             | Record::DecisionIgnored { .. }
             | Record::Detached { .. }
@@ -130,11 +147,33 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
         flaws.push(format!("{backs} ways back, of {touched:?} restored {restored:?}"));
     }
     flaws.extend(flaws_of_worlds(simulation, outcome));
-    let failed = |(word, _): &(String, String)| word == "fail";
-    if outcome == Outcome::Succeeded && simulation.state.lanes.iter().any(|lane| lane.verdicts.values().any(failed)) {
+    if outcome == Outcome::Succeeded && simulation.state.lanes.iter().any(has_failed) {
         flaws.push("succeeded though a condition says no".to_owned());
     }
     flaws
+}
+
+/// The targets that have started and are nobody else's.
+fn began(simulation: &Simulation, has_started: impl Fn(&Name) -> bool) -> Vec<Name> {
+    let foreign = |target: &Name| {
+        let lane = simulation.state.lane(target);
+        lane.is_some_and(|lane| lane.restore.is_none() && lane.is_foreign())
+    };
+    let targets = simulation.plan.lanes().map(|lane| &lane.target);
+    targets.filter(|target| has_started(target) && !foreign(target)).cloned().collect()
+}
+
+/// Whether a condition says no that nobody accepted.
+fn has_failed(lane: &LaneState) -> bool {
+    lane.verdicts.iter().any(|(label, (word, _))| word == "fail" && !lane.waived.contains_key(label))
+}
+
+/// What goes back by itself and must not.
+fn unasked(plan: &Plan, cause: &Cause, targets: &[Name]) -> Option<String> {
+    let is_held = |target| plan.lane(target).is_some_and(Lane::is_held_on_failure);
+    let is_refused = matches!(cause.side, Side::Busy | Side::Refused);
+    let is_unasked = targets.iter().any(is_held) && !cause.what.starts_with("aborted by ann") && !is_refused;
+    is_unasked.then(|| format!("nobody took {targets:?} back, but {}", cause.what))
 }
 
 /// Every world that the run touched must be what the outcome says.
@@ -187,8 +226,9 @@ fn flaws_of(site: &super::aws::Site, outcome: Outcome) -> Vec<String> {
 }
 
 fn some_luck() -> impl Strategy<Value = Luck> {
-    let odds = (0u8..=30, 0u8..=30, 0u8..=40, 0u8..=40, 0u8..=5, 0u8..=2, 0u8..=2, any::<bool>());
-    odds.prop_map(|(deployments, backs, calls, reads, deaths, aborts, console, is_bad)| Luck {
+    let odds = (0u8..=30, 0u8..=30, 0u8..=40, 0u8..=40, 0u8..=5, 0u8..=2, 0u8..=2, any::<bool>(), 0u8..=20);
+    odds.prop_map(|(deployments, backs, calls, reads, deaths, aborts, console, is_bad, tasks)| Luck {
+        tasks,
         deployments,
         backs,
         calls,

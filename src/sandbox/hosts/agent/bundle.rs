@@ -45,7 +45,7 @@ pub enum Entry {
 /// # Errors
 /// What S3 says, or the agent's text.
 pub fn fetch(world: &World, revision: &Revision) -> Result<Bytes, String> {
-    let found = s3::fetch(world, &revision.bucket, &revision.key, revision.version.as_deref());
+    let found = s3::fetch(world, &revision.account, (&revision.bucket, &revision.key, revision.version.as_deref()));
     let (bytes, actual) = found.map_err(|refused| refused.message)?;
     match revision.etag.as_deref().map(|etag| etag.trim_matches('"')) {
         Some(wanted) if wanted != actual => {

@@ -126,7 +126,10 @@ async fn buckets() {
 async fn hosts_fetch_without_a_wire() {
     let (sandbox, client) = with_bucket().await;
     put(&client, "k", "x").await;
-    let fetch = |key: &str, version| crate::sandbox::s3::fetch(&sandbox.world, "bkt", key, version);
+    let fetch_as =
+        |account: &str, key: &str, version| crate::sandbox::s3::fetch(&sandbox.world, account, ("bkt", key, version));
+    let fetch = |key: &str, version| fetch_as("111122223333", key, version);
+    assert_eq!(fetch_as("444455556666", "k", None).unwrap_err().code, "AccessDenied");
     assert_eq!(fetch("k", None).unwrap().0, "x");
     assert_eq!(fetch("k", Some("null")).unwrap().0, "x");
     assert_eq!(fetch("none", None).unwrap_err().code, "NoSuchKey");

@@ -1,0 +1,147 @@
+//! What may follow what: older releases, releases that failed before, credentials that end too early.
+
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use shipit::cli::Ci;
+use shipit::event::Build;
+
+use super::stage::{PIPELINE, Said, Stage};
+
+const LINE: &str = "deploy shop.yml --release";
+
+async fn by_build(stage: &Stage, line: &str, job: &str, number: u64) -> Said {
+    let ci = Ci { job: Some((job.to_owned(), number)), ..Ci::default() };
+    stage.shipit_in(line, |around| around.ci = ci).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_build_that_comes_late_does_not_replace_a_newer_one() {
+    let stage = Stage::new(PIPELINE).await;
+    stage.release("two", "");
+    let said = by_build(&stage, &format!("{LINE} two"), "acme/shop deploy", 57).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    stage.release("one", "");
+    let said = by_build(&stage, &format!("{LINE} one"), "acme/shop deploy", 56).await;
+    assert_eq!(said.code, 10, "{}", said.err);
+    let why = "build 56 of acme/shop deploy is older than build 57, which made the live two";
+    assert!(said.err.contains(why) && said.err.contains("--allow-older"), "{}", said.err);
+    let said = by_build(&stage, "plan shop.yml --release one", "acme/shop deploy", 56).await;
+    assert_eq!(said.code, 10, "{}", said.err);
+    // Another job's numbers say nothing.
+    let said = by_build(&stage, "plan shop.yml --release one", "acme/shop hotfix", 3).await;
+    let note = "whether this is older than the live two is not known";
+    assert!(said.code == 0 && said.out.contains(note), "{}{}", said.err, said.out);
+    assert_eq!(stage.deployments().len(), 2);
+    let said = by_build(&stage, &format!("{LINE} one --allow-older"), "acme/shop deploy", 56).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("allowed by --allow-older"), "{}", said.err);
+    // The way back on purpose is asked nothing.
+    let said = by_build(&stage, "rollback shop.yml", "acme/shop deploy", 56).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+}
+
+/// A checkout with two commits on a line; gives them.
+fn commits(stage: &Stage) -> [String; 2] {
+    let git = |words: &[&str]| {
+        let said = Command::new("git")
+            .args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"])
+            .args(words)
+            .current_dir(&stage.directory)
+            .output()
+            .unwrap();
+        assert!(said.status.success(), "{said:?}");
+        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+    };
+    git(&["init", "-q"]);
+    let commit = || {
+        git(&["commit", "-q", "--allow-empty", "-m", "x"]);
+        git(&["rev-parse", "HEAD"])
+    };
+    let (one, two) = (commit(), commit());
+    git(&["checkout", "-q", "--detach", &two]);
+    [one, two]
+}
+
+fn check_out(stage: &Stage, commit: &str) {
+    let said = Command::new("git").args(["checkout", "-q", "--detach", commit]).current_dir(&stage.directory).status();
+    assert!(said.unwrap().success());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_ancestor_of_what_is_live_is_older() {
+    let stage = Stage::new(PIPELINE).await;
+    let [one, two] = commits(&stage);
+    stage.release("two", "");
+    let said = stage.shipit(&format!("{LINE} two")).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    check_out(&stage, &one);
+    stage.release("one", "");
+    let said = stage.shipit(&format!("{LINE} one")).await;
+    assert_eq!(said.code, 10, "{}", said.err);
+    let why = format!("commit {} is older than {}, of which the live two was made", &one[..12], &two[..12]);
+    assert!(said.err.contains(&why), "{why}\n{}", said.err);
+    // A commit that this checkout does not know is no reason to stop.
+    let build = Build { commit: Some("0123456789abcdef0123456789abcdef01234567".to_owned()), ..Build::default() };
+    std::fs::rename(stage.directory.join(".git"), stage.directory.join("elsewhere")).unwrap();
+    let ci = Ci { build: Some(build), ..Ci::default() };
+    let said = stage.shipit_in("plan shop.yml --release one", |around| around.ci = ci).await;
+    let note = "this of commit 0123456789ab";
+    assert!(said.code == 0 && said.out.contains(note), "{}{}", said.err, said.out);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_failed_here_needs_a_reason() {
+    let stage = Stage::new(PIPELINE).await;
+    stage.traffic(20);
+    stage.release("two", "errors: 100\n");
+    let said = stage.shipit(&format!("{LINE} two")).await;
+    assert_eq!(said.code, 20, "{}", said.err);
+    stage.advance(900).await;
+    let said = stage.shipit(&format!("{LINE} other-name")).await;
+    assert_eq!(said.code, 10, "{}", said.err);
+    assert!(said.err.contains("this release failed here before, in run 2026"), "{}", said.err);
+    assert!(said.err.contains("--again"), "{}", said.err);
+    assert_eq!(stage.shipit(&format!("{LINE} two --again=")).await.code, 2);
+    let said = stage.shipit(&format!("{LINE} two --again=flaky-database")).await;
+    assert_eq!(said.code, 20, "{}", said.err);
+    let history = stage.shipit("history shop.yml --output json").await.out;
+    let runs: serde_json::Value = serde_json::from_str(&history).unwrap();
+    let said = stage.shipit(&format!("show {} shop.yml", runs[0]["run"].as_str().unwrap())).await;
+    assert!(said.out.contains("again: flaky-database"), "{}", said.out);
+    stage.advance(900).await;
+    // A release that only a person took back is nothing to blame.
+    stage.write("shop.yml", &PIPELINE.replace("automatic", "manual, within: 20m"));
+    stage.release("three", "");
+    assert_eq!(stage.shipit(&format!("{LINE} three --until-approval")).await.code, 0);
+    assert_eq!(stage.shipit("abort shop.yml").await.code, 0);
+    let said = stage.shipit(&format!("{LINE} three --until-approval")).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+}
+
+/// Credentials that end while a run is under way end the driver, never the run.
+#[tokio::test(start_paused = true)]
+async fn credentials_that_end_are_said_at_once_and_only_detach() {
+    for is_known in [true, false] {
+        let stage = Stage::new(&PIPELINE.replace("bake: 5m", "bake: 20m")).await;
+        stage.release("two", "");
+        let end = stage.clock.now() + Duration::from_secs(900);
+        let session = stage.session(is_known.then(|| SystemTime::from(end)));
+        let said = stage
+            .shipit_in(&format!("{LINE} two"), |around| {
+                if !is_known {
+                    around.env.insert("AWS_SESSION_TOKEN".to_owned(), "x".to_owned());
+                    around.env.insert("AWS_CREDENTIAL_EXPIRATION".to_owned(), end.to_string());
+                }
+                stage.act_as(around, session);
+            })
+            .await;
+        assert_eq!(said.code, 13, "{is_known}\n{}{}", said.err, said.out);
+        assert!(said.err.contains("these credentials end at 2026-11-21 09:"), "{is_known}\n{}", said.err);
+        assert!(said.out.contains("shipit resume shop.yml -e production"), "{is_known}\n{}", said.out);
+        let said = stage.shipit("resume shop.yml").await;
+        assert_eq!(said.code, 0, "{is_known}\n{}", said.err);
+        let picture = stage.picture().await;
+        assert_eq!(picture, "live two on 4, 2 deployments: Succeeded by user, Succeeded by user; 1 group");
+    }
+}
