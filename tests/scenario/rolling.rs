@@ -46,11 +46,11 @@ async fn hosts_get_the_release_a_few_at_a_time() {
                 health checks × 30 s) × 2 batches of hosts
                 bake: your `bake`
       watched   during create; one failure rolls back:
-                targets ≥ 50%: 2 of 4 healthy in 1 target group
+                targets ≥ 2: 2 of 4 healthy in 1 target group
       watched   from the start of create to the end of bake; one failure rolls back:
                 alarm shop-5xx: not red
-                http /healthz: http://localhost:8000, every 30s, answered within 2s;
-                3 bad ones in a row fail
+                http /healthz: http://localhost:8000, every 30s, answered 2xx within
+                2s; 3 bad ones in a row fail
       watched   during bake; one failure rolls back:
                 targets ≥ 90%: 4 of 4 healthy in 1 target group
       failure   config: none needed, no host was touched
@@ -61,8 +61,8 @@ async fn hosts_get_the_release_a_few_at_a_time() {
       failure   a failed step, a failed watch: rolled back without being asked, exit
                 20
                 the way back fails, too: stuck, a person must act, exit 21
-      at most   an act has three times its usual time, and the hour that CodeDeploy
-                itself gives one event
+      at most   an act has three times its usual time and an hour, or what its
+                AppSpec allows every host
       calls     at most 4 to AWS per minute while it watches
       next      shipit deploy shop.yml -e production   # runs this plan
     ");
@@ -147,7 +147,7 @@ async fn a_red_alarm_stops_the_roll_and_brings_the_hosts_back() {
                 shipit deploy shop.yml -e production
                   # again, once the cause is gone
 
-      targets ≥ 75% passes: 3 healthy, at least 3 needed
+      targets ≥ 3 passes: 3 healthy, at least 3 needed
       http /healthz passes: answers
     ");
     let picture = stage.picture().await;
