@@ -269,7 +269,7 @@ impl<'a> Deciding<'a> {
             if let (Verdict::Fail(why), false) = (verdict, is_report_only) {
                 let view = &self.view.lanes[place];
                 let cause = condition_failed(condition, &why, (lane, &watched), view, self.now);
-                failed.get_or_insert_with(|| (label, cause));
+                failed.get_or_insert((label, cause));
             }
         }
         if let Some((condition, cause)) = failed {

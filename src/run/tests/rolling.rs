@@ -75,7 +75,9 @@ fn every_status_of_the_roll_is_answered() {
         let expected = match &status {
             Status::Succeeded => "done: 4 hosts have the release (d-1)".to_owned(),
             Status::Failed | Status::Stopped => format!("broken: deployment d-1 ended as {status}"),
-            _ => "wait: hosts get the release (d-1)".to_owned(),
+            Status::Created | Status::Queued | Status::InProgress | Status::Ready | Status::Other(_) => {
+                "wait: hosts get the release (d-1)".to_owned()
+            }
         };
         let seen = view_of(vec![attempt("d-1", new(), 2, status.clone(), &ALL)]);
         assert_eq!(next(&seen, 101), expected, "{status}");
