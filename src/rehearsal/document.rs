@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::healthy::Counts;
 use super::outside::{Live, Run};
 use super::route_back::Part;
 use super::routes::Routes;
@@ -41,6 +42,9 @@ pub struct Document {
     /// Where the alias of each function sent its callers, one route after the other.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub routes: Routes,
+    /// How many targets of each fleet were healthy: the fewest, and every change.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub healthy: BTreeMap<String, Healthy>,
     /// What users met.
     pub traffic: Traffic,
     /// What was done.
@@ -63,6 +67,15 @@ pub struct Document {
     /// How the release came to the environment that it was taken from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<Box<Document>>,
+}
+
+/// How many targets of a fleet were healthy.
+#[derive(Clone, Debug, Serialize)]
+pub struct Healthy {
+    /// At any moment at least so many.
+    pub least: usize,
+    /// Each count, and when it began.
+    pub counts: Vec<(f64, usize)>,
 }
 
 /// What users met.
@@ -141,6 +154,8 @@ pub struct Parts<'a> {
     pub live: BTreeMap<String, Live>,
     /// Where aliases sent their callers.
     pub routes: Routes,
+    /// How many targets were healthy.
+    pub healthy: Counts,
     /// What CodeDeploy did on the way back, by target.
     pub route_back: BTreeMap<String, Vec<Part>>,
     /// What users met.
@@ -171,6 +186,7 @@ impl Document {
             wall_s: tenths(parts.clock.wire_between(began, ended).as_secs_f64()),
             live: parts.live,
             routes: parts.routes,
+            healthy: parts.healthy.into_iter().map(|(target, counts)| (target, healthy(&counts, began))).collect(),
             traffic: traffic(parts.tally, began),
             steps: parts.run.map(|run| steps(run, &parts.route_back, began)).unwrap_or_default(),
             verdicts: parts.run.map(|run| verdicts(run, began)).unwrap_or_default(),
@@ -205,6 +221,9 @@ impl Document {
         }
         for (target, routes) in &self.routes {
             page.field("routes", &format!("{target}: {}", routes.join(" → ")));
+        }
+        for (target, healthy) in &self.healthy {
+            page.field("healthy", &format!("{target}: never fewer than {} targets", healthy.least));
         }
         page.field("traffic", &self.traffic.text());
         if let (Some(p50), Some(p99)) = (self.traffic.p50_ms, self.traffic.p99_ms) {
@@ -343,6 +362,11 @@ fn seconds(from: Timestamp, to: Timestamp) -> f64 {
     tenths(to.duration_since(from).as_secs_f64())
 }
 
+fn healthy(counts: &[(Timestamp, usize)], began: Timestamp) -> Healthy {
+    let least = counts.iter().map(|(_, count)| *count).min().unwrap_or(0);
+    Healthy { least, counts: counts.iter().map(|(at, count)| (seconds(began, *at), *count)).collect() }
+}
+
 fn tenths(number: f64) -> f64 {
     (number * 10.0).round() / 10.0
 }
@@ -385,6 +409,7 @@ mod tests {
             wall_s: 32.7,
             live: BTreeMap::from([("web".to_owned(), live)]),
             routes: Routes::new(),
+            healthy: BTreeMap::from([("web".to_owned(), Healthy { least: 4, counts: vec![(0.0, 4)] })]),
             traffic: Traffic {
                 requests: 655,
                 failed: 121,
@@ -413,6 +438,7 @@ mod tests {
         let expected = "\
 ↺ rehearsal of storefront in production: rolled back
   live      web: baseline, on 4 healthy targets
+  healthy   web: never fewer than 4 targets
   traffic   655 requests, 121 failed; baseline 534, candidate 121
             half within 3 ms, 99 % within 15 ms
             121 × 500 by the candidate

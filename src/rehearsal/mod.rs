@@ -7,12 +7,13 @@
 //! - [`driver`], [`ship`]: shipit as a process of its own, and how it is led to the end
 //! - [`fault`], [`loss`]: what goes wrong on request
 //! - [`releases`]: what is shipped
-//! - [`outside`], [`routes`], [`route_back`], [`document`]: what came of it
+//! - [`outside`], [`routes`], [`healthy`], [`route_back`], [`document`]: what came of it
 //! - [`inproc`]: the SDK without sockets
 
 pub mod document;
 pub mod driver;
 pub mod fault;
+pub mod healthy;
 pub mod inproc;
 pub mod loss;
 pub mod metronome;

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::document::{Document, Parts};
 use super::driver::{Driver, Ended, last_words};
 use super::fault::Fault;
+use super::healthy::HealthyWatch;
 use super::loss::lose_instance;
 use super::outside::{Observer, Run};
 use super::pace;
@@ -131,7 +132,7 @@ async fn in_world(
     let owner = served.sandbox.add_user(&place.account, "owner");
     let user = served.sandbox.add_user(&place.account, "driver");
     let config = served.config(&owner);
-    let doors = rehearsal.make_world(served, &config, baseline, say).await?;
+    let World { doors, fleets } = rehearsal.make_world(served, &config, baseline, say).await?;
     let observer = Observer::new(&config, &rehearsal.pipeline, &rehearsal.environment).await?;
     if let Some(trouble) = try_out(&doors).await {
         let what = format!("the baseline fails its users, so a rehearsal would say nothing of the release: {trouble}");
@@ -145,6 +146,7 @@ async fn in_world(
     let functions = rehearsal.pipeline.targets.iter();
     let functions = functions.filter_map(|(name, target)| Some((name.clone(), target.function.clone()?))).collect();
     let routes = RouteWatch::start(served.sandbox.clone(), site.clone(), functions);
+    let healthy = HealthyWatch::start(served.sandbox.clone(), site.clone(), fleets);
     let traffic = Traffic::start(doors, rate, served.clock);
     let traffic = traffic.map_err(|why| Failure::new(Kind::Unexpected, why))?;
     tokio::time::sleep(MARGIN).await;
@@ -152,7 +154,7 @@ async fn in_world(
     let files = candidate.write(&served.directory.path().join("home"))?;
     let (shipped, losses) = rehearsal.drive(served, &user, &driver, &observer, &files).await?;
     tokio::time::sleep(MARGIN).await;
-    let (tally, routes) = (traffic.stop().await, routes.stop().await);
+    let (tally, routes, healthy) = (traffic.stop().await, routes.stop().await, healthy.stop().await);
     let run = observer.last_run().await?;
     let exit_code = exit_code(&shipped.ended, run.as_ref());
     let is_expected = [0, Kind::RolledBack.exit_code()].contains(&exit_code);
@@ -175,6 +177,7 @@ async fn in_world(
         run: run.as_ref(),
         live: observer.live(&rehearsal.pipeline, &known).await?,
         routes,
+        healthy,
         route_back,
         tally: &tally,
         clock: served.clock,
@@ -182,6 +185,14 @@ async fn in_world(
         aws_calls: served.sandbox.calls(&user.access_key_id),
         next: rehearsal.next(exit_code),
     }))
+}
+
+/// What was made.
+struct World {
+    /// By which users come in.
+    doors: Vec<Door>,
+    /// The fleets with their target groups.
+    fleets: Vec<(Name, String)>,
 }
 
 impl Rehearsal {
@@ -204,14 +215,14 @@ impl Rehearsal {
         }
     }
 
-    /// Makes the world with the baseline in it; gives the doors by which users come in.
+    /// Makes the world with the baseline in it.
     async fn make_world(
         &self,
         served: &Served,
         config: &SdkConfig,
         baseline: &Release,
         say: &mut (dyn FnMut(&str) + Send),
-    ) -> Result<Vec<Door>> {
+    ) -> Result<World> {
         let place = &self.pipeline.environments[&self.environment];
         let (fleets, functions): (Vec<_>, Vec<_>) =
             self.pipeline.targets.values().partition(|target| target.fleet.is_some());
@@ -232,11 +243,12 @@ impl Rehearsal {
             baselines: &baseline.bundles,
             config: Some(CONFIG),
         };
-        let (mut doors, mut places) = (Vec::new(), Vec::new());
-        for Made { front, .. } in provision(config, served.clock, &wish).await? {
+        let (mut doors, mut groups, mut places) = (Vec::new(), Vec::new(), Vec::new());
+        for Made { target, front, .. } in provision(config, served.clock, &wish).await? {
             let door = Door::web(&front.origin).await;
             doors.push(door.map_err(|why| Failure::new(Kind::Unexpected, why))?);
             places.push(front.origin);
+            groups.push((target, front.target_group));
         }
         for target in functions {
             let (bundle, path) = (&baseline.bundles[&target.artifact], &self.pipeline.artifacts[&target.artifact].path);
@@ -248,7 +260,7 @@ impl Rehearsal {
             doors.push(Door::Function { caller, baseline: version });
         }
         say(&format!("the baseline serves at {}", places.join(", ")));
-        Ok(doors)
+        Ok(World { doors, fleets: groups })
     }
 
     /// What users send to a function: what its new version is tried with, or else the `event.json` beside its code.
