@@ -31,7 +31,7 @@ const LEFTOVER_FAILURES: u32 = 8;
 /// Reads in a row in which the baseline must serve alone.
 pub(super) const SERVING_READS: u32 = 3;
 
-/// How often the old release is deployed again, if a deployment of it fails.
+/// How often the old release is deployed again on the same hosts, if a deployment of it fails.
 pub(super) const REDEPLOYMENTS: u32 = 2;
 
 /// What the way back still needs.
@@ -242,11 +242,12 @@ fn follow_redeployment(fleet: &OnFleet, id: &str, known: Known) -> Advance {
             }
             Some(_) | None => Advance::Wait("the old release is about to serve again".to_owned(), None),
         },
-        Status::Failed | Status::Stopped => redeploy_again(fleet, deployment, known),
+        // Another try would leave this one's fleet behind, and run beside it.
+        Status::Failed | Status::Stopped => Advance::Broken(why_it_ended(deployment)),
     }
 }
 
-/// A deployment of the old release failed. What was in its way may be gone by now; a person who stopped it meant it.
+/// A deployment of the old release on the same hosts failed. What was in its way may be gone by now; a person who stopped it meant it.
 pub(super) fn redeploy_again(fleet: &OnFleet, failed: &Deployment, known: Known) -> Advance {
     let is_stopped = failed.error.as_ref().is_some_and(|(code, _)| code == "MANUAL_STOP");
     if known.state.redeployments < REDEPLOYMENTS && !is_stopped {

@@ -257,4 +257,9 @@ fn a_deployment_of_the_old_release_has_a_second_try() {
     ] {
         assert_eq!(next_back(&with(id, status.clone(), host), records, 160), expected, "{id} {status} {host}");
     }
+    let mut stopped = with("d-3", Status::Stopped, "Failed");
+    let error = Some(("MANUAL_STOP".to_owned(), String::new()));
+    let deployment = Deployment { error, ..stopped.deployment("d-3").unwrap().clone() };
+    stopped.saw_deployment(deployment, at(101));
+    assert!(next_back(&stopped, &made, 160).starts_with("broken: "), "a person who stops it means it");
 }
