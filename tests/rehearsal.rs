@@ -151,6 +151,23 @@ fn a_function_is_shifted_step_by_step_and_a_version_that_cannot_start_is_never_m
     assert_eq!(said["live"]["thumbs"]["release"], "candidate");
 }
 
+/// The configuration leaves half of the hosts, rounded up.
+const LEFT_OF_FOUR: f64 = 2.0;
+
+#[test]
+fn a_release_goes_over_the_hosts_that_are_there_and_back() {
+    let scene = Scene::new("rolling");
+    let said = scene.rehearse_of("storefront-rolling", SPEED, &[]);
+    assert_eq!((&said["outcome"], &said["traffic"]["failed"]), (&"succeeded".into(), &0.into()), "{said:#}");
+    assert_eq!((&said["live"]["web"]["release"], &said["live"]["web"]["healthy"]), (&"candidate".into(), &4.into()));
+    assert!(number(&said["healthy"]["web"]["least"]) >= LEFT_OF_FOUR, "{said:#}");
+    assert_eq!(said["aws_calls"]["codedeploy:CreateDeployment"], 1, "{said:#}");
+    let said = scene.rehearse_of("storefront-rolling", SPEED, &["--fault", "failing-hook=ValidateService"]);
+    assert_eq!((&said["outcome"], &said["traffic"]["failed"]), (&"rolled_back".into(), &0.into()), "{said:#}");
+    assert_eq!((&said["live"]["web"]["release"], &said["live"]["web"]["healthy"]), (&"baseline".into(), &4.into()));
+    assert!(number(&said["healthy"]["web"]["least"]) >= LEFT_OF_FOUR, "{said:#}");
+}
+
 #[test]
 fn drivers_that_are_killed_change_nothing() {
     let scene = Scene::new("killed");

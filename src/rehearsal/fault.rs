@@ -121,6 +121,11 @@ impl fmt::Display for Fault {
 }
 
 impl Fault {
+    /// Whether it strikes only where a second fleet is made.
+    pub fn is_of_copies(&self) -> bool {
+        matches!(self, Fault::LostInstance(Phase::Ready | Phase::Live))
+    }
+
     /// What goes wrong on the wire, for the calls of one user.
     pub fn rule(&self, user: &str) -> Option<faults::Rule> {
         let kind = match self {

@@ -1,4 +1,4 @@
-//! An instance of the new fleet dies while a deployment is in a certain phase. The phase is read from the API.
+//! An instance that gets the release dies while its deployment is in a certain phase. The phase is read from the API.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use crate::sandbox::world::{Scope, Site};
 /// How often the API is asked, in wire time: a phase may be over within a few world seconds.
 const LOOK: Duration = Duration::from_millis(5);
 
-/// Waits for the phase of a blue/green deployment, then kills an instance of its new fleet. Gives the instance's id.
+/// Waits for the phase of a deployment, then kills an instance of its new fleet, or one of those that get the release in
+/// place. Gives the instance's id.
 pub async fn lose_instance(sandbox: Sandbox, site: Site, phase: Phase) -> String {
     let mut looks = tokio::time::interval(LOOK);
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -37,11 +38,12 @@ fn victim(sandbox: &Sandbox, site: &Site, phase: Phase) -> Option<String> {
     unfinished.texts("deployments").iter().find_map(|id| {
         let found = ask("GetDeployment", &doc! { "deploymentId" => id })?;
         let info = found.get("deploymentInfo");
-        if info.get("deploymentStyle").text("deploymentType") != Some("BLUE_GREEN") {
-            return None;
-        }
-        let green = |status: &[&str]| {
-            let mut filters = doc! { "ServerInstanceLabel" => vec!["Green"] };
+        let is_copied = info.get("deploymentStyle").text("deploymentType") == Some("BLUE_GREEN");
+        let new = |status: &[&str]| {
+            let mut filters = doc! {};
+            if is_copied {
+                filters.set("ServerInstanceLabel", vec!["Green"]);
+            }
             if !status.is_empty() {
                 filters.set("TargetStatus", status.to_vec());
             }
@@ -49,9 +51,9 @@ fn victim(sandbox: &Sandbox, site: &Site, phase: Phase) -> Option<String> {
             listed.texts("targetIds").into_iter().next()
         };
         match phase {
-            Phase::Installing => green(&["InProgress"]),
-            Phase::Ready if info.text("status") == Some("Ready") => green(&[]),
-            Phase::Live if info.bool("instanceTerminationWaitTimeStarted") == Some(true) => green(&[]),
+            Phase::Installing => new(&["InProgress"]),
+            Phase::Ready if info.text("status") == Some("Ready") => new(&[]),
+            Phase::Live if info.bool("instanceTerminationWaitTimeStarted") == Some(true) => new(&[]),
             Phase::Ready | Phase::Live => None,
         }
     })

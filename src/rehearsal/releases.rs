@@ -33,6 +33,11 @@ impl Release {
         if let Some(why) = misplaced(faults, &of_kind(true), &of_kind(false)) {
             return Err(usage(why));
         }
+        let is_copied = pipeline.targets.values().any(|target| target.blue_green().is_some());
+        if let Some(fault) = faults.iter().find(|fault| fault.is_of_copies()).filter(|_| !is_copied) {
+            let why = format!("{fault}: hosts that get the release in place are never ready beside the old ones");
+            return Err(usage(why).help("lose one of them with --fault lost-instance=installing"));
+        }
         let (mut bundles, mut files, mut report) = (BTreeMap::new(), BTreeMap::new(), Report::default());
         for (artifact_name, artifact) in pipeline.shipped() {
             if directory.join(&artifact.path).is_file() {
