@@ -10,9 +10,10 @@ use super::fixture::{
 use crate::event::decision::{Decision, Wish};
 use crate::event::record::{Outcome, Record, Side};
 use crate::model::Name;
-use crate::model::facts::Deployment;
-use crate::plan::sample::name;
-use crate::plan::{OnFailure, Plan, StepId};
+use crate::model::facts::{Attempt, Deployment, DeploymentTarget, Status};
+use crate::model::observed::Instance;
+use crate::plan::sample::{name, revision, rolling_plan};
+use crate::plan::{Lane, OnFailure, Plan, StepId};
 use crate::run::next::next;
 use crate::run::reads::{Read, blind, due};
 use crate::run::view::{Fact, View};
@@ -24,6 +25,7 @@ fn target() -> impl Strategy<Value = Name> {
 
 fn step() -> impl Strategy<Value = StepId> {
     let known = [
+        "config",
         "create",
         "compare",
         "approval",
@@ -97,7 +99,13 @@ fn view(plan: &Plan) -> impl Strategy<Value = View> + use<> {
                     is_waiting_to_terminate: *is_waiting_to_terminate,
                     ..deployment(status)
                 };
-                seen.saw_deployment(found, at(*when));
+                seen.saw_deployment(found.clone(), at(*when));
+                if lane.fleet().is_some_and(|fleet| fleet.rolling.is_some()) {
+                    let hosts = hosts(lane, kind + 2, &found.status);
+                    let bundle = Some(revision(if *is_waiting_to_terminate { 'a' } else { 'b' }));
+                    let deployment = Deployment { revision: bundle, created: Some(at(*when - 60)), ..found };
+                    seen.saw_attempts(vec![Attempt { deployment, hosts }], at(*when));
+                }
             }
             if kind > 0 {
                 saw_group(seen, "storefront-asg", Some(lane.fleet().unwrap().baseline.scaling_group.clone()), seconds);
@@ -117,17 +125,40 @@ fn view(plan: &Plan) -> impl Strategy<Value = View> + use<> {
     })
 }
 
+/// The first so many hosts of a fleet, with what a deployment has done to them.
+fn hosts(lane: &Lane, count: usize, status: &Status) -> Vec<DeploymentTarget> {
+    let fleet = &lane.fleet().unwrap().baseline.scaling_group;
+    let target = |host: &Instance| DeploymentTarget {
+        id: host.id.clone(),
+        label: None,
+        status: status.to_string(),
+        events: Vec::new(),
+    };
+    fleet.instances.iter().take(count).map(target).collect()
+}
+
 #[test]
 fn there_is_always_a_state_and_a_turn() {
     let mut plan = plan_of_two(plan_with_tasks());
     plan.waves[0].lanes[1].on_failure = OnFailure::Hold;
-    let all = (vec((record(), 0i64..2000), 0..40), view(&plan), 0i64..20_000, target(), step());
+    settles(&plan);
+}
+
+#[test]
+fn so_it_is_where_hosts_get_the_release_in_place() {
+    let mut plan = plan_of_two(rolling_plan());
+    plan.waves[0].lanes[1].on_failure = OnFailure::Hold;
+    settles(&plan);
+}
+
+fn settles(plan: &Plan) {
+    let all = (vec((record(), 0i64..2000), 0..40), view(plan), 0i64..20_000, target(), step());
     let config = Config { cases: 600, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let tried = runner.run(&all, |(records, mut view, now, target, step)| {
-        let mut state = super::fixture::state(&plan, &[]);
+        let mut state = super::fixture::state(plan, &[]);
         for (record, seconds) in &records {
-            state.apply(&plan, at(*seconds), record);
+            state.apply(plan, at(*seconds), record);
         }
         let accept = Wish::Accept { target: target.clone(), step: step.clone(), number: state.holds };
         let decisions = [
@@ -138,15 +169,15 @@ fn there_is_always_a_state_and_a_turn() {
         // A few turns in which nothing new is seen: it settles, and does not write for ever.
         let mut written = 0;
         for turns in 0..6 {
-            due(&plan, &state, &view, at(now));
-            blind(&plan, &state, &mut view, at(now));
-            view.account(&plan, &state, at(now));
-            let turn = next(&plan, &state, &view, &decisions[..turns % 4], at(now));
+            due(plan, &state, &view, at(now));
+            blind(plan, &state, &mut view, at(now));
+            view.account(plan, &state, at(now));
+            let turn = next(plan, &state, &view, &decisions[..turns % 4], at(now));
             prop_assert!(!matches!(state.status, RunStatus::Ended(_)) || turn.records.is_empty());
             let lanes: Vec<usize> = turn.calls.iter().map(|planned| planned.lane).collect();
             prop_assert!(lanes.windows(2).all(|pair| pair[0] < pair[1]), "one call a lane: {lanes:?}");
             for record in &turn.records {
-                state.apply(&plan, at(now), record);
+                state.apply(plan, at(now), record);
             }
             for planned in &turn.calls {
                 view.lanes[planned.lane].is_calling = true;
