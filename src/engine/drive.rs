@@ -331,16 +331,10 @@ impl Driving {
             self.reporters.on(&self.plan, &self.state, &envelope);
             self.state.apply(&self.plan, envelope.at, &envelope.record);
         }
-        Ok(match self.state.status {
-            _ if self.state.token >= self.token => Some(Driven::Fenced),
-            RunStatus::Ended(outcome) => Some(Driven::Ended(outcome)),
-            RunStatus::Planned
-            | RunStatus::Running
-            | RunStatus::Paused
-            | RunStatus::Held
-            | RunStatus::Detached
-            | RunStatus::RollingBack => None,
-        })
+        if self.state.token >= self.token {
+            return Ok(Some(Driven::Fenced));
+        }
+        Ok(self.state.status.outcome().map(Driven::Ended))
     }
 
     /// Reporters are told after records are durable, never before.

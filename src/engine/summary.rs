@@ -5,21 +5,13 @@ use std::collections::BTreeMap;
 use crate::event::record::{Cause, Outcome};
 use crate::model::{Name, Period};
 use crate::plan::{Action, Lane, Plan, StepId, What};
-use crate::run::{LaneState, RunStatus, State};
+use crate::run::{LaneState, State};
 use crate::store::head::{Live, RunSummary, digests};
 
 /// What the head of the environment is told of a run that has ended: the run in a line, and what it made live.
 pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live>) {
     let (by, why, started) = state.started.clone().unwrap_or_default();
-    let outcome = match state.status {
-        RunStatus::Ended(outcome) => Some(outcome),
-        RunStatus::Planned
-        | RunStatus::Running
-        | RunStatus::Paused
-        | RunStatus::Held
-        | RunStatus::Detached
-        | RunStatus::RollingBack => None,
-    };
+    let outcome = state.status.outcome();
     let live = |lane: &Lane| {
         let revision = state.revisions.get(&lane.target).unwrap_or(&lane.revision).clone();
         let since = state.ended.unwrap_or(started);

@@ -113,7 +113,6 @@ pub enum NoData {
 
 impl NoData {
     /// Whether it counts as not red.
-    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's `skip_serializing_if` takes a reference
     pub fn is_pass(&self) -> bool {
         *self == NoData::Pass
     }

@@ -66,7 +66,6 @@ pub enum RollbackScope {
 
 impl RollbackScope {
     /// Whether everything goes back.
-    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's `skip_serializing_if` takes a reference
     pub fn is_run(&self) -> bool {
         *self == RollbackScope::Run
     }
@@ -309,7 +308,6 @@ pub enum OnFailure {
 
 impl OnFailure {
     /// Whether the old release comes back by itself.
-    #[allow(clippy::trivially_copy_pass_by_ref)] // serde's `skip_serializing_if` takes a reference
     pub fn is_rollback(&self) -> bool {
         *self == OnFailure::Rollback
     }

@@ -138,7 +138,6 @@ impl Percent {
     }
 
     /// A share as AWS has it, 0.0 to 1.0, to the nearest hundredth of a percent.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub fn of_fraction(fraction: f64) -> Percent {
         Percent((fraction.clamp(0.0, 1.0) * 10_000.0).round() as u32)
     }

@@ -7,15 +7,14 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::process::Command;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 
+use super::pace::start_interpreter;
 use crate::time::Clock;
 
 /// How often it is measured, in wire time.
@@ -65,7 +64,7 @@ async fn keep(clock: Clock, mut file: File, slowest: Arc<AtomicU64>) {
     loop {
         ticks.tick().await;
         // No interpreter, no measurement: the world's hosts will say what is missing.
-        let Some(took) = start_interpreter().await else { continue };
+        let Some(took) = start_interpreter("pass").await else { continue };
         starts.push(took);
         if starts.len() < LOOKED_AT {
             continue;
@@ -91,14 +90,6 @@ fn pace(full: f64, starts: &[Duration]) -> f64 {
     let median = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
     let slowdown = (median.as_secs_f64() / STARTS_WITHIN.as_secs_f64()).clamp(1.0, AT_MOST);
     (full / slowdown).max(1.0).min(full)
-}
-
-async fn start_interpreter() -> Option<Duration> {
-    let began = Instant::now();
-    let mut python = Command::new("python3");
-    python.args(["-BES", "-c", "pass"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let ended = python.kill_on_drop(true).status().await.ok()?;
-    ended.success().then(|| began.elapsed())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! - [`driver`], [`ship`]: shipit as a process of its own, and how it is led to the end
 //! - [`fault`], [`loss`]: what goes wrong on request
 //! - [`releases`]: what is shipped
-//! - [`outside`], [`routes`], [`healthy`], [`route_back`], [`document`]: what came of it
+//! - [`outside`], [`looking`], [`routes`], [`healthy`], [`route_back`], [`document`]: what came of it
 //! - [`inproc`]: the SDK without sockets
 
 pub mod document;
@@ -15,6 +15,7 @@ pub mod driver;
 pub mod fault;
 pub mod healthy;
 pub mod inproc;
+pub mod looking;
 pub mod loss;
 pub mod metronome;
 pub mod outside;

@@ -47,7 +47,6 @@ pub fn wished(pipeline: &Pipeline) -> f64 {
     let lengths = pipeline.targets.values().map(length);
     // Fleets are released side by side, unless they stand in different stages.
     let world = if pipeline.stages.is_empty() { lengths.fold(0.0, f64::max) } else { lengths.sum() };
-    #[allow(clippy::cast_precision_loss)] // few targets
     let per_target = rate(pipeline, 1.0) / pipeline.targets.len().max(1) as f64;
     let told = pipeline.targets.values().map(|target| told_within(target, per_target));
     (world / SHIPPED_WITHIN).min(told.fold(FASTEST, f64::min)).clamp(1.0, FASTEST).round()
@@ -67,7 +66,6 @@ fn length(target: &Target) -> f64 {
         }
         Strategy::Canary(_) | Strategy::Linear(_) | Strategy::AllAtOnce(_) => {
             let (every, first) = steps(target);
-            #[allow(clippy::cast_precision_loss)] // at most 100 steps
             let count = match &target.strategy {
                 Strategy::Canary(canary) => canary.weights().count() as f64,
                 Strategy::BlueGreen(_) | Strategy::Rolling { .. } | Strategy::Linear(_) | Strategy::AllAtOnce(_) => {
@@ -111,9 +109,7 @@ fn told_within(target: &Target, rate: f64) -> f64 {
 }
 
 fn seconds(period: Period) -> f64 {
-    #[allow(clippy::cast_precision_loss)] // periods are days at most
-    let seconds = period.as_seconds() as f64;
-    seconds
+    period.as_seconds() as f64
 }
 
 /// How much slower a world has to live on this machine as it is now: 1 if it need not.
@@ -129,14 +125,9 @@ pub async fn slowdown(instances: usize) -> Result<f64> {
 /// How long it takes until as many interpreters as there will be instances have started.
 async fn start_processes(count: usize) -> Result<Duration> {
     let began = Instant::now();
-    let starts = (0..count).map(|_| {
-        let mut python = Command::new("python3");
-        python.args(["-BES", "-c", "import http.server, sqlite3"]);
-        python.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        async move { python.status().await }
-    });
+    let starts = (0..count).map(|_| start_interpreter("import http.server, sqlite3"));
     for started in join_all(starts).await {
-        if !started.is_ok_and(|status| status.success()) {
+        if started.is_none() {
             let failure = Failure::new(Kind::Usage, "python3 with sqlite3 is missing or does not start");
             return Err(
                 failure.help("the hosts of a rehearsal run the example in it; install python3, or fix the PATH")
@@ -144,6 +135,15 @@ async fn start_processes(count: usize) -> Result<Duration> {
         }
     }
     Ok(began.elapsed())
+}
+
+/// How long an interpreter takes for these lines; nothing if it fails.
+pub(super) async fn start_interpreter(lines: &str) -> Option<Duration> {
+    let began = Instant::now();
+    let mut python = Command::new("python3");
+    python.args(["-BES", "-c", lines]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let ended = python.kill_on_drop(true).status().await.ok()?;
+    ended.success().then(|| began.elapsed())
 }
 
 /// The worst of a few short sleeps.

@@ -10,14 +10,14 @@ use tokio::sync::watch;
 use super::document::{Document, Parts};
 use super::driver::{Driver, Ended, last_words};
 use super::fault::Fault;
-use super::healthy::HealthyWatch;
+use super::healthy::look_at_healthy;
 use super::loss::lose_instance;
 use super::outside::{Observer, Run};
 use super::pace;
 use super::provision::{Caller, Made, MadeFunction, Wish, make_function, provision};
 use super::releases::Release;
 use super::route_back::parts;
-use super::routes::RouteWatch;
+use super::routes::look_at_routes;
 use super::served::{Place, Served};
 use super::ship::{Order, Shipped, ship};
 use super::traffic::{BASELINE, CANDIDATE, Door, Traffic, try_out};
@@ -78,9 +78,10 @@ pub async fn rehearse(
     let (pipeline, directory) = (&rehearsal.pipeline, &rehearsal.directory);
     let maker = rehearsal.from.as_ref().map_or(pipeline, |from| &from.pipeline);
     let candidate = Release::new(CANDIDATE, maker, directory, &rehearsal.faults)?;
-    let slowdown = pace::slowdown(usize::from(rehearsal.instances)).await?;
+    let measured = pace::slowdown(usize::from(rehearsal.instances)).await?;
+    let slowdown = if rehearsal.speed.is_some() { 1.0 } else { measured };
     let speed = rehearsal.speed.unwrap_or_else(|| (pace::wished(pipeline) / slowdown).max(1.0).round());
-    if rehearsal.speed.is_none() && slowdown > 1.0 {
+    if slowdown > 1.0 {
         say(&format!("this machine is busy: the world lives {speed} times as fast as the wall clock, not faster"));
     }
     let program = rehearsal.program.clone();
@@ -139,14 +140,13 @@ async fn in_world(
         return Err(Failure::new(Kind::Preflight, what)
             .help("the baseline is the artifact as it lies there: mend it until it answers, then rehearse again"));
     }
-    let slowdown = if rehearsal.speed.is_some() { 1.0 } else { slowdown };
     let rate = rehearsal.rate.unwrap_or_else(|| pace::rate(&rehearsal.pipeline, slowdown));
     say(&format!("{rate} requests per second"));
     let site = Site { account: place.account.clone(), region: place.region.clone() };
     let functions = rehearsal.pipeline.targets.iter();
     let functions = functions.filter_map(|(name, target)| Some((name.clone(), target.function.clone()?))).collect();
-    let routes = RouteWatch::start(served.sandbox.clone(), site.clone(), functions);
-    let healthy = HealthyWatch::start(served.sandbox.clone(), site.clone(), fleets);
+    let routes = look_at_routes(served.sandbox.clone(), site.clone(), functions);
+    let healthy = look_at_healthy(served.sandbox.clone(), site.clone(), fleets);
     let traffic = Traffic::start(doors, rate, served.clock);
     let traffic = traffic.map_err(|why| Failure::new(Kind::Unexpected, why))?;
     tokio::time::sleep(MARGIN).await;

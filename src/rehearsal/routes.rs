@@ -1,62 +1,31 @@
 //! Where the aliases of functions sent their callers, one after the other, as somebody sees who looks all the time.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
-
+use super::looking::Looking;
 use crate::model::Name;
 use crate::model::function::FunctionRef;
 use crate::sandbox::Sandbox;
 use crate::sandbox::doc::{Doc, doc};
 use crate::sandbox::world::{Scope, Site};
 
-/// How often somebody looks, in wire time.
-const LOOK: Duration = Duration::from_millis(20);
-
 /// The routes of every target's alias, such as `1: 95%, 2: 5%`; each is another than the one before.
 pub type Routes = BTreeMap<String, Vec<String>>;
 
-/// Somebody who looks at aliases until it is stopped or dropped.
-pub struct RouteWatch {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<Routes>,
-}
-
-impl RouteWatch {
-    /// Starts to look at these functions.
-    pub fn start(sandbox: Sandbox, site: Site, functions: Vec<(Name, FunctionRef)>) -> RouteWatch {
-        let (stop, mut stopped) = oneshot::channel();
-        let task = tokio::spawn(async move {
-            let scope = Scope::service(&site, "rehearsal");
-            let mut seen = Routes::new();
-            let mut looks = tokio::time::interval(LOOK);
-            looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-            loop {
-                for (target, function) in &functions {
-                    let name = doc! { "FunctionName" => &function.name, "Name" => &function.alias };
-                    let Ok(alias) = sandbox.world.call(&scope, "lambda", "GetAlias", &name) else { continue };
-                    let routes = seen.entry(target.to_string()).or_default();
-                    let route = route(&alias);
-                    if routes.last() != Some(&route) {
-                        routes.push(route);
-                    }
-                }
-                tokio::select! {
-                    _ = &mut stopped => return seen,
-                    _ = looks.tick() => {}
-                }
+/// Starts to look at these functions.
+pub fn look_at_routes(sandbox: Sandbox, site: Site, functions: Vec<(Name, FunctionRef)>) -> Looking<Routes> {
+    let scope = Scope::service(&site, "rehearsal");
+    Looking::start(move |seen: &mut Routes| {
+        for (target, function) in &functions {
+            let name = doc! { "FunctionName" => &function.name, "Name" => &function.alias };
+            let Ok(alias) = sandbox.world.call(&scope, "lambda", "GetAlias", &name) else { continue };
+            let routes = seen.entry(target.to_string()).or_default();
+            let route = route(&alias);
+            if routes.last() != Some(&route) {
+                routes.push(route);
             }
-        });
-        RouteWatch { stop, task }
-    }
-
-    /// What was seen.
-    pub async fn stop(self) -> Routes {
-        let _ended = self.stop.send(());
-        self.task.await.unwrap_or_default()
-    }
+        }
+    })
 }
 
 fn route(alias: &Doc) -> String {

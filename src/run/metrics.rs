@@ -82,7 +82,6 @@ fn judge_requests(limit: RateLimit, metrics: &Metrics, now: Timestamp) -> Verdic
     let counted = end - minutes * 60..end;
     let calls = metrics.canary.iter().filter(|minute| counted.contains(&minute.at.as_second()));
     let calls = calls.filter_map(|minute| known(minute.calls)).fold(0.0, |sum, more| sum + more);
-    #[allow(clippy::cast_precision_loss)]
     let rate = calls / minutes as f64;
     let said = format!("{rate:.1} requests per minute in {minutes} minutes");
     if limit.comparison.holds(rate, f64::from(limit.per_minute)) {
@@ -116,7 +115,6 @@ fn judge_series(
                 "{count} datapoints before the new release, {BASELINE_LEAST} are needed"
             ));
         }
-        #[allow(clippy::cast_precision_loss)]
         let mean = before.iter().sum::<f64>() / before.len() as f64;
         bound = mean * bound / 100.0;
         said = format!("{} {} ({limit}, which was {})", limit.comparison, short(bound), short(mean));

@@ -70,6 +70,21 @@ pub enum RunStatus {
     Ended(Outcome),
 }
 
+impl RunStatus {
+    /// How the run ended, if it has.
+    pub fn outcome(self) -> Option<Outcome> {
+        match self {
+            RunStatus::Ended(outcome) => Some(outcome),
+            RunStatus::Planned
+            | RunStatus::Running
+            | RunStatus::Paused
+            | RunStatus::Held
+            | RunStatus::Detached
+            | RunStatus::RollingBack => None,
+        }
+    }
+}
+
 /// A failure that waits for a person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeldFailure {
@@ -323,7 +338,7 @@ impl State {
 
     /// Whether it is over.
     pub fn has_ended(&self) -> bool {
-        matches!(self.status, RunStatus::Ended(_))
+        self.status.outcome().is_some()
     }
 
     /// Whether nothing more is begun forward.

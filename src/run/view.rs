@@ -152,7 +152,6 @@ impl LaneView {
         let judging = Judging { lane, state, driven_since, view: self, now };
         let is_well = judging.enforced().iter().all(|judged| matches!(judged.verdict, Verdict::Pass(_)));
         let recorded = state.steps[place].watched;
-        #[allow(clippy::cast_precision_loss)]
         let (seconds, until, was_well) = match &self.bake {
             Some(bake) if bake.step == *id => (bake.seconds, bake.until, bake.is_well),
             Some(_) | None => (recorded as f64, now, false),
@@ -179,7 +178,6 @@ impl LaneView {
 
     /// Whole seconds of a bake that were watched.
     pub fn watched(&self, step: &StepId) -> u64 {
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         self.bake.as_ref().filter(|bake| bake.step == *step).map_or(0, |bake| bake.seconds as u64)
     }
 

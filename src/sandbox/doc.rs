@@ -60,7 +60,6 @@ impl Doc {
     pub fn int(&self, name: &str) -> Option<i64> {
         match self.get(name) {
             Doc::Int(number) => Some(*number),
-            #[allow(clippy::cast_possible_truncation)]
             Doc::Float(number) if number.fract() == 0.0 => Some(*number as i64),
             Doc::Text(text) => text.parse().ok(),
             _ => None,
@@ -70,7 +69,6 @@ impl Doc {
     /// The number of a member, also if it came as text.
     pub fn float(&self, name: &str) -> Option<f64> {
         match self.get(name) {
-            #[allow(clippy::cast_precision_loss)]
             Doc::Int(number) => Some(*number as f64),
             Doc::Float(number) => Some(*number),
             Doc::Text(text) => text.parse().ok(),
@@ -96,7 +94,6 @@ impl Doc {
         match self.get(name) {
             Doc::Time(at) => Some(*at),
             Doc::Int(seconds) => Timestamp::from_second(*seconds).ok(),
-            #[allow(clippy::cast_possible_truncation)]
             Doc::Float(seconds) => Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok(),
             Doc::Text(text) => text.parse().ok(),
             _ => None,

@@ -16,7 +16,7 @@ use super::head::Live;
 use super::journal::Journal;
 use super::keys::Keys;
 use super::lock::{self, Claim, Held};
-use super::objects::{Bucket, Put, StoreError};
+use super::objects::{Bucket, Put, StoreError, WRITES};
 use crate::event::record::{Outcome, Record};
 use crate::model::pipeline::{Environment, Target};
 use crate::model::{Name, RunId};
@@ -238,7 +238,7 @@ pub async fn take(
     known: Option<&Known>,
 ) -> Result<Option<Busy>, StoreError> {
     let mut known = known.and_then(|known| known.seen.clone());
-    loop {
+    for _ in 0..WRITES {
         let seen = match known.take() {
             Some(seen) => seen,
             None => read(bucket, keys, thing).await?,
@@ -263,6 +263,7 @@ pub async fn take(
             return Ok(None);
         }
     }
+    Err(bucket.contended(&keys.target(thing)))
 }
 
 /// Gives back what a run has taken, and says what it has made live; what is not the run's any more is left alone.
@@ -286,7 +287,7 @@ async fn give_one_back(
     thing: &Thing,
     made_live: &BTreeMap<String, Live>,
 ) -> Result<(), StoreError> {
-    loop {
+    for _ in 0..WRITES {
         let seen = read(bucket, keys, thing).await?;
         if seen.claim.owner.as_ref().is_none_or(|owner| owner.claim.run != *run) {
             return Ok(());
@@ -297,6 +298,7 @@ async fn give_one_back(
             return Ok(());
         }
     }
+    Err(bucket.contended(&keys.target(thing)))
 }
 
 /// What a run lets go of at its end: everything that its plan changes, and what of it the run has made live.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::holder::Holder;
 use super::keys::Keys;
 use super::lock::{Claim, Held, Lock, Seen, read, write};
-use super::objects::{Bucket, StoreError};
+use super::objects::{Bucket, StoreError, WRITES};
 use crate::model::RunId;
 use crate::time::wall_now;
 
@@ -45,12 +45,11 @@ struct GuardState {
 
 /// What stands in the way of the lease.
 #[derive(Debug)]
-#[allow(clippy::large_enum_variant)] // one per command
 pub enum Taking {
     /// It is ours.
     Taken(Box<Lease>),
     /// Another run owns the environment.
-    Claimed(Claim, Option<Held>),
+    Claimed(Box<Claim>, Option<Held>),
     /// Somebody drives this run.
     Driven(Held),
     /// There is no such claim (any more).
@@ -62,15 +61,16 @@ pub enum Taking {
 /// # Errors
 /// What S3 says.
 pub async fn claim(bucket: &Bucket, keys: &Keys, claim: &Claim, holder: &Holder) -> Result<Taking, StoreError> {
-    loop {
+    for _ in 0..WRITES {
         let seen = read(bucket, keys).await?;
         if let Some(other) = seen.lock.claim.clone().filter(|other| other.run != claim.run) {
-            return Ok(Taking::Claimed(other, seen.lock.lease));
+            return Ok(Taking::Claimed(Box::new(other), seen.lock.lease));
         }
         if let Some(lease) = take(bucket, keys, &seen, Some(claim.clone()), holder).await? {
             return Ok(Taking::Taken(Box::new(lease)));
         }
     }
+    Err(bucket.contended(&keys.lock()))
 }
 
 /// Takes the lease of a run that is claimed. Waits until a lease that shows no life has lapsed; `patience` bounds how
@@ -91,7 +91,7 @@ pub async fn take_over(
         let seen = read(bucket, keys).await?;
         match &seen.lock.claim {
             None => return Ok(Taking::Unclaimed),
-            Some(other) if other.run != *run => return Ok(Taking::Claimed(other.clone(), seen.lock.lease)),
+            Some(other) if other.run != *run => return Ok(Taking::Claimed(Box::new(other.clone()), seen.lock.lease)),
             Some(_) => {}
         }
         let since = match &watched {

@@ -15,6 +15,8 @@ const READ_MAX: i64 = 16 * 1024 * 1024;
 
 /// How often a write is tried again after a conflict (409), which the SDK does not do.
 const CONFLICT_TRIES: u32 = 6;
+/// How often an object is read and written anew because somebody else was faster.
+pub(super) const WRITES: u32 = 20;
 
 /// A bucket as shipit uses it.
 #[derive(Clone, Debug)]
@@ -176,6 +178,12 @@ impl Bucket {
             names.extend(found.filter_map(|it| it.strip_prefix(prefix)).map(|it| it.trim_end_matches('/').to_owned()));
         }
         Ok(names)
+    }
+
+    /// Says that somebody else was always faster.
+    pub(super) fn contended(&self, key: &str) -> StoreError {
+        let why = format!("others wrote s3://{}/{key} {WRITES} times in a row; try again", self.name);
+        AwsError::new(("s3", "PutObject"), Class::Transient, why).into()
     }
 
     /// Says that an object does not hold what it should.

@@ -21,6 +21,9 @@ use crate::time::Clock;
 /// The port on which the application listens on every host.
 const APPLICATION_PORT: i32 = 8080;
 
+/// Errors in a minute that turn an alarm red.
+const ERRORS: f64 = 5.0;
+
 /// How long instances may take to serve (world time).
 const SERVE_LIMIT: Duration = Duration::from_secs(1800);
 
@@ -53,6 +56,33 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     move |error| Failure::new(Kind::Unexpected, format!("{operation}: {}", DisplayErrorContext(error)))
+}
+
+/// An alarm on so many of a metric in a minute.
+pub(super) async fn make_alarm(
+    cloudwatch: &aws_sdk_cloudwatch::Client,
+    name: &str,
+    (namespace, metric): (&str, &str),
+    dimensions: &[(&str, String)],
+    threshold: f64,
+) -> Result<()> {
+    let dimension = |(name, value): &(&str, String)| Dimension::builder().name(*name).value(value).build();
+    cloudwatch
+        .put_metric_alarm()
+        .alarm_name(name)
+        .namespace(namespace)
+        .metric_name(metric)
+        .set_dimensions(Some(dimensions.iter().map(dimension).collect()))
+        .statistic(Statistic::Sum)
+        .period(60)
+        .evaluation_periods(1)
+        .threshold(threshold)
+        .comparison_operator(ComparisonOperator::GreaterThanOrEqualToThreshold)
+        .treat_missing_data("notBreaching")
+        .send()
+        .await
+        .map_err(failed("PutMetricAlarm"))?;
+    Ok(())
 }
 
 impl Site {
@@ -136,23 +166,10 @@ impl Site {
     /// An alarm of any name becomes one on the errors that users get from the targets.
     pub(super) async fn make_alarms(&self, target: &Target, front: &Front) -> Result<()> {
         let suffix = |arn: &str, mark: &str| arn.split_once(mark).map_or(arn, |(_, rest)| rest).to_owned();
-        let dimension = |name: &str, value: String| Dimension::builder().name(name).value(value).build();
+        let dimensions = [("LoadBalancer", suffix(&front.load_balancer, ":loadbalancer/"))];
         for alarm in &target.health.alarms {
-            self.cloudwatch
-                .put_metric_alarm()
-                .alarm_name(&alarm.name)
-                .namespace("AWS/ApplicationELB")
-                .metric_name("HTTPCode_Target_5XX_Count")
-                .dimensions(dimension("LoadBalancer", suffix(&front.load_balancer, ":loadbalancer/")))
-                .statistic(Statistic::Sum)
-                .period(60)
-                .evaluation_periods(1)
-                .threshold(5.0)
-                .comparison_operator(ComparisonOperator::GreaterThanOrEqualToThreshold)
-                .treat_missing_data("notBreaching")
-                .send()
-                .await
-                .map_err(failed("PutMetricAlarm"))?;
+            let metric = ("AWS/ApplicationELB", "HTTPCode_Target_5XX_Count");
+            make_alarm(&self.cloudwatch, &alarm.name, metric, &dimensions, ERRORS).await?;
         }
         Ok(())
     }

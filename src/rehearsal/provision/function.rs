@@ -3,14 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use aws_sdk_cloudwatch::types::{ComparisonOperator, Dimension, Statistic};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{FunctionCode, LastUpdateStatus, Runtime, State};
 use aws_smithy_types::retry::RetryConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 
-use super::fleet::failed;
+use super::fleet::{failed, make_alarm};
 use super::unfit;
 use crate::artifact::bundle::{Bundle, Source};
 use crate::error::Result;
@@ -124,24 +123,10 @@ async fn wait_active(lambda: &aws_sdk_lambda::Client, name: &str, clock: Clock) 
 
 /// Every alarm that the pipeline names counts the errors that callers of the alias met.
 async fn make_alarms(cloudwatch: &aws_sdk_cloudwatch::Client, target: &Target, function: &FunctionRef) -> Result<()> {
-    let dimension = |name: &str, value: String| Dimension::builder().name(name).value(value).build();
+    let alias = format!("{}:{}", function.name, function.alias);
+    let dimensions = [("FunctionName", function.name.clone()), ("Resource", alias)];
     for alarm in &target.health.alarms {
-        cloudwatch
-            .put_metric_alarm()
-            .alarm_name(&alarm.name)
-            .namespace("AWS/Lambda")
-            .metric_name("Errors")
-            .dimensions(dimension("FunctionName", function.name.clone()))
-            .dimensions(dimension("Resource", format!("{}:{}", function.name, function.alias)))
-            .statistic(Statistic::Sum)
-            .period(60)
-            .evaluation_periods(1)
-            .threshold(ERRORS)
-            .comparison_operator(ComparisonOperator::GreaterThanOrEqualToThreshold)
-            .treat_missing_data("notBreaching")
-            .send()
-            .await
-            .map_err(failed("PutMetricAlarm"))?;
+        make_alarm(cloudwatch, &alarm.name, ("AWS/Lambda", "Errors"), &dimensions, ERRORS).await?;
     }
     Ok(())
 }

@@ -11,7 +11,6 @@ fn at(seconds: i64) -> Timestamp {
 
 /// Minutes from the beginning on: calls, errors, p99. A negative number was not said.
 fn minutes(numbers: &[(i64, i64, i64)]) -> Vec<Minute> {
-    #[allow(clippy::cast_precision_loss)]
     let said = |number: i64| (number >= 0).then_some(number as f64);
     let minute = |(place, (calls, errors, p99)): (usize, &(i64, i64, i64))| {
         let at = at(i64::try_from(place).unwrap() * 60);

@@ -157,7 +157,6 @@ impl Series<'_> {
         self.count("TargetConnectionErrorCount", tally.connection_errors, data);
         if !tally.times.is_empty() {
             let mut datum = self.datum("TargetResponseTime", "Seconds");
-            #[allow(clippy::cast_precision_loss)]
             let values: Vec<Doc> = tally.times.keys().map(|micros| Doc::Float(*micros as f64 / 1e6)).collect();
             datum.set("Values", values);
             datum.set("Counts", tally.times.values().map(|count| number(*count)).collect::<Vec<Doc>>());

@@ -165,7 +165,6 @@ impl Datum<'_> {
 
 impl Tally {
     /// Errors and throttles are told of every invocation, also that there was none.
-    #[allow(clippy::cast_precision_loss)]
     fn data(&self, datum: &Datum<'_>, data: &mut Vec<Doc>) {
         let yes_or_no = |yes: u64, no: u64| [(0.0, no), (1.0, yes)].into_iter();
         datum.add("Invocations", "Count", [(1.0, self.invocations)].into_iter(), data);

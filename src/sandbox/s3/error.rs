@@ -144,7 +144,6 @@ pub(super) fn name(response: &mut Response<Bytes>, id: u128) {
 
 fn ids(id: u128) -> (String, String) {
     use base64::Engine;
-    #[allow(clippy::cast_possible_truncation)]
     let short = format!("{:016X}", id as u64);
     let long: Vec<u8> = id.to_be_bytes().iter().cycle().take(56).copied().collect();
     (short, base64::engine::general_purpose::STANDARD.encode(long))

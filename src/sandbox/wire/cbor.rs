@@ -134,7 +134,6 @@ impl<'a> Reader<'a> {
     }
 
     fn simple(&mut self, head: u8) -> Result<Doc, Malformed> {
-        #[allow(clippy::cast_possible_truncation)]
         Ok(match head & 0x1f {
             20 => Doc::Bool(false),
             21 => Doc::Bool(true),
@@ -162,7 +161,6 @@ fn half(bits: u16) -> f64 {
 fn moment(seconds: &Doc) -> Result<Doc, Malformed> {
     let at = match seconds {
         Doc::Int(seconds) => Timestamp::from_second(*seconds).ok(),
-        #[allow(clippy::cast_possible_truncation)]
         Doc::Float(seconds) => Timestamp::from_millisecond((seconds * 1000.0).round() as i64).ok(),
         _ => None,
     };
@@ -210,7 +208,6 @@ fn write(out: &mut Vec<u8>, doc: &Doc) {
         Doc::Text(text) => string(out, text),
         Doc::Time(at) => {
             head(out, 6, 1);
-            #[allow(clippy::cast_precision_loss)]
             write(out, &Doc::Float(at.as_millisecond() as f64 / 1000.0));
         }
         Doc::List(items) => {

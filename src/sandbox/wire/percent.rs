@@ -47,6 +47,5 @@ pub fn pairs(text: &str) -> impl Iterator<Item = (String, String)> {
 }
 
 fn digit(byte: u8) -> Option<u8> {
-    #[allow(clippy::cast_possible_truncation)]
     (byte as char).to_digit(16).map(|digit| digit as u8)
 }
