@@ -211,8 +211,12 @@ pub(super) fn redeploy(fleet: &OnFleet) -> Advance {
     if fleet.baseline.live.is_some() {
         return Advance::Call(Call::Redeploy);
     }
-    let what = "the old fleet does not serve and no earlier release is known to deploy".to_owned();
-    Advance::Broken(Cause::new(Side::CodeDeploy, what))
+    let what = if fleet.baseline.serves_nobody() {
+        "nothing was deployed here before, so there is nothing to go back to"
+    } else {
+        "the old fleet does not serve and no earlier release is known to deploy"
+    };
+    Advance::Broken(Cause::new(Side::CodeDeploy, what.to_owned()))
 }
 
 fn follow_redeployment(fleet: &OnFleet, id: &str, known: Known) -> Advance {
