@@ -115,9 +115,10 @@ pub(super) fn probes_answer(subject: &Subject) -> Option<Refusal> {
     let troubles = &fleet.probe_troubles;
     (!troubles.is_empty() && !is_first).then(|| {
         let what = format!("requests that are not answered well before anything has changed: {}", troubles.join("; "));
-        subject
-            .refuse(what)
-            .fix(format!("make the live release answer them, or correct `targets.{}.health.http`", subject.name))
+        subject.refuse(what).fix(format!(
+            "if the live release is the reason, go back with `shipit rollback`; else correct `targets.{}.health.http`",
+            subject.name
+        ))
     })
 }
 
