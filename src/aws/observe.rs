@@ -53,6 +53,7 @@ impl Clients {
             shared_with,
             alarms,
             probes: Vec::new(),
+            unmeasured: Vec::new(),
             baseline: history.baseline,
             baseline_trouble: history.baseline_trouble,
             active: history.active,

@@ -60,6 +60,7 @@ impl Clients {
             latest,
             alias,
             alarms,
+            unmeasured: Vec::new(),
             release: None,
             bundle: None,
             versions,

@@ -35,6 +35,8 @@ pub struct Fleet {
     pub alarms: Vec<Alarm>,
     /// Probes that were asked once.
     pub probes: Vec<Probe>,
+    /// Conditions that CloudWatch refuses to measure.
+    pub unmeasured: Vec<Unmeasured>,
     /// What serves now, if a deployment ever succeeded.
     pub baseline: Option<Baseline>,
     /// Why what serves now could not be deployed again, if it could not: it came from elsewhere than a bucket.
@@ -250,6 +252,15 @@ pub struct Probe {
     pub path: String,
     /// What was wrong, if anything.
     pub trouble: Option<String>,
+}
+
+/// A condition that CloudWatch refuses to measure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unmeasured {
+    /// What it is called.
+    pub condition: String,
+    /// What CloudWatch says.
+    pub why: String,
 }
 
 /// What serves before the run.

@@ -2,9 +2,9 @@
 
 use super::fix::quoted;
 use super::{Refusal, Subject};
-use crate::model::Period;
-use crate::model::observed::Alarm;
+use crate::model::observed::{Alarm, Unmeasured};
 use crate::model::task::Task;
+use crate::model::{Name, Period};
 use crate::plan::conditions::red_before;
 
 /// What to do about alarms that are red before anything has changed.
@@ -116,6 +116,20 @@ pub(super) fn probes_answer(subject: &Subject) -> Option<Refusal> {
         subject
             .refuse(what)
             .fix(format!("make the live release answer them, or correct `targets.{}.health.http`", subject.name))
+    })
+}
+
+pub(super) fn math_is_taken(subject: &Subject) -> Option<Refusal> {
+    unmeasured(subject.name, &subject.fleet.unmeasured)
+}
+
+/// Math that CloudWatch refuses would never be judged.
+pub(super) fn unmeasured(name: &Name, refused: &[Unmeasured]) -> Option<Refusal> {
+    let refused: Vec<String> = refused.iter().map(|it| format!("`{}`: {}", it.condition, it.why)).collect();
+    (!refused.is_empty()).then(|| {
+        let what = format!("expressions that CloudWatch refuses: {}", refused.join("; "));
+        let fix = format!("correct `targets.{name}.health.metrics`; functions are written in capitals, such as SUM");
+        Refusal::of(name, what).fix(fix)
     })
 }
 

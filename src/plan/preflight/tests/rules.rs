@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::{said, strategy, target};
-use crate::model::observed::{Alarm, MinHealthy, Probe};
+use crate::model::observed::{Alarm, MinHealthy, Probe, Unmeasured};
 use crate::model::pipeline::Promote;
 use crate::model::{Period, Pipeline};
 
@@ -219,7 +219,7 @@ const TRAFFIC: [Row; 8] = [
     ),
 ];
 
-const HEALTH: [Row; 9] = [
+const HEALTH: [Row; 10] = [
     ("alarm missing", |_, f| f.alarms.clear(), "alarms that do not exist in ap-northeast-2: storefront-5xx"),
     (
         "alarm red",
@@ -256,6 +256,11 @@ const HEALTH: [Row; 9] = [
         "probe in trouble",
         |_, f| f.probes = vec![Probe { path: "/healthz".into(), trouble: Some("503".into()) }],
         "requests that are not answered well before anything has changed: /healthz: 503",
+    ),
+    (
+        "math that is refused",
+        |_, f| f.unmeasured = vec![Unmeasured { condition: "a / b".into(), why: "no b".into() }],
+        "expressions that CloudWatch refuses: `a / b`: no b",
     ),
     (
         "bundle gone",
