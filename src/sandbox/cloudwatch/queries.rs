@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::super::doc::Doc;
+use super::super::doc::{Doc, doc};
 use super::super::input::{self, invalid};
 use super::super::world::ApiError;
-use super::Store;
 use super::math::{Context, Curve, Node, Value};
 use super::metrics::{Metric, Series, Stat, measured, metric};
-use super::query::{Span, period};
+use super::query::{Span, metric_doc, period};
 
 /// Queries whose ids fit together.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,8 +30,8 @@ pub(super) struct Query {
 
 #[derive(Clone, Debug, PartialEq)]
 enum What {
-    Metric { metric: Metric, unit: Option<String>, period: i64, stat: Stat },
-    Math(Node),
+    Metric { metric: Metric, unit: Option<String>, period: i64, statistic: String, stat: Stat },
+    Math { text: String, node: Node },
 }
 
 /// What a query that is returned gives.
@@ -45,7 +44,7 @@ pub(super) struct Found {
 
 impl Query {
     pub fn is_math(&self) -> bool {
-        matches!(self.what, What::Math(_))
+        matches!(self.what, What::Math { .. })
     }
 
     fn read(doc: &Doc) -> Result<Query, ApiError> {
@@ -56,9 +55,13 @@ impl Query {
                 metric: metric(asked.get("Metric"), input::required(asked.get("Metric"), "Namespace")?)?,
                 unit: asked.text("Unit").map(str::to_owned),
                 period: period(asked)?,
+                statistic: asked.text("Stat").unwrap_or_default().to_owned(),
                 stat: input::required(asked, "Stat")?.parse::<Stat>()?,
             },
-            (true, Some(text)) => What::Math(Node::parse(text).map_err(|why| wrong(&id, &why))?),
+            (true, Some(text)) => {
+                let node = Node::parse(text).map_err(|why| wrong(&id, &why))?;
+                What::Math { text: text.to_owned(), node }
+            }
             (_, _) => {
                 let message = format!("Exactly one of MetricStat and Expression must be given for {id}");
                 return Err(invalid(message));
@@ -66,6 +69,21 @@ impl Query {
         };
         let is_returned = doc.bool("ReturnData") != Some(false);
         Ok(Query { id, label: doc.text("Label").map(str::to_owned), is_returned, what })
+    }
+
+    /// As it is described.
+    fn doc(&self) -> Doc {
+        let mut shown = doc! { "Id" => &self.id, "Label" => self.label.as_ref(), "ReturnData" => self.is_returned };
+        match &self.what {
+            What::Metric { metric, unit, period, statistic, .. } => shown.set(
+                "MetricStat",
+                doc! {
+                    "Metric" => metric_doc(metric), "Period" => *period, "Stat" => statistic, "Unit" => unit.as_ref(),
+                },
+            ),
+            What::Math { text, .. } => shown.set("Expression", text),
+        }
+        shown
     }
 }
 
@@ -83,7 +101,7 @@ impl Queries {
         let mut order = Vec::new();
         let mut left: Vec<(usize, &Query, &Node)> = Vec::new();
         for (place, query) in all.iter().enumerate() {
-            let What::Math(node) = &query.what else { continue };
+            let What::Math { node, .. } = &query.what else { continue };
             if let Some(id) = node.ids().into_iter().find(|id| !known.contains(id)) {
                 return Err(wrong(&query.id, &format!("`{id}` is no id of this call")));
             }
@@ -111,7 +129,7 @@ impl Queries {
     pub fn period(&self) -> Result<Option<i64>, ApiError> {
         let mut periods = self.all.iter().filter_map(|query| match &query.what {
             What::Metric { period, .. } => Some(*period),
-            What::Math(_) => None,
+            What::Math { .. } => None,
         });
         let first = periods.next();
         if !self.order.is_empty() && periods.any(|period| Some(period) != first) {
@@ -120,18 +138,29 @@ impl Queries {
         Ok(first)
     }
 
-    /// What those that are answered give, in their order.
-    pub fn solve(&self, store: &Store, span: &Span, now: Timestamp) -> Result<Vec<Found>, ApiError> {
+    /// As they are described.
+    pub fn docs(&self) -> Vec<Doc> {
+        self.all.iter().map(Query::doc).collect()
+    }
+
+    /// What those that are answered give, in their order, as far as it can be seen so long after it was measured.
+    pub fn solve(
+        &self,
+        store: &BTreeMap<Metric, Series>,
+        span: &Span,
+        now: Timestamp,
+        delay: i64,
+    ) -> Result<Vec<Found>, ApiError> {
         let whole = self.period()?.unwrap_or(60);
         let none = Series::new();
         let mut values = BTreeMap::new();
         let mut metrics = Vec::new();
         for query in &self.all {
-            let What::Metric { metric, unit, period, stat } = &query.what else { continue };
-            let series = store.metrics.get(metric).unwrap_or(&none);
+            let What::Metric { metric, unit, period, stat, .. } = &query.what else { continue };
+            let series = store.get(metric).unwrap_or(&none);
             let mut curve = Curve { label: query.id.clone(), points: BTreeMap::new() };
             for start in span.periods(*period)? {
-                let sample = measured(series, start, *period, unit.as_deref(), now, store.pace.delay);
+                let sample = measured(series, start, *period, unit.as_deref(), now, delay);
                 curve.points.extend(sample.and_then(|sample| sample.stat(*stat)).map(|value| (start, value)));
             }
             if !self.order.is_empty() {
@@ -141,7 +170,7 @@ impl Queries {
         }
         let grid: Vec<i64> = if self.order.is_empty() { Vec::new() } else { span.periods(whole)?.collect() };
         for place in &self.order {
-            let Some(Query { id, what: What::Math(node), .. }) = self.all.get(*place) else { continue };
+            let Some(Query { id, what: What::Math { node, .. }, .. }) = self.all.get(*place) else { continue };
             let context = Context { values: &values, metrics: &metrics, grid: &grid };
             let value = context.solve(node).map_err(|why| wrong(id, &why))?;
             values.insert(id.clone(), value);
@@ -153,7 +182,7 @@ impl Queries {
 fn found(query: &Query, value: Option<&Value>) -> Result<Found, ApiError> {
     let name = match &query.what {
         What::Metric { metric, .. } => metric.name.clone(),
-        What::Math(_) => String::new(),
+        What::Math { .. } => String::new(),
     };
     let (curves, is_array) = match value {
         Some(Value::Series(curve)) => (vec![curve.clone()], false),

@@ -76,7 +76,8 @@ pub(super) fn data(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     };
     let now = world.now();
     let mut state = world.lock();
-    let found = queries.solve(&state.site(&scope.site).cloudwatch, &span, now)?;
+    let store = &state.site(&scope.site).cloudwatch;
+    let found = queries.solve(&store.metrics, &span, now, store.pace.delay)?;
     let mut results = Vec::new();
     for (query, found) in queries.returned().zip(found) {
         for curve in found.curves {
@@ -160,7 +161,7 @@ fn moment(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or_default()
 }
 
-fn metric_doc(metric: &Metric) -> Doc {
+pub(super) fn metric_doc(metric: &Metric) -> Doc {
     let dimension = |(name, value): &(String, String)| doc! { "Name" => name, "Value" => value };
     doc! {
         "Namespace" => &metric.namespace,
