@@ -310,6 +310,7 @@ mod tests {
         let math = of(
             r#"{"expression":{"math":"2 * a","of":{"a":{"namespace":"A","name":"b","statistic":"Sum"}}},"is":"<5"}"#,
         );
+        assert_eq!(of(&serde_json::to_string(&math).unwrap()), math, "as a plan keeps it");
         assert_eq!((math.label().as_str(), math.trouble(), math.failures()), ("2 * a < 5", None, 2));
         assert_eq!(math.measure().map(|it| (it.queries(), it.period())), Some((2, crate::model::Period::minutes(1))));
     }
