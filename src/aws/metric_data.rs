@@ -14,7 +14,6 @@ use super::error::{Call, Class, Result, failed, one_line};
 use super::metrics::any_series;
 use crate::model::expression::{Expression, Measure};
 use crate::model::measure::Datapoint;
-use crate::model::observed::Unmeasured;
 
 const DATA: Call = ("cloudwatch", "GetMetricData");
 
@@ -133,16 +132,16 @@ impl Clients {
         Ok(all)
     }
 
-    /// Asks for math once, to see whether CloudWatch takes it.
+    /// Asks for math once, to see whether CloudWatch takes it: what it refuses, and why.
     ///
     /// # Errors
     /// The call's, but not that it is refused.
-    pub async fn unmeasured(&self, math: &[Expression], now: Timestamp) -> Result<Vec<Unmeasured>> {
+    pub async fn math_troubles(&self, math: &[Expression], now: Timestamp) -> Result<Vec<String>> {
         let since = now.checked_sub(TRIAL).unwrap_or(now);
         let asked: Vec<Series> = math.iter().map(|it| any_series(&Measure::Math(it.clone()), since)).collect();
         let found = self.metric_data(&asked, now).await?;
         let refused = math.iter().zip(found).filter_map(|(math, found)| match found.trouble? {
-            Trouble::Refused(why) => Some(Unmeasured { condition: math.label(), why }),
+            Trouble::Refused(why) => Some(format!("`{}`: {why}", math.label())),
             Trouble::Weather(_) => None,
         });
         Ok(refused.collect())

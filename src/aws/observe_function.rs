@@ -60,7 +60,7 @@ impl Clients {
             latest,
             alias,
             alarms,
-            unmeasured: Vec::new(),
+            math_troubles: Vec::new(),
             release: None,
             bundle: None,
             versions,

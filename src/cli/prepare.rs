@@ -19,7 +19,7 @@ use crate::event::Origin;
 use crate::model::expression::Expression;
 use crate::model::function::FunctionRef;
 use crate::model::lambda::Function;
-use crate::model::observed::{Caller, Probe, Unmeasured};
+use crate::model::observed::Caller;
 use crate::model::pipeline::{Environment, Target};
 use crate::model::revision::{BundleRef, HookTimes};
 use crate::model::task::Task;
@@ -321,7 +321,7 @@ async fn observe<'a>(
 ) -> Result<(Name, Observed, Option<&'a Live>)> {
     if let Some(function) = &target.function {
         let (mut found, live) = observe_function(cloud, known, function, &target.health.alarm_names()).await?;
-        found.unmeasured = unmeasured(cloud, target, intent).await?;
+        found.math_troubles = math_troubles(cloud, target, intent).await?;
         return Ok((name.clone(), Observed::Function(Box::new(found)), live));
     }
     let Some(group) = &target.fleet else {
@@ -335,16 +335,16 @@ async fn observe<'a>(
         live = known.that(|revision| is_same(revision, &baseline.revision));
         baseline.release = live.map(|live| live.release.clone());
     }
-    fleet.unmeasured = unmeasured(cloud, target, intent).await?;
+    fleet.math_troubles = math_troubles(cloud, target, intent).await?;
     let origin = crate::plan::fleet::origin(&fleet);
     if let (Some(origin), Intent::Deploy) = (origin, intent) {
         for condition in &target.health.http {
             let trouble = match cloud.clients.headers(&condition.headers).await {
                 Ok(headers) => prober.ask(&origin, condition, &headers).await.err().map(|trouble| trouble.to_string()),
                 Err(error) if error.is_weather() || error.class == Class::Expired => return Err(error.into_failure()),
-                Err(error) => Some(format!("a header cannot be read: {error}")),
+                Err(error) => Some(format!("{}: a header cannot be read: {error}", condition.path)),
             };
-            fleet.probes.push(Probe { path: condition.path.clone(), trouble });
+            fleet.probe_troubles.extend(trouble);
         }
     }
     Ok((name.clone(), Observed::Fleet(Box::new(fleet)), live))
@@ -352,12 +352,12 @@ async fn observe<'a>(
 
 /// Math of conditions that CloudWatch refuses: asked for once on the way forward, because a mistake in it should be known
 /// before anything changes.
-async fn unmeasured(cloud: &Cloud, target: &Target, intent: Intent) -> Result<Vec<Unmeasured>> {
+async fn math_troubles(cloud: &Cloud, target: &Target, intent: Intent) -> Result<Vec<String>> {
     let math: Vec<Expression> = target.health.metrics.iter().filter_map(|it| it.expression.clone()).collect();
     if math.is_empty() || intent != Intent::Deploy {
         return Ok(Vec::new());
     }
-    cloud.clients.unmeasured(&math, cloud.aws.now()).await.map_err(AwsError::into_failure)
+    cloud.clients.math_troubles(&math, cloud.aws.now()).await.map_err(AwsError::into_failure)
 }
 
 /// A function as AWS has it, and what shipit knows of the release that is live.

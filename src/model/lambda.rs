@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::expression::Measure;
 use super::measure::Datapoint;
-use super::observed::{Alarm, Unmeasured};
+use super::observed::Alarm;
 use super::revision::Revision;
 use super::units::Percent;
 
@@ -137,8 +137,8 @@ pub struct Function {
     pub storage: Option<(u64, u64)>,
     /// The conditions' alarms, as far as they exist.
     pub alarms: Vec<Alarm>,
-    /// Conditions that CloudWatch refuses to measure.
-    pub unmeasured: Vec<Unmeasured>,
+    /// Math of conditions that CloudWatch refuses, and why.
+    pub math_troubles: Vec<String>,
     /// What could not be seen, and why.
     pub remarks: Vec<String>,
 }

@@ -167,6 +167,7 @@ async fn metrics_and_math_over_them() {
     assert!(found[1].starts_with("CloudWatch refuses it: Error in expression 'q0': the function NO"), "{found:?}");
     assert_eq!((found[0].as_str(), found[2].as_str()), ("[10.0]", "[20.0]"));
     let trial = [math("late / all"), math("late + NO(all)")];
-    let refused = stage.clients.unmeasured(&trial, now).await.unwrap();
-    assert_eq!(refused.iter().map(|it| it.condition.as_str()).collect::<Vec<_>>(), ["late + NO(all)"]);
+    let refused = stage.clients.math_troubles(&trial, now).await.unwrap();
+    assert_eq!(refused.len(), 1);
+    assert!(refused[0].starts_with("`late + NO(all)`: Error in expression 'q0': the function NO"), "{refused:?}");
 }

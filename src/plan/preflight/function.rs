@@ -246,7 +246,7 @@ fn alarms_are_not_red(subject: &FunctionSubject) -> Option<Refusal> {
 }
 
 fn math_is_taken(subject: &FunctionSubject) -> Option<Refusal> {
-    health::unmeasured(subject.name, &subject.function.unmeasured)
+    health::math_troubles(subject.name, &subject.function.math_troubles)
 }
 
 /// What a person should know though nothing stands in the way.

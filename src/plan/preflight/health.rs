@@ -2,7 +2,7 @@
 
 use super::fix::quoted;
 use super::{Refusal, Subject};
-use crate::model::observed::{Alarm, Unmeasured};
+use crate::model::observed::Alarm;
 use crate::model::task::Task;
 use crate::model::{Name, Period};
 use crate::plan::conditions::red_before;
@@ -107,25 +107,27 @@ pub(super) fn requests_have_a_listener(subject: &Subject) -> Option<Refusal> {
     Some(subject.refuse(what).fix(fix))
 }
 
+/// Before a first release nothing can answer.
 pub(super) fn probes_answer(subject: &Subject) -> Option<Refusal> {
-    let troubles =
-        subject.fleet.probes.iter().filter_map(|probe| Some(format!("{}: {}", probe.path, probe.trouble.as_ref()?)));
-    let troubles: Vec<String> = troubles.collect();
-    (!troubles.is_empty()).then(|| {
+    let fleet = subject.fleet;
+    let mut targets = fleet.target_groups.iter().flat_map(|group| &group.targets);
+    let is_first = fleet.baseline.is_none() && !targets.any(|target| target.state == "healthy");
+    let troubles = &fleet.probe_troubles;
+    (!troubles.is_empty() && !is_first).then(|| {
         let what = format!("requests that are not answered well before anything has changed: {}", troubles.join("; "));
-        subject
-            .refuse(what)
-            .fix(format!("make the live release answer them, or correct `targets.{}.health.http`", subject.name))
+        subject.refuse(what).fix(format!(
+            "if the live release is the reason, go back with `shipit rollback`; else correct `targets.{}.health.http`",
+            subject.name
+        ))
     })
 }
 
 pub(super) fn math_is_taken(subject: &Subject) -> Option<Refusal> {
-    unmeasured(subject.name, &subject.fleet.unmeasured)
+    math_troubles(subject.name, &subject.fleet.math_troubles)
 }
 
 /// Math that CloudWatch refuses would never be judged.
-pub(super) fn unmeasured(name: &Name, refused: &[Unmeasured]) -> Option<Refusal> {
-    let refused: Vec<String> = refused.iter().map(|it| format!("`{}`: {}", it.condition, it.why)).collect();
+pub(super) fn math_troubles(name: &Name, refused: &[String]) -> Option<Refusal> {
     (!refused.is_empty()).then(|| {
         let what = format!("expressions that CloudWatch refuses: {}", refused.join("; "));
         let fix = format!("correct `targets.{name}.health.metrics`; functions are written in capitals, such as SUM");

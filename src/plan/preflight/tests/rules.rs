@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::{said, strategy, target};
-use crate::model::observed::{Alarm, MinHealthy, Probe, Unmeasured};
+use crate::model::observed::{Alarm, MinHealthy};
 use crate::model::pipeline::Promote;
 use crate::model::{Period, Pipeline};
 
@@ -219,7 +219,7 @@ const TRAFFIC: [Row; 8] = [
     ),
 ];
 
-const HEALTH: [Row; 10] = [
+const HEALTH: [Row; 11] = [
     ("alarm missing", |_, f| f.alarms.clear(), "alarms that do not exist in ap-northeast-2: storefront-5xx"),
     (
         "alarm red",
@@ -254,12 +254,21 @@ const HEALTH: [Row; 10] = [
     ("bake just long enough", |_, f| f.alarms[0].window = Some((60, 3)), ""),
     (
         "probe in trouble",
-        |_, f| f.probes = vec![Probe { path: "/healthz".into(), trouble: Some("503".into()) }],
-        "requests that are not answered well before anything has changed: /healthz: 503",
+        |_, f| f.probe_troubles = vec!["/healthz: answered 503".into()],
+        "requests that are not answered well before anything has changed: /healthz: answered 503",
+    ),
+    (
+        "nothing answers before a first release",
+        |_, f| {
+            f.probe_troubles = vec!["/healthz: answered 502".into()];
+            f.baseline = None;
+            f.target_groups[0].targets.clear();
+        },
+        "",
     ),
     (
         "math that is refused",
-        |_, f| f.unmeasured = vec![Unmeasured { condition: "a / b".into(), why: "no b".into() }],
+        |_, f| f.math_troubles = vec!["`a / b`: no b".into()],
         "expressions that CloudWatch refuses: `a / b`: no b",
     ),
     (
