@@ -17,6 +17,7 @@ mod groups;
 mod guard;
 mod identity;
 mod lambda;
+mod metric_data;
 mod metrics;
 mod observe;
 mod observe_function;
@@ -42,7 +43,8 @@ pub(crate) use error::failed;
 pub use error::{AwsError, Call, Class, Result};
 pub use groups::GroupState;
 pub use guard::{Calls, SharedGuard, is_mutating};
-pub use metrics::{Series, VersionCalls, any_series, front_minutes, front_series};
+pub use metric_data::{Measured, Series, Trouble};
+pub use metrics::{VersionCalls, any_series, front_minutes, front_series};
 pub use serving::Serving;
 
 /// Where clients come from.

@@ -53,6 +53,7 @@ impl Clients {
             shared_with,
             alarms,
             probe_troubles: Vec::new(),
+            math_troubles: Vec::new(),
             baseline: history.baseline,
             baseline_trouble: history.baseline_trouble,
             active: history.active,

@@ -60,6 +60,7 @@ impl Clients {
             latest,
             alias,
             alarms,
+            math_troubles: Vec::new(),
             release: None,
             bundle: None,
             versions,

@@ -13,9 +13,10 @@ use super::order::order;
 use super::project::{Cloud, Project};
 use crate::artifact::appspec::Os;
 use crate::artifact::{self, Bundle, Report};
-use crate::aws::Class;
+use crate::aws::{AwsError, Class};
 use crate::error::{Failure, Kind, Result};
 use crate::event::Origin;
+use crate::model::expression::Expression;
 use crate::model::function::FunctionRef;
 use crate::model::lambda::Function;
 use crate::model::observed::Caller;
@@ -319,7 +320,8 @@ async fn observe<'a>(
     intent: Intent,
 ) -> Result<(Name, Observed, Option<&'a Live>)> {
     if let Some(function) = &target.function {
-        let (found, live) = observe_function(cloud, known, function, &target.health.alarm_names()).await?;
+        let (mut found, live) = observe_function(cloud, known, function, &target.health.alarm_names()).await?;
+        found.math_troubles = math_troubles(cloud, target, intent).await?;
         return Ok((name.clone(), Observed::Function(Box::new(found)), live));
     }
     let Some(group) = &target.fleet else {
@@ -333,6 +335,7 @@ async fn observe<'a>(
         live = known.that(|revision| is_same(revision, &baseline.revision));
         baseline.release = live.map(|live| live.release.clone());
     }
+    fleet.math_troubles = math_troubles(cloud, target, intent).await?;
     let origin = crate::plan::fleet::origin(&fleet);
     if let (Some(origin), Intent::Deploy) = (origin, intent) {
         for condition in &target.health.http {
@@ -345,6 +348,16 @@ async fn observe<'a>(
         }
     }
     Ok((name.clone(), Observed::Fleet(Box::new(fleet)), live))
+}
+
+/// Math of conditions that CloudWatch refuses: asked for once on the way forward, because a mistake in it should be known
+/// before anything changes.
+async fn math_troubles(cloud: &Cloud, target: &Target, intent: Intent) -> Result<Vec<String>> {
+    let math: Vec<Expression> = target.health.metrics.iter().filter_map(|it| it.expression.clone()).collect();
+    if math.is_empty() || intent != Intent::Deploy {
+        return Ok(Vec::new());
+    }
+    cloud.clients.math_troubles(&math, cloud.aws.now()).await.map_err(AwsError::into_failure)
 }
 
 /// A function as AWS has it, and what shipit knows of the release that is live.

@@ -32,7 +32,7 @@ pub fn problems(pipeline: &Pipeline, node: &Node) -> Vec<Problem> {
         rolling(target, &here, &mut found);
         shares(target, &here, &mut found);
         super::tasks::tasks(target, &here, &mut found);
-        metrics(target, &here.then(&[Key("health")]), &mut found);
+        super::metrics::metrics(target, &here.then(&[Key("health")]), &mut found);
         let health = here.then(&[Key("health")]);
         bake(&target.health, &health, &mut found);
         alarms(&target.health, &health, &mut found);
@@ -212,35 +212,6 @@ fn shares(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
             found.say(&settings.then(&[Key("steps"), Item(place)]), message, help);
         }
         None => found.say(&settings, message, "give it a length or a share that is some"),
-    }
-}
-
-fn metrics(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
-    let health = &target.health;
-    for (index, metric) in health.metrics.iter().enumerate() {
-        let here = here.then(&[Key("metrics"), Item(index)]);
-        let foreign = match (&target.fleet, &target.function) {
-            (Some(_), None) if metric.errors.is_some() => Some(("errors", "functions; of a fleet write `errors_5xx`")),
-            (None, Some(_)) if metric.errors_5xx.is_some() => {
-                Some(("errors_5xx", "fleets; of a function write `errors`"))
-            }
-            (Some(_) | None, Some(_) | None) => None,
-        };
-        if let Some((key, whose)) = foreign {
-            found.say(&here.then(&[Key(key)]), format!("`{key}` is of {whose}"), "both are shares of what was asked");
-        }
-        let period = metric.metric.as_ref().map(|metric| metric.period);
-        if period.is_some_and(|it| it.is_zero() || !it.as_seconds().is_multiple_of(60) || it > Period::hours(1)) {
-            let here = here.then(&[Key("metric"), Key("period")]);
-            found.say(&here, "a period is whole minutes, at most 1h".to_owned(), "write 1m, 5m or 1h");
-        }
-        if let Some(trouble) = metric.trouble() {
-            let such = if target.fleet.is_some() { "errors_5xx" } else { "errors" };
-            found.say(&here, trouble.to_owned(), &format!("such as `{{ {such}: \"< 1%\" }}`"));
-        }
-        if health.metrics[..index].iter().any(|earlier| earlier.label() == metric.label()) {
-            found.say(&here, format!("`{}` stands here twice", metric.label()), "once is enough");
-        }
     }
 }
 

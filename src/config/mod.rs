@@ -6,6 +6,7 @@
 mod check;
 mod file;
 mod merge;
+mod metrics;
 mod respell;
 mod sample;
 mod scalar;

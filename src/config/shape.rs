@@ -7,6 +7,7 @@ use std::fmt;
 use regex_lite::Regex;
 use serde_json::Value as Json;
 
+use crate::model::expression::MathName;
 use crate::model::header::HeaderName;
 use crate::model::measure::DimensionName;
 use crate::model::{Name, VarName};
@@ -268,6 +269,7 @@ impl<'t> Walk<'t> {
             let wrong = match pattern {
                 HeaderName::PATTERN => HeaderName::new(&label).err(),
                 DimensionName::PATTERN => DimensionName::new(&label).err(),
+                MathName::PATTERN => MathName::new(&label).err(),
                 _ if is_var => VarName::new(&label).err(),
                 _ => Name::new(&label).err(),
             };

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
-use super::measure::{Datapoint, Metric};
+use super::expression::Measure;
+use super::measure::Datapoint;
 use super::observed::Alarm;
 use super::revision::Revision;
 use super::units::Percent;
@@ -136,6 +137,8 @@ pub struct Function {
     pub storage: Option<(u64, u64)>,
     /// The conditions' alarms, as far as they exist.
     pub alarms: Vec<Alarm>,
+    /// Math of conditions that CloudWatch refuses, and why.
+    pub math_troubles: Vec<String>,
     /// What could not be seen, and why.
     pub remarks: Vec<String>,
 }
@@ -189,8 +192,10 @@ pub struct Metrics {
     pub canary: Vec<Minute>,
     /// The old one; empty before the first release.
     pub stable: Vec<Minute>,
-    /// Metrics of other kinds, in whole periods before the new release and since.
-    pub series: BTreeMap<Metric, Series>,
+    /// Why what they did is not all that there is, if CloudWatch could not say it all.
+    pub trouble: Option<String>,
+    /// What else is measured, in whole periods before the new release and since.
+    pub series: BTreeMap<Measure, Series>,
 }
 
 /// Datapoints of a metric, oldest first.
@@ -200,6 +205,8 @@ pub struct Series {
     pub before: Vec<Datapoint>,
     /// Since then.
     pub after: Vec<Datapoint>,
+    /// Why these are not all that there are, if CloudWatch could not say them all.
+    pub trouble: Option<String>,
 }
 
 /// What a call of a version gave.

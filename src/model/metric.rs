@@ -7,11 +7,13 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::expression::{Expression, Measure};
 use super::measure::{Limit, Metric, RateLimit};
 use super::units::{Percent, Period};
 
 /// A condition on metrics: of a function's new version and its own share of the alias's calls, of the load balancer in front of
-/// a fleet, or of anything that CloudWatch knows. Exactly one of `errors`, `errors_5xx`, `p99`, `requests` and `metric` is set.
+/// a fleet, or of anything that CloudWatch knows. Exactly one of `errors`, `errors_5xx`, `p99`, `requests`, `metric` and
+/// `expression` is set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(extend("x-choice" = true))]
@@ -36,11 +38,15 @@ pub struct MetricCondition {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-instead-of" = "errors_5xx"))]
     pub metric: Option<Metric>,
-    /// What `metric` must be: `< 60`, or `< 120% of baseline`, the mean of the hour before the new release.
+    /// Math over metrics of CloudWatch, in the account and region of the target.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-instead-of" = "errors_5xx"))]
+    pub expression: Option<Expression>,
+    /// What `metric` or `expression` must be: `< 60`, or `< 120% of baseline`, the mean of the hour before the new release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-instead-of" = "errors_5xx"))]
     pub is: Option<Limit>,
-    /// How many datapoints of `metric` in a row must be bad before that is a failure.
+    /// How many datapoints of `metric` or `expression` in a row must be bad before that is a failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100), extend("x-instead-of" = "errors_5xx", "examples" = [2]))]
     pub failures: Option<u32>,
@@ -61,18 +67,22 @@ impl MetricCondition {
 
     /// How the condition is called in records and on the screen.
     pub fn label(&self) -> String {
-        let metric = self.metric.as_ref().map(|metric| {
-            let is = self.is.as_ref().map(|is| format!(" {is}")).unwrap_or_default();
-            format!("{}{is}", metric.label())
-        });
+        let is = self.is.as_ref().map(|is| format!(" {is}")).unwrap_or_default();
+        let labels = [self.metric.as_ref().map(Metric::label), self.expression.as_ref().map(Expression::label)];
         let parts = [
             self.errors.map(|limit| format!("errors {limit}")),
             self.errors_5xx.map(|limit| format!("5xx {limit}")),
             self.p99.map(|limit| format!("p99 {limit}")),
             self.requests.map(|limit| format!("requests {limit}")),
-            metric,
         ];
-        parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+        let measures = labels.map(|label| label.map(|label| format!("{label}{is}")));
+        parts.into_iter().chain(measures).flatten().collect::<Vec<_>>().join(", ")
+    }
+
+    /// What is measured, if that is for itself and not of calls or requests.
+    pub fn measure(&self) -> Option<Measure> {
+        let metric = self.metric.clone().map(Measure::Metric);
+        metric.or_else(|| self.expression.clone().map(Measure::Math))
     }
 
     /// The share of errors that is asked for, of whatever kind.
@@ -93,15 +103,22 @@ impl MetricCondition {
             self.p99.is_some(),
             self.requests.is_some(),
             self.metric.is_some(),
+            self.expression.is_some(),
         ];
-        match (kinds.into_iter().filter(|is_set| *is_set).count(), &self.metric, &self.is) {
-            (0, _, Some(_)) => Some("`is` says what a `metric` must be, and there is none"),
-            (0, _, None) => Some("one of `errors`, `errors_5xx`, `p99`, `requests` and `metric` is needed"),
-            (1, Some(_), None) => Some("what must the metric be? that is said with `is`"),
-            (1, None, Some(_)) => Some("`is` belongs to `metric`; the other limits stand behind their own key"),
-            (1, _, _) if self.metric.is_none() && self.failures.is_some() => {
-                Some("`failures` counts datapoints of a `metric`; the other limits look at all requests")
+        let is_series = self.metric.is_some() || self.expression.is_some();
+        match (kinds.into_iter().filter(|is_set| *is_set).count(), is_series, &self.is) {
+            (0, _, Some(_)) => Some("`is` says what a `metric` or an `expression` must be, and there is none"),
+            (0, _, None) => {
+                Some("one of `errors`, `errors_5xx`, `p99`, `requests`, `metric` and `expression` is needed")
             }
+            (1, true, None) if self.expression.is_some() => Some("what must the expression be? that is said with `is`"),
+            (1, true, None) => Some("what must the metric be? that is said with `is`"),
+            (1, false, Some(_)) => {
+                Some("`is` belongs to `metric` and `expression`; the other limits stand behind their own key")
+            }
+            (1, false, _) if self.failures.is_some() => Some(
+                "`failures` counts datapoints of a `metric` or an `expression`; the other limits look at all requests",
+            ),
             (1, _, _) => None,
             (_, _, _) => Some("these are several conditions; write them as entries of their own"),
         }
@@ -283,10 +300,18 @@ mod tests {
             r#"{"p99":"< 1s","is":"< 1"}"#,
             r#"{"p99":"< 1s","failures":2}"#,
             r#"{"metric":{"namespace":"A","name":"b","statistic":"Sum"}}"#,
+            r#"{"expression":{"math":"a","of":{"a":{"namespace":"A","name":"b","statistic":"Sum"}}}}"#,
+            r#"{"expression":{"math":"a","of":{}},"metric":{"namespace":"A","name":"b","statistic":"Sum"},"is":"< 1"}"#,
         ] {
             assert!(of(wrong).trouble().is_some(), "{wrong}");
         }
         let any = of(r#"{"metric":{"namespace":"A","name":"b","statistic":"Sum","dimensions":{"Q":"c"}},"is":"<5"}"#);
         assert_eq!((any.label().as_str(), any.trouble(), any.failures()), ("Sum b of c < 5", None, 2));
+        let math = of(
+            r#"{"expression":{"math":"2 * a","of":{"a":{"namespace":"A","name":"b","statistic":"Sum"}}},"is":"<5"}"#,
+        );
+        assert_eq!(of(&serde_json::to_string(&math).unwrap()), math, "as a plan keeps it");
+        assert_eq!((math.label().as_str(), math.trouble(), math.failures()), ("2 * a < 5", None, 2));
+        assert_eq!(math.measure().map(|it| (it.queries(), it.period())), Some((2, crate::model::Period::minutes(1))));
     }
 }

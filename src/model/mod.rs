@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod condition;
+pub mod expression;
 pub mod facts;
 pub mod function;
 pub mod harmless;

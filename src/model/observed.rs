@@ -35,6 +35,8 @@ pub struct Fleet {
     pub alarms: Vec<Alarm>,
     /// What was wrong with the answers of probes that were asked once.
     pub probe_troubles: Vec<String>,
+    /// Math of conditions that CloudWatch refuses, and why.
+    pub math_troubles: Vec<String>,
     /// What serves now, if a deployment ever succeeded.
     pub baseline: Option<Baseline>,
     /// Why what serves now could not be deployed again, if it could not: it came from elsewhere than a bucket.

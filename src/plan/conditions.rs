@@ -22,10 +22,9 @@ pub(super) fn alarms(wanted: &[AlarmCondition], found: &[Alarm]) -> Vec<Conditio
 pub(super) fn of_fleet(wanted: &[MetricCondition], fleet: &Fleet) -> Vec<Condition> {
     let condition = |metric: &MetricCondition| {
         let metric = metric.clone();
-        if metric.metric.is_some() {
-            Condition::Measured { metric }
-        } else {
-            Condition::Traffic { of: fronts(fleet), metric }
+        match metric.measure() {
+            Some(_) => Condition::Measured { metric },
+            None => Condition::Traffic { of: fronts(fleet), metric },
         }
     };
     wanted.iter().map(condition).collect()
@@ -52,7 +51,7 @@ pub(super) fn queries(condition: &Condition) -> usize {
     match condition {
         Condition::Metric { .. } => 2 * NUMBERS_OF_CALLS,
         Condition::Traffic { of, .. } => of.len() * NUMBERS_OF_REQUESTS,
-        Condition::Measured { .. } => 1,
+        Condition::Measured { metric } => metric.measure().map_or(0, |it| it.queries()),
         Condition::Targets { .. } | Condition::Alarm { .. } | Condition::Http { .. } | Condition::Command { .. } => 0,
     }
 }

@@ -193,7 +193,7 @@ fn watches(subject: &FunctionSubject, steps: &[Step]) -> Vec<Watch> {
     let alarms = conditions::alarms(&target.alarms, &subject.function.alarms).into_iter();
     let has_baseline = subject.function.alias.is_some();
     let metrics = target.metrics.iter().filter(|it| has_baseline || it.errors != Some(ErrorsLimit::NotWorse));
-    let metrics = metrics.map(|metric| match &metric.metric {
+    let metrics = metrics.map(|metric| match metric.measure() {
         Some(_) => Condition::Measured { metric: metric.clone() },
         None => Condition::Metric { of: target.function.clone(), metric: metric.clone() },
     });

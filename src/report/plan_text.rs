@@ -336,8 +336,11 @@ fn condition_text(condition: &Condition) -> String {
             format!("{label}: of the requests to {}{}", names.join(", "), least(metric))
         }
         Condition::Measured { metric } => {
-            let period = metric.metric.as_ref().map(|it| it.period).unwrap_or_default();
-            format!("{label}: one datapoint every {period}, {} bad ones in a row fail", metric.failures())
+            let period = metric.measure().map(|it| it.period()).unwrap_or_default();
+            let of = metric.expression.iter().flat_map(|it| &it.of);
+            let of: Vec<String> = of.map(|(name, metric)| format!("{} is {}", name.as_str(), metric.label())).collect();
+            let of = if of.is_empty() { String::new() } else { format!("{}; ", of.join(", ")) };
+            format!("{label}: {of}one datapoint every {period}, {} bad ones in a row fail", metric.failures())
         }
         Condition::Command { command } => {
             let CommandCondition { within, every, failures, .. } = command;

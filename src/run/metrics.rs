@@ -23,10 +23,13 @@ const CONFIDENCE: &str = "99.9%";
 /// Judges one condition by what both versions did.
 pub fn judge_metric(condition: &MetricCondition, metrics: &Metrics, now: Timestamp) -> Verdict {
     let least = f64::from(condition.min_requests);
-    if let (Some(metric), Some(limit)) = (&condition.metric, &condition.is) {
+    if let (Some(measure), Some(limit)) = (condition.measure(), &condition.is) {
         let none = Series::default();
-        let series = metrics.series.get(metric).unwrap_or(&none);
-        return judge_series(condition, limit, series, period(metric.period), now);
+        let series = metrics.series.get(&measure).unwrap_or(&none);
+        return judge_series(condition, limit, series, period(measure.period()), now);
+    }
+    if let Some(why) = &metrics.trouble {
+        return Verdict::Undecided(why.clone());
     }
     if let Some(limit) = condition.requests {
         return judge_requests(limit, metrics, now);
@@ -105,6 +108,9 @@ fn judge_series(
     period: SignedDuration,
     now: Timestamp,
 ) -> Verdict {
+    if let Some(why) = &series.trouble {
+        return Verdict::Undecided(why.clone());
+    }
     let mut bound = limit.number();
     let mut said = limit.to_string();
     if limit.is_of_baseline {

@@ -319,6 +319,68 @@ async fn any_metric_is_judged() {
     }
 }
 
+/// Math over metrics, against a number and against what it was before: of ten orders some are late.
+#[tokio::test(start_paused = true)]
+async fn an_expression_is_judged() {
+    for (is, before, after, code, why) in [
+        ("< 15", 1.0, 1.0, 0, ""),
+        ("< 15", 1.0, 2.0, 20, "100 * late / all < 15: 20, must be < 15; 2 datapoints in a row"),
+        ("< 120% of baseline", 2.0, 2.0, 0, ""),
+        ("< 120% of baseline", 2.0, 3.0, 20, "30, must be < 24 (< 120% of baseline, which was 20)"),
+    ] {
+        let metric = |name: &str| format!("{{ namespace: Shop, name: {name}, statistic: Sum }}");
+        let of = format!("{{ late: {}, all: {} }}", metric("LateOrders"), metric("Orders"));
+        let math = format!("{{ math: 100 * late / all, of: {of} }}");
+        let health = format!("targets: {{}}, metrics: [{{ expression: {math}, is: \"{is}\" }}]");
+        let stage = Arc::new(Stage::new(&watching(&health)).await);
+        let writer = stage.clone();
+        let feeding = tokio::spawn(async move {
+            loop {
+                let late = if writer.serves_alone("CodeDeploy_") { after } else { before };
+                let datum = |name: &str, value: f64| doc! { "MetricName" => name, "Value" => value };
+                let data = vec![datum("LateOrders", late), datum("Orders", 10.0)];
+                writer.call("monitoring", "PutMetricData", &doc! { "Namespace" => "Shop", "MetricData" => data });
+                writer.advance(20).await;
+            }
+        });
+        stage.advance(1200).await;
+        stage.release("two", "");
+        let plan = stage.shipit("plan shop.yml --release two").await;
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        feeding.abort();
+        assert_eq!(said.code, code, "{is} {after}\n{}\n{}", said.err, said.out);
+        let out = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(out.contains(why), "{is}: {out}");
+        let plan = plan.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(plan.contains("all is Sum Orders, late is Sum LateOrders; one datapoint every 1m"), "{plan}");
+        let live = if code == 0 { "live two on 4" } else { "live baseline on 4" };
+        assert!(stage.picture().await.starts_with(live), "{}", stage.picture().await);
+    }
+}
+
+/// What CloudWatch does not take is said before anything changes.
+#[tokio::test(start_paused = true)]
+async fn an_expression_that_cloudwatch_refuses_stops_the_run_before_it_begins() {
+    for (math, why) in [
+        (
+            "LATEST(a)",
+            "expressions that CloudWatch refuses: `LATEST(a)`: Error in expression 'q0': the function LATEST",
+        ),
+        ("SUM(a)", "`SUM(a)`: Error in expression 'q0': it gives a number, and must give a time series"),
+        ("\"[a, a]\"", "`[a, a]`: it is several series; make one of them with SUM, AVG, MIN or MAX"),
+    ] {
+        let of = "{ a: { namespace: Shop, name: Orders, statistic: Sum } }";
+        let metric = format!("{{ expression: {{ math: {math}, of: {of} }}, is: \"< 5\" }}");
+        let stage = Stage::new(&watching(&format!("targets: {{}}, metrics: [{metric}]"))).await;
+        stage.release("two", "");
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        assert_eq!(said.code, 10, "{}", said.err);
+        let err = said.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(err.contains(why) && err.contains("correct `targets.web.health.metrics`"), "{err}");
+        assert!(stage.sandbox.calls(&stage.key).keys().all(|call| !call.contains("CreateDeployment")), "{math}");
+    }
+}
+
 /// A composite alarm is read and judged like any other.
 #[tokio::test(start_paused = true)]
 async fn a_composite_alarm_is_judged() {

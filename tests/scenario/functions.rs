@@ -155,6 +155,28 @@ async fn a_sick_version_is_taken_back_and_a_broken_one_never_met() {
     assert!(routes.len() == 3 && routes[1].contains("0.05") && routes[2] == "1", "{routes:?}");
 }
 
+/// Math over what the alias as a whole did: the few calls that the new version gets are seen in all of them.
+#[tokio::test(start_paused = true)]
+async fn an_expression_over_the_aliass_calls_is_judged() {
+    let of = |name: &str| {
+        let dimensions = "{ FunctionName: thumbnailer, Resource: \"thumbnailer:live\" }";
+        format!("{{ namespace: AWS/Lambda, name: {name}, statistic: Sum, dimensions: {dimensions} }}")
+    };
+    let of = format!("{{ errors: {}, calls: {} }}", of("Errors"), of("Invocations"));
+    let math = format!("{{ expression: {{ math: 100 * errors / calls, of: {of} }}, is: \"< 0.5\" }}");
+    let plain = "{ errors: \"< 1%\", min_requests: 50 }";
+    let untried = pipeline().replace("    before_traffic:\n      - invoke: { payload: event.json, times: 2 }\n", "");
+    let stage = stage(&untried.replace(plain, &math), 20).await;
+    for (release, behaviour, code, alias) in [("two", "", 0, "2"), ("sick", "errors: 60\n", 20, "2")] {
+        stage.function_release(release, behaviour);
+        let said = stage.shipit(&format!("deploy shop.yml --release {release}")).await;
+        assert_eq!(said.code, code, "{release}\n{}\n{}", said.err, said.out);
+        let out = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(code == 0 || out.contains("must be < 0.5; 2 datapoints in a row"), "{out}");
+        assert_eq!(stage.alias(), alias);
+    }
+}
+
 /// Wherever a driver is killed, whoever resumes ends where the uninterrupted run does.
 #[tokio::test(start_paused = true)]
 async fn every_cut_ends_on_the_new_version() {

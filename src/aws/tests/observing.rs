@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::expression::Measure;
 
 #[tokio::test(start_paused = true)]
 async fn a_fleet_that_was_never_deployed_to() {
@@ -122,4 +123,51 @@ async fn composite_alarms_too() {
     let seen = stage.clients.alarms(&["sick".to_owned()]).await.unwrap();
     assert_eq!((seen[0].state.as_str(), seen[0].window), ("ALARM", None));
     assert!(seen[0].reason.ends_with(":alarm:sick was created and its alarm rule evaluates to ALARM"), "{seen:?}");
+}
+
+/// Math that is refused takes nothing else with it, and names of one do not disturb another's.
+#[tokio::test(start_paused = true)]
+async fn metrics_and_math_over_them() {
+    let stage = Stage::with_fleet().await;
+    for (name, value) in [("Orders", 10.0), ("LateOrders", 2.0)] {
+        let datum = doc! { "MetricName" => name, "Value" => value };
+        stage.call("monitoring", "PutMetricData", &doc! { "Namespace" => "Shop", "MetricData" => vec![datum] });
+    }
+    stage.pass(180).await;
+    let metric = |name: &str| format!(r#"{{"namespace":"Shop","name":"{name}","statistic":"Sum"}}"#);
+    let math = |math: &str| {
+        let (all, late) = (metric("Orders"), metric("LateOrders"));
+        serde_json::from_str(&format!(r#"{{"math":"{math}","of":{{"all":{all},"late":{late}}}}}"#)).unwrap()
+    };
+    let swapped =
+        format!(r#"{{"math":"late - all","of":{{"all":{},"late":{}}}}}"#, metric("LateOrders"), metric("Orders"));
+    let now = stage.aws.now();
+    let since = now - jiff::SignedDuration::from_mins(10);
+    let good = [
+        Measure::Metric(serde_json::from_str(&metric("Orders")).unwrap()),
+        Measure::Math(math("100 * late / all")),
+        Measure::Math(serde_json::from_str(&swapped).unwrap()),
+        Measure::Metric(serde_json::from_str(&metric("Nothing")).unwrap()),
+    ];
+    let values = |found: &[Measured]| {
+        let one = |found: &Measured| match &found.trouble {
+            Some(trouble) => trouble.why(),
+            None => format!("{:?}", found.points.iter().map(|point| point.value).collect::<Vec<_>>()),
+        };
+        found.iter().map(one).collect::<Vec<_>>()
+    };
+    let asked: Vec<Series> = good.iter().map(|it| any_series(it, since)).collect();
+    let before = stage.aws.calls().total();
+    let found = stage.clients.metric_data(&asked, now).await.unwrap();
+    assert_eq!(values(&found), ["[10.0]", "[20.0]", "[8.0]", "[]"]);
+    assert_eq!(stage.aws.calls().total() - before, 1);
+    let bad = any_series(&Measure::Math(math("NO(late) / all")), since);
+    let asked = [asked[0].clone(), bad, asked[1].clone()];
+    let found = values(&stage.clients.metric_data(&asked, now).await.unwrap());
+    assert!(found[1].starts_with("CloudWatch refuses it: Error in expression 'q0': the function NO"), "{found:?}");
+    assert_eq!((found[0].as_str(), found[2].as_str()), ("[10.0]", "[20.0]"));
+    let trial = [math("late / all"), math("late + NO(all)")];
+    let refused = stage.clients.math_troubles(&trial, now).await.unwrap();
+    assert_eq!(refused.len(), 1);
+    assert!(refused[0].starts_with("`late + NO(all)`: Error in expression 'q0': the function NO"), "{refused:?}");
 }

@@ -5,11 +5,13 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Answer, Answers};
-use crate::aws::{AwsError, Clients, Series, VersionCalls, any_series, front_minutes, front_series};
+use crate::aws::{AwsError, Clients, Measured, Series, Trouble, VersionCalls, any_series, front_minutes, front_series};
 use crate::engine::drive::Site;
 use crate::model::condition::{Condition, Front};
+use crate::model::expression::Measure;
 use crate::model::lambda::{self, Metrics, Minute};
-use crate::model::measure::{Datapoint, Metric};
+use crate::model::measure::Datapoint;
+use crate::model::metric::MetricCondition;
 use crate::plan::{Action, Lane, What};
 use crate::run::function::version;
 use crate::run::judge::conditions;
@@ -24,7 +26,7 @@ struct Asked {
     before: Timestamp,
     versions: Vec<VersionCalls>,
     fronts: Vec<Front>,
-    others: Vec<Metric>,
+    others: Vec<Measure>,
 }
 
 impl Asked {
@@ -39,7 +41,7 @@ impl Asked {
             if let Condition::Traffic { of, .. } = condition {
                 fronts.clone_from(of);
             }
-            others.extend(condition.metric().and_then(|metric| metric.metric.clone()));
+            others.extend(condition.metric().and_then(MetricCondition::measure));
         }
         others.sort();
         others.dedup();
@@ -57,14 +59,16 @@ impl Asked {
     fn series(&self) -> Vec<Series> {
         let versions = self.versions.iter().flat_map(VersionCalls::series);
         let fronts = self.fronts.iter().flat_map(|front| front_series(front, self.before));
-        versions.chain(fronts).chain(self.others.iter().map(|metric| any_series(metric, self.before))).collect()
+        versions.chain(fronts).chain(self.others.iter().map(|it| any_series(it, self.before))).collect()
     }
 
     /// What the answers to [`Asked::series`] say.
-    fn read(&self, found: &[Vec<Datapoint>]) -> Metrics {
+    fn read(&self, found: &[Measured]) -> Metrics {
         let calls = self.versions.iter().map(|version| version.series().len()).sum::<usize>();
         let (calls, rest) = found.split_at(calls.min(found.len()));
         let (requests, others) = rest.split_at(rest.len().saturating_sub(self.others.len()));
+        let troubles = calls.iter().chain(requests).filter_map(|measured| measured.trouble.as_ref());
+        let trouble = troubles.map(Trouble::why).next();
         let mut versions = calls.chunks(3).map(VersionCalls::minutes);
         let (mut canary, mut stable) = (versions.next().unwrap_or_default(), versions.next().unwrap_or_default());
         if !self.fronts.is_empty() {
@@ -73,18 +77,25 @@ impl Asked {
             // The minute in which traffic began to move is of both.
             stable.retain(|minute| minute.at + SignedDuration::from_mins(1) < self.since);
         }
-        let series: BTreeMap<Metric, lambda::Series> = self
+        let series: BTreeMap<Measure, lambda::Series> = self
             .others
             .iter()
             .zip(others)
-            .map(|(metric, points)| {
-                let period = SignedDuration::try_from(metric.period.duration()).unwrap_or(SignedDuration::MAX);
-                let is_before = |point: &&Datapoint| self.since.duration_since(point.at) >= period;
-                let after = points.iter().filter(|point| point.at >= self.since).copied().collect();
-                (metric.clone(), lambda::Series { before: points.iter().filter(is_before).copied().collect(), after })
-            })
+            .map(|(measure, found)| (measure.clone(), self.halves(measure, found)))
             .collect();
-        Metrics { since: Some(self.since), canary, stable, series }
+        Metrics { since: Some(self.since), canary, stable, trouble, series }
+    }
+
+    /// Whole periods before the new release, and since.
+    fn halves(&self, measure: &Measure, found: &Measured) -> lambda::Series {
+        let period = SignedDuration::try_from(measure.period().duration()).unwrap_or(SignedDuration::MAX);
+        let is_before = |point: &&Datapoint| self.since.duration_since(point.at) >= period;
+        let points = || found.points.iter();
+        lambda::Series {
+            before: points().filter(is_before).copied().collect(),
+            after: points().filter(|point| point.at >= self.since).copied().collect(),
+            trouble: found.trouble.as_ref().map(Trouble::why),
+        }
     }
 }
 

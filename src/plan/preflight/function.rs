@@ -2,7 +2,7 @@
 
 use super::Refusal;
 use super::fix::quoted;
-use super::health::RED_FIX;
+use super::health::{self, RED_FIX};
 use crate::model::Percent;
 use crate::model::lambda::{Code, Grant, LATEST};
 use crate::model::metric::ErrorsLimit;
@@ -24,8 +24,14 @@ const STRUCTURE: [Rule; 7] = [
 ];
 
 /// What a new version needs beside that.
-const FORWARD: [Rule; 5] =
-    [versions_can_share, callers_use_the_alias, callers_may_use_the_alias, alarms_exist, alarms_are_not_red];
+const FORWARD: [Rule; 6] = [
+    versions_can_share,
+    callers_use_the_alias,
+    callers_may_use_the_alias,
+    alarms_exist,
+    alarms_are_not_red,
+    math_is_taken,
+];
 
 /// Everything that stands in the way of changing a function.
 pub(in crate::plan) fn refusals(subject: &FunctionSubject) -> Vec<Refusal> {
@@ -237,6 +243,10 @@ fn alarms_are_not_red(subject: &FunctionSubject) -> Option<Refusal> {
         let what = format!("alarms that are red before anything has changed: {}", red.join("; "));
         subject.refuse(what).fix(RED_FIX)
     })
+}
+
+fn math_is_taken(subject: &FunctionSubject) -> Option<Refusal> {
+    health::math_troubles(subject.name, &subject.function.math_troubles)
 }
 
 /// What a person should know though nothing stands in the way.

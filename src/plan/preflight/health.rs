@@ -2,9 +2,9 @@
 
 use super::fix::quoted;
 use super::{Refusal, Subject};
-use crate::model::Period;
 use crate::model::observed::Alarm;
 use crate::model::task::Task;
+use crate::model::{Name, Period};
 use crate::plan::conditions::red_before;
 
 /// What to do about alarms that are red before anything has changed.
@@ -119,6 +119,19 @@ pub(super) fn probes_answer(subject: &Subject) -> Option<Refusal> {
             "if the live release is the reason, go back with `shipit rollback`; else correct `targets.{}.health.http`",
             subject.name
         ))
+    })
+}
+
+pub(super) fn math_is_taken(subject: &Subject) -> Option<Refusal> {
+    math_troubles(subject.name, &subject.fleet.math_troubles)
+}
+
+/// Math that CloudWatch refuses would never be judged.
+pub(super) fn math_troubles(name: &Name, refused: &[String]) -> Option<Refusal> {
+    (!refused.is_empty()).then(|| {
+        let what = format!("expressions that CloudWatch refuses: {}", refused.join("; "));
+        let fix = format!("correct `targets.{name}.health.metrics`; functions are written in capitals, such as SUM");
+        Refusal::of(name, what).fix(fix)
     })
 }
 

@@ -127,13 +127,14 @@ const ROLLING: [Rule; 16] = [
 ];
 
 /// What is watched, and what a run could restore: asked on the way forward only.
-const FORWARD: [Rule; 6] = [
+const FORWARD: [Rule; 7] = [
     health::baseline_can_be_deployed,
     health::alarms_exist,
     health::alarms_are_not_red,
     health::bake_outlasts_alarms,
     health::requests_have_a_listener,
     health::probes_answer,
+    health::math_is_taken,
 ];
 
 /// Everything that stands in the way of changing a target.

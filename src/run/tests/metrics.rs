@@ -169,13 +169,14 @@ fn requests_are_counted_over_minutes_that_are_settled() {
 fn any(is: &str, before: &[f64], after: &[(i64, f64)], now: i64) -> String {
     let text = r#"{"metric":{"namespace":"A","name":"b","statistic":"Sum"},"is":"LIMIT"}"#;
     let condition = condition(&text.replace("LIMIT", is));
-    let metric = condition.metric.clone().unwrap();
+    let measure = condition.measure().unwrap();
     let point = |at_: i64, value: f64| Datapoint { at: at(at_), value };
     let series = Series {
         before: before.iter().zip(1..).map(|(value, place)| point(-60 * place, *value)).collect(),
         after: after.iter().map(|(place, value)| point(60 * place, *value)).collect(),
+        trouble: None,
     };
-    let metrics = Metrics { series: [(metric, series)].into(), ..Metrics::default() };
+    let metrics = Metrics { series: [(measure, series)].into(), ..Metrics::default() };
     let verdict = judge_metric(&condition, &metrics, at(now));
     format!("{}: {}", verdict.word(), verdict.why())
 }
@@ -216,6 +217,61 @@ fn any_metric_is_compared_with_what_it_was_before() {
         (&[10.0, f64::NAN, 10.0], 1.0, "undecided: 2 datapoints before the new release, 3 are needed"),
     ] {
         assert_eq!(any(is, before, &[(0, after)], 60), expected, "{before:?} {after}");
+    }
+}
+
+/// Math is judged like any metric, by its own period; what CloudWatch could not say decides nothing, whatever it did say.
+#[test]
+fn math_is_judged_by_its_newest_datapoints() {
+    let metric = r#"{"namespace":"A","name":"b","statistic":"Sum","period":"5m"}"#;
+    let text = r#"{"expression":{"math":"100 * a / b","of":{"a":METRIC,"b":METRIC}},"is":"IS"}"#;
+    let refused = "CloudWatch refuses it: no such function";
+    for (what, is, after, trouble, now, expected) in [
+        ("no data", "< 5", &[][..], None, 900, "undecided: no data yet"),
+        ("a period that is not over", "< 5", &[(0, 9.0)], None, 299, "undecided: no data yet"),
+        ("one good", "< 5", &[(0, 4.0)], None, 300, "pass: 4, must be < 5"),
+        ("two bad", "< 5", &[(0, 6.0), (1, 7.0)], None, 600, "fail: 7, must be < 5; 2 datapoints in a row"),
+        ("two bad in doubt", "< 5", &[(0, 6.0), (1, 7.0)], Some(refused), 600, &format!("undecided: {refused}")),
+        ("one good in doubt", "< 5", &[(0, 4.0)], Some("PartialData"), 300, "undecided: PartialData"),
+        (
+            "worse than before",
+            "< 150% of baseline",
+            &[(0, 6.0), (1, 6.0)],
+            None,
+            600,
+            "fail: 6, must be < 6 (< 150% of baseline, which was 4); 2 datapoints in a row",
+        ),
+        (
+            "as before",
+            "< 150% of baseline",
+            &[(0, 5.0)],
+            None,
+            300,
+            "pass: 5, must be < 6 (< 150% of baseline, which was 4)",
+        ),
+        ("silent for long", "< 5", &[(0, 4.0)], None, 1201, "undecided: no data since 09:00:00Z"),
+    ] {
+        let condition = condition(&text.replace("METRIC", metric).replace("IS", is));
+        let point = |at_: i64, value: f64| Datapoint { at: at(at_), value };
+        let series = Series {
+            before: (1..4).map(|place| point(-300 * place, 4.0)).collect(),
+            after: after.iter().map(|(place, value)| point(300 * place, *value)).collect(),
+            trouble: trouble.map(str::to_owned),
+        };
+        let metrics = Metrics { series: [(condition.measure().unwrap(), series)].into(), ..Metrics::default() };
+        let verdict = judge_metric(&condition, &metrics, at(now));
+        assert_eq!(format!("{}: {}", verdict.word(), verdict.why()), expected, "{what}");
+    }
+}
+
+/// An errors series that could not be read is not one without errors.
+#[test]
+fn calls_that_are_not_known_decide_nothing() {
+    for text in [r#"{"errors_5xx":"< 1%"}"#, r#"{"p99":"< 1s"}"#, r#"{"requests":"> 1/min"}"#] {
+        let trouble = Some("CloudWatch does not say all: InternalError".to_owned());
+        let metrics = Metrics { since: Some(at(0)), canary: minutes(&[(90, 0, 9); 5]), trouble, ..Metrics::default() };
+        let verdict = judge_metric(&condition(text), &metrics, at(420));
+        assert_eq!(verdict, Verdict::Undecided("CloudWatch does not say all: InternalError".to_owned()), "{text}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Alarms: making those on a metric, describing and setting all.
+//! Alarms: making those on a metric or on math over metrics, describing and setting all.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,9 +11,10 @@ use super::super::later::Later;
 use super::super::world::{ApiError, Reply, Scope, World};
 use super::evaluate;
 use super::metrics::{Metric, Stat, metric};
-use super::query::period;
+use super::queries::Queries;
+use super::query::{Span, period};
 
-/// An alarm on one metric.
+/// An alarm on one metric, or on math over some.
 pub(super) struct Alarm {
     /// All members that describe it but its state.
     pub shown: Doc,
@@ -34,10 +35,7 @@ pub(super) struct Standing {
 /// What it looks at and when that is alarming.
 #[derive(Clone, Debug)]
 pub(super) struct Rule {
-    pub metric: Metric,
-    pub unit: Option<String>,
-    pub statistic: String,
-    pub stat: Stat,
+    pub source: Source,
     pub period: i64,
     pub periods: usize,
     /// How many of the periods have to be alarming.
@@ -47,6 +45,13 @@ pub(super) struct Rule {
     pub comparison: Comparison,
     pub threshold: f64,
     pub missing: Absent,
+}
+
+/// Where its datapoints come from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    Metric { metric: Metric, unit: Option<String>, statistic: String, stat: Stat },
+    Math(Queries),
 }
 
 /// How a value is compared with the threshold.
@@ -103,7 +108,8 @@ pub(super) fn put(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     for member in MEMBERS {
         shown.set(member, input.get(member).clone());
     }
-    for actions in ["OKActions", "AlarmActions", "InsufficientDataActions", "Dimensions"] {
+    let lists: [&str; 4] = ["OKActions", "AlarmActions", "InsufficientDataActions", "Dimensions"];
+    for actions in lists.into_iter().take(if matches!(rule.source, Source::Math(_)) { 3 } else { 4 }) {
         if shown.get(actions).is_null() {
             shown.set(actions, Vec::<Doc>::new());
         }
@@ -117,6 +123,14 @@ pub(super) fn put(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     shown.set("AlarmConfigurationUpdatedTimestamp", now);
     let mut state = world.lock();
     let store = &mut state.site(&scope.site).cloudwatch;
+    if let Source::Math(queries) = &rule.source {
+        let span = Span { from: now.as_second() - rule.period, to: now.as_second() };
+        let found = queries.solve(&store.metrics, &span, now, store.pace.delay)?;
+        if found.iter().any(|found| found.is_array) {
+            return Err(invalid("The expression of an alarm must give one time series, not an array of them"));
+        }
+        shown.set("Metrics", queries.docs());
+    }
     if store.composites.contains_key(name) {
         return Err(invalid(format!("{name} is the name of a composite alarm")));
     }
@@ -133,13 +147,7 @@ pub(super) fn put(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
 }
 
 fn rule(input: &Doc) -> Result<Rule, ApiError> {
-    if !input.list("Metrics").is_empty() {
-        return Err(invalid("the sandbox's alarms look at one metric, not at expressions"));
-    }
-    let statistic = match (input.text("Statistic"), input.text("ExtendedStatistic")) {
-        (Some(statistic), None) | (None, Some(statistic)) => statistic.to_owned(),
-        _ => return Err(invalid("Exactly one of Statistic and ExtendedStatistic must be specified")),
-    };
+    let (source, period) = source(input)?;
     let comparison = match input::required(input, "ComparisonOperator")? {
         "GreaterThanOrEqualToThreshold" => Comparison::GreaterOrEqual,
         "GreaterThanThreshold" => Comparison::Greater,
@@ -157,7 +165,6 @@ fn rule(input: &Doc) -> Result<Rule, ApiError> {
     let null = |name| input::constraint(name, "null", "Member must not be null");
     let periods = input::within(input, "EvaluationPeriods", 1, 1440)?.ok_or_else(|| null("EvaluationPeriods"))?;
     let needed = input::within(input, "DatapointsToAlarm", 1, periods)?;
-    let period = period(input)?;
     if period * periods > 86400 {
         return Err(invalid(
             "Metrics cannot be checked across more than a day (EvaluationPeriods * Period must be <= 86400).",
@@ -165,10 +172,7 @@ fn rule(input: &Doc) -> Result<Rule, ApiError> {
     }
     let count = |number: i64| usize::try_from(number).unwrap_or(1);
     Ok(Rule {
-        metric: metric(input, input::required(input, "Namespace")?)?,
-        unit: input.text("Unit").map(str::to_owned),
-        stat: statistic.parse()?,
-        statistic,
+        source,
         period,
         periods: count(periods),
         needed: count(needed.unwrap_or(periods)),
@@ -177,6 +181,33 @@ fn rule(input: &Doc) -> Result<Rule, ApiError> {
         threshold: input.float("Threshold").ok_or_else(|| null("Threshold"))?,
         missing,
     })
+}
+
+/// Where its datapoints come from, and how long each is.
+fn source(input: &Doc) -> Result<(Source, i64), ApiError> {
+    let docs = input.list("Metrics");
+    if docs.is_empty() {
+        let statistic = match (input.text("Statistic"), input.text("ExtendedStatistic")) {
+            (Some(statistic), None) | (None, Some(statistic)) => statistic.to_owned(),
+            _ => return Err(invalid("Exactly one of Statistic and ExtendedStatistic must be specified")),
+        };
+        let metric = metric(input, input::required(input, "Namespace")?)?;
+        let (unit, stat) = (input.text("Unit").map(str::to_owned), statistic.parse()?);
+        return Ok((Source::Metric { metric, unit, statistic, stat }, period(input)?));
+    }
+    let own = ["MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Dimensions", "Period", "Unit"];
+    if let Some(member) = own.iter().find(|member| !input.get(member).is_null()) {
+        return Err(invalid(format!("{member} cannot be given with Metrics")));
+    }
+    if docs.len() > 20 {
+        return Err(invalid("The parameter Metrics must have at most 20 members"));
+    }
+    let queries = Queries::read(docs)?;
+    if queries.returned().count() != 1 {
+        return Err(invalid("Exactly one element of the metrics list should return data."));
+    }
+    let period = queries.period()?.ok_or_else(|| invalid("the sandbox's alarms on math need a metric"))?;
+    Ok((Source::Math(queries), period))
 }
 
 /// Describes alarms: all, up to a hundred by name (unknown names are left out), or those whose name begins so.

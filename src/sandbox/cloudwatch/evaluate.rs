@@ -1,14 +1,15 @@
 //! Evaluating alarms, once a minute of world time, from what can be seen then.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::super::later::{Later, after};
 use super::super::world::Site;
 use super::Store;
-use super::alarms::{ALARM, Absent, Comparison, INSUFFICIENT_DATA, OK, Rule};
-use super::metrics::{Series, measured};
+use super::alarms::{ALARM, Absent, Comparison, INSUFFICIENT_DATA, OK, Rule, Source};
+use super::metrics::{Metric, Series, measured};
+use super::query::Span;
 use super::reason;
 
 /// How many more periods are looked at, when some have no data: so datapoints that come late are not missed.
@@ -40,12 +41,10 @@ pub(super) async fn keep(later: Later, site: Site) {
 }
 
 fn evaluate(store: &mut Store, now: Timestamp) {
-    let none = Series::new();
     let delay = store.pace.delay;
     let mut changed = BTreeSet::new();
     for (name, alarm) in &mut store.alarms {
-        let series = store.metrics.get(&alarm.rule.metric).unwrap_or(&none);
-        let points = points(&alarm.rule, series, now, delay);
+        let points = points(&alarm.rule, &store.metrics, now, delay);
         let Some(state) = judge(&alarm.rule, &points) else { continue };
         if state != alarm.standing.state {
             let text = reason::text(&alarm.rule, &points, state);
@@ -58,13 +57,27 @@ fn evaluate(store: &mut Store, now: Timestamp) {
 }
 
 /// The latest datapoints in the range that is looked at, as many as are evaluated, oldest first.
-fn points(rule: &Rule, series: &Series, now: Timestamp, delay: i64) -> Vec<Point> {
+fn points(rule: &Rule, metrics: &BTreeMap<Metric, Series>, now: Timestamp, delay: i64) -> Vec<Point> {
     let end = after(now, -delay).as_second().div_euclid(60) * 60;
-    let mut found = Vec::new();
-    for back in (1..).take(rule.periods + SPARE) {
-        let start = end - back * rule.period;
-        let sample = measured(series, start, rule.period, rule.unit.as_deref(), now, delay);
-        found.extend(sample.and_then(|sample| sample.stat(rule.stat)).map(|value| (start, value)));
+    let backs = (1..).take(rule.periods + SPARE);
+    let mut found: Vec<Point> = Vec::new();
+    match &rule.source {
+        Source::Metric { metric, unit, stat, .. } => {
+            let none = Series::new();
+            let series = metrics.get(metric).unwrap_or(&none);
+            for start in backs.map(|back| end - back * rule.period) {
+                let sample = measured(series, start, rule.period, unit.as_deref(), now, delay);
+                found.extend(sample.and_then(|sample| sample.stat(*stat)).map(|value| (start, value)));
+            }
+        }
+        Source::Math(queries) => {
+            // Whole periods only.
+            let to = end.div_euclid(rule.period) * rule.period;
+            let span = Span { from: to - backs.last().unwrap_or(1) * rule.period, to };
+            let solved = queries.solve(metrics, &span, now, delay).unwrap_or_default();
+            let curves = solved.into_iter().flat_map(|found| found.curves);
+            found.extend(curves.take(1).flat_map(|curve| curve.points.into_iter().rev()));
+        }
     }
     found.truncate(rule.periods);
     found.reverse();
@@ -107,7 +120,7 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sandbox::cloudwatch::metrics::{Metric, Stat};
+    use crate::sandbox::cloudwatch::metrics::Stat;
 
     /// The tables of "how alarm state is evaluated when data is missing" in the user's guide: `0` is fine, `X` alarming,
     /// `-` missing; then the states for missing, ignore, breaching, notBreaching (`=` stays).
@@ -130,10 +143,7 @@ mod tests {
             for (missing, expected) in treatments.into_iter().zip(expected) {
                 let metric = Metric { namespace: String::new(), name: String::new(), dimensions: Vec::new() };
                 let rule = Rule {
-                    metric,
-                    unit: None,
-                    statistic: "Sum".to_owned(),
-                    stat: Stat::Sum,
+                    source: Source::Metric { metric, unit: None, statistic: "Sum".to_owned(), stat: Stat::Sum },
                     period: 60,
                     periods,
                     needed,

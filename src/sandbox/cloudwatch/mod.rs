@@ -6,7 +6,9 @@
 mod alarms;
 mod composite;
 mod evaluate;
+mod math;
 mod metrics;
+mod queries;
 mod query;
 mod reason;
 mod rule;

@@ -8,14 +8,15 @@ use super::super::doc::{Doc, doc};
 use super::super::input::{self, invalid};
 use super::super::world::{ApiError, Reply, Scope, World};
 use super::metrics::{Metric, Sample, Series, Stat, measured, metric};
+use super::queries::Queries;
 
 /// How many datapoints one answer may have.
 const POINTS: i64 = 100_800;
 
 /// When to read, in epoch seconds: from inclusive, to exclusive.
-struct Span {
-    from: i64,
-    to: i64,
+pub(super) struct Span {
+    pub from: i64,
+    pub to: i64,
 }
 
 impl Span {
@@ -30,7 +31,7 @@ impl Span {
     }
 
     /// The starts of its periods, whose bounds are multiples of their length.
-    fn periods(&self, length: i64) -> Result<impl Iterator<Item = i64> + use<>, ApiError> {
+    pub fn periods(&self, length: i64) -> Result<impl Iterator<Item = i64> + use<>, ApiError> {
         let (first, to) = (self.from.div_euclid(length) * length, self.to);
         if (to - first) / length > POINTS {
             return Err(invalid(format!("You have requested more than {POINTS} datapoints; use a longer period")));
@@ -60,13 +61,14 @@ pub(super) fn list(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     Ok(doc! { "Metrics" => docs, "NextToken" => next })
 }
 
-/// Reads several metrics. A metric that does not exist is complete and empty.
+/// Reads several metrics, and math over them. A metric that does not exist is complete and empty.
 pub(super) fn data(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     let span = Span::read(input)?;
-    let queries = input.list("MetricDataQueries");
-    if queries.is_empty() || queries.len() > 500 {
+    let docs = input.list("MetricDataQueries");
+    if docs.is_empty() || docs.len() > 500 {
         return Err(invalid("The parameter MetricDataQueries must have between 1 and 500 members"));
     }
+    let queries = Queries::read(docs)?;
     let ascending = match input.text("ScanBy").unwrap_or("TimestampDescending") {
         "TimestampAscending" => true,
         "TimestampDescending" => false,
@@ -75,30 +77,21 @@ pub(super) fn data(world: &Arc<World>, scope: &Scope, input: &Doc) -> Reply {
     let now = world.now();
     let mut state = world.lock();
     let store = &state.site(&scope.site).cloudwatch;
-    let none = Series::new();
+    let found = queries.solve(&store.metrics, &span, now, store.pace.delay)?;
     let mut results = Vec::new();
-    for query in queries {
-        let id = id_of(query)?;
-        let asked = query.get("MetricStat");
-        if asked.is_null() {
-            return Err(invalid("the sandbox's GetMetricData knows MetricStat queries only, no expressions"));
-        }
-        let metric = metric(asked.get("Metric"), input::required(asked.get("Metric"), "Namespace")?)?;
-        let (period, stat) = (period(asked)?, input::required(asked, "Stat")?.parse::<Stat>()?);
-        let series = store.metrics.get(&metric).unwrap_or(&none);
-        let mut points = Vec::new();
-        for start in span.periods(period)? {
-            let sample = measured(series, start, period, asked.text("Unit"), now, store.pace.delay);
-            points.extend(sample.and_then(|sample| sample.stat(stat)).map(|value| (moment(start), value)));
-        }
-        if !ascending {
-            points.reverse();
-        }
-        if query.bool("ReturnData") != Some(false) {
+    for (query, found) in queries.returned().zip(found) {
+        for curve in found.curves {
+            let mut points: Vec<(Timestamp, f64)> =
+                curve.points.into_iter().map(|(at, value)| (moment(at), value)).collect();
+            if !ascending {
+                points.reverse();
+            }
+            let label = query.label.as_ref().unwrap_or(if query.is_math() { &query.id } else { &found.name });
+            let label = if found.is_array { format!("{label} {}", curve.label) } else { label.clone() };
             let (times, values): (Vec<Timestamp>, Vec<f64>) = points.into_iter().unzip();
             results.push(doc! {
-                "Id" => id,
-                "Label" => query.text("Label").unwrap_or(&metric.name),
+                "Id" => &query.id,
+                "Label" => label,
                 "Timestamps" => times,
                 "Values" => values,
                 "StatusCode" => "Complete",
@@ -156,19 +149,6 @@ fn unit_of(series: &Series, start: i64, length: i64) -> Option<&str> {
     series.range(start..start + length).next().and_then(|(_, units)| units.keys().next()).map(String::as_str)
 }
 
-fn id_of(query: &Doc) -> Result<&str, ApiError> {
-    let id = input::required(query, "Id")?;
-    let fits = id.starts_with(|first: char| first.is_ascii_lowercase())
-        && id.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    if fits {
-        Ok(id)
-    } else {
-        Err(invalid(format!(
-            "The value {id} for parameter MetricDataQueries.member.1.Id is not matching the expected pattern ^[a-z][a-zA-Z0-9_]*$."
-        )))
-    }
-}
-
 /// Whole minutes; the sandbox has no finer ones.
 pub(super) fn period(input: &Doc) -> Result<i64, ApiError> {
     match input::whole(input, "Period")? {
@@ -181,7 +161,7 @@ fn moment(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or_default()
 }
 
-fn metric_doc(metric: &Metric) -> Doc {
+pub(super) fn metric_doc(metric: &Metric) -> Doc {
     let dimension = |(name, value): &(String, String)| doc! { "Name" => name, "Value" => value };
     doc! {
         "Namespace" => &metric.namespace,

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::alarms::{ALARM, Absent, Comparison, INSUFFICIENT_DATA, Rule};
+use super::alarms::{ALARM, Absent, Comparison, INSUFFICIENT_DATA, Rule, Source};
 use super::evaluate::Point;
 
 /// The reason of a state that follows from the datapoints, oldest first.
@@ -64,10 +64,13 @@ pub(super) fn data(rule: &Rule, points: &[Point], now: Timestamp) -> String {
     let values: Vec<String> = points.iter().map(|(_, value)| format!("{value:?}")).collect();
     let start =
         points.first().map(|(start, _)| format!("\"startDate\":\"{}\",", instant(moment(*start)))).unwrap_or_default();
+    let statistic = match &rule.source {
+        Source::Metric { statistic, .. } => format!("\"statistic\":\"{statistic}\","),
+        Source::Math(_) => String::new(),
+    };
     format!(
-        "{{\"version\":\"1.0\",\"queryDate\":\"{}\",{start}\"statistic\":\"{}\",\"period\":{},\"recentDatapoints\":[{}],\"threshold\":{:?},\"evaluatedDatapoints\":[{}]}}",
+        "{{\"version\":\"1.0\",\"queryDate\":\"{}\",{start}{statistic}\"period\":{},\"recentDatapoints\":[{}],\"threshold\":{:?},\"evaluatedDatapoints\":[{}]}}",
         instant(now),
-        rule.statistic,
         rule.period,
         values.join(","),
         rule.threshold,

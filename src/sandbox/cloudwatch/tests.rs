@@ -249,3 +249,109 @@ async fn composite_alarms_hold_on_to_their_children() {
     stage.metrics("DeleteAlarms", delete(&["sick"]));
     stage.metrics("DeleteAlarms", delete(&["latency"]));
 }
+
+/// The share of errors in percent, as alarms often have it.
+fn share(id: &str, math: &str) -> Vec<Doc> {
+    let part = |id: &str, name: &str| {
+        let metric = doc! { "Namespace" => "shop", "MetricName" => name };
+        let stat = doc! { "Metric" => metric, "Period" => 60, "Stat" => "Sum" };
+        doc! { "Id" => id, "MetricStat" => stat, "ReturnData" => false }
+    };
+    vec![part("bad", "errors"), part("all", "requests"), doc! { "Id" => id, "Expression" => math }]
+}
+
+fn count(stage: &Stage, name: &str, value: f64) {
+    let datum = doc! { "MetricName" => name, "Value" => value };
+    stage.metrics("PutMetricData", doc! { "Namespace" => "shop", "MetricData" => vec![datum] });
+}
+
+#[tokio::test(start_paused = true)]
+async fn math_is_answered_with_the_metrics_or_without() {
+    let stage = Stage::new();
+    for bad in [1.0, 0.0, 3.0] {
+        count(&stage, "requests", 20.0);
+        if bad > 0.0 {
+            count(&stage, "errors", bad);
+        }
+        stage.pass(60).await;
+    }
+    stage.pass(120).await;
+    let input = |queries: Vec<Doc>| {
+        doc! {
+            "StartTime" => "2026-11-20T09:58:00Z", "EndTime" => "2026-11-20T10:10:00Z", "MetricDataQueries" => queries,
+            "ScanBy" => "TimestampAscending",
+        }
+    };
+    let said = |queries: Vec<Doc>| {
+        let answer = stage.metrics("GetMetricData", input(queries));
+        let one =
+            |it: &Doc| format!("{} {} {:?}", it.text("Id").unwrap(), it.text("Label").unwrap(), it.list("Values"));
+        answer.list("MetricDataResults").iter().map(one).collect::<Vec<_>>()
+    };
+    let float = |values: [f64; 3]| format!("{:?}", values.map(Doc::Float));
+    assert_eq!(said(share("e", "100 * bad / all")), [format!("e e {}", float([5.0, 0.0, 15.0]))]);
+    let mut both = share("e", "half + 0");
+    both.push(doc! { "Id" => "half", "Expression" => "bad / 2", "Label" => "one half", "ReturnData" => false });
+    assert_eq!(said(both).len(), 1, "an expression of an expression");
+    let array = said(share("e", "[all, bad] / 10"));
+    assert_eq!((array.len(), array[0].as_str()), (2, &*format!("e e all {}", float([2.0, 2.0, 2.0]))));
+    let refused = |queries: Vec<Doc>| stage.error("monitoring", "GetMetricData", input(queries)).message;
+    let mut twice = share("e", "bad");
+    twice.push(twice[0].clone());
+    let circle = vec![doc! { "Id" => "a", "Expression" => "b" }, doc! { "Id" => "b", "Expression" => "a" }];
+    let mut periods = share("e", "bad / all");
+    let other = doc! { "Namespace" => "shop", "MetricName" => "errors" };
+    let stat = doc! { "Metric" => other, "Period" => 300, "Stat" => "Sum" };
+    periods.push(doc! { "Id" => "five", "MetricStat" => stat });
+    for (queries, expected) in [
+        (share("e", "bad / gone"), "Error in expression 'e': `gone` is no id of this call"),
+        (share("e", "bad /"), "Error in expression 'e': it ends too early"),
+        (
+            share("e", "SUM(bad)"),
+            "Error in expression 'e': it gives a number, and must give a time series or an array of them",
+        ),
+        (circle, "Error in expression 'a': it is in a circle of expressions"),
+        (twice, "The ids of the queries must differ, but bad stands twice"),
+        (periods, "the sandbox does math over metrics of one period only"),
+        (vec![doc! { "Id" => "e" }], "Exactly one of MetricStat and Expression must be given for e"),
+    ] {
+        assert_eq!(refused(queries), expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_on_math_turns_red_and_green() {
+    let stage = Stage::new();
+    let alarm = |metrics: Vec<Doc>| {
+        doc! {
+            "AlarmName" => "share", "Metrics" => metrics, "EvaluationPeriods" => 1, "Threshold" => 5.0,
+            "ComparisonOperator" => "GreaterThanThreshold", "TreatMissingData" => "notBreaching",
+        }
+    };
+    stage.metrics("PutMetricAlarm", alarm(share("e", "100 * bad / all")));
+    let answer = stage.metrics("DescribeAlarms", doc! { "AlarmNames" => vec!["share"] });
+    let shown = &answer.list("MetricAlarms")[0];
+    let ids: Vec<_> = shown.list("Metrics").iter().map(|it| (it.text("Id").unwrap(), it.bool("ReturnData"))).collect();
+    assert_eq!(ids, [("bad", Some(false)), ("all", Some(false)), ("e", Some(true))]);
+    assert_eq!(shown.list("Metrics")[2].text("Expression"), Some("100 * bad / all"));
+    assert_eq!(shown.list("Metrics")[0].get("MetricStat").int("Period"), Some(60));
+    assert!(shown.get("MetricName").is_null() && shown.get("Period").is_null() && shown.get("Dimensions").is_null());
+    for bad in [2.0, 1.0] {
+        count(&stage, "requests", 20.0);
+        count(&stage, "errors", bad);
+        stage.pass(60).await;
+    }
+    stage.pass(6).await;
+    let red = "Threshold Crossed: 1 datapoint [10.0 (20/11/26 10:00:00)] was greater than the threshold (5.0).";
+    assert_eq!(described(&stage, "share"), ("ALARM".to_owned(), red.to_owned()));
+    stage.pass(60).await;
+    assert_eq!(described(&stage, "share").0, "OK");
+    let refused = |input: Doc| stage.error("monitoring", "PutMetricAlarm", input).message;
+    let two = vec![doc! { "Id" => "a", "Expression" => "TIME_SERIES(1)" }, doc! { "Id" => "b", "Expression" => "a" }];
+    assert_eq!(refused(alarm(two)), "Exactly one element of the metrics list should return data.");
+    assert!(refused(alarm(share("e", "[bad, all]"))).contains("not an array"));
+    assert!(refused(alarm(share("e", "bad / gone"))).contains("`gone` is no id"));
+    let mut mixed = alarm(share("e", "bad / all"));
+    mixed.set("Period", 60);
+    assert_eq!(refused(mixed), "Period cannot be given with Metrics");
+}

@@ -61,7 +61,9 @@ fn entry(root: &Json, row: &Row<'_>, indent: usize, text: &mut String) {
     if row.target["properties"].is_object() {
         *text += &format!("{pad}{key}:\n");
         map(root, row.target, indent + 2, text);
-    } else if let Some(inner) = named(root, row.target).filter(|inner| inner["properties"].is_object()) {
+    } else if let Some(inner) =
+        named(root, row.target).filter(|inner| inner["properties"].is_object() && row.example().is_none())
+    {
         let name = if key == "environments" { "production" } else { "web" };
         *text += &format!("{pad}{key}:\n{pad}  {name}:\n");
         map(root, inner, indent + 4, text);

@@ -219,7 +219,7 @@ const TRAFFIC: [Row; 8] = [
     ),
 ];
 
-const HEALTH: [Row; 10] = [
+const HEALTH: [Row; 11] = [
     ("alarm missing", |_, f| f.alarms.clear(), "alarms that do not exist in ap-northeast-2: storefront-5xx"),
     (
         "alarm red",
@@ -265,6 +265,11 @@ const HEALTH: [Row; 10] = [
             f.target_groups[0].targets.clear();
         },
         "",
+    ),
+    (
+        "math that is refused",
+        |_, f| f.math_troubles = vec!["`a / b`: no b".into()],
+        "expressions that CloudWatch refuses: `a / b`: no b",
     ),
     (
         "bundle gone",
