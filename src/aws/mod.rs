@@ -23,6 +23,7 @@ mod observe_function;
 mod release;
 mod secrets;
 mod serving;
+mod shared;
 
 use std::time::Duration;
 
@@ -43,6 +44,7 @@ pub use error::{AwsError, Call, Class, Result};
 pub use groups::GroupState;
 pub use guard::{Calls, SharedGuard, is_mutating};
 pub use metrics::{Series, VersionCalls, any_series, front_minutes, front_series};
+pub use observe::{FleetLook, FunctionLook};
 pub use serving::Serving;
 
 /// Where clients come from.
