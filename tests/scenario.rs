@@ -23,6 +23,8 @@ mod holds;
 mod many;
 #[path = "scenario/order.rs"]
 mod order;
+#[path = "scenario/probes.rs"]
+mod probes;
 #[path = "scenario/promotion.rs"]
 mod promotion;
 #[path = "scenario/refusals.rs"]

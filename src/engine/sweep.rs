@@ -194,13 +194,18 @@ async fn probe(lane: &Lane, condition: usize, site: &Site, prober: &Prober) -> R
         return Ok(Answer::Probe(None));
     };
     let headers = site.clients.headers(&request.headers).await?;
-    Ok(match prober.ask(origin, request, &headers).await {
-        Ok(()) => Answer::Probe(None),
-        Err(Trouble::Answer(why)) => {
-            // Perhaps a secret was rotated meanwhile.
-            site.clients.forget_headers(&request.headers);
-            Answer::Probe(Some(why))
+    let mut answer = prober.ask(origin, request, &headers).await;
+    if let Err(Trouble::Answer(_)) = answer {
+        // Perhaps a secret was rotated meanwhile.
+        site.clients.forget_headers(&request.headers);
+        match site.clients.headers(&request.headers).await {
+            Ok(renewed) if renewed != headers => answer = prober.ask(origin, request, &renewed).await,
+            Ok(_) | Err(_) => {}
         }
+    }
+    Ok(match answer {
+        Ok(()) => Answer::Probe(None),
+        Err(Trouble::Answer(why)) => Answer::Probe(Some(why)),
         Err(Trouble::Way(why)) => Answer::Unreachable(why),
     })
 }
