@@ -82,11 +82,9 @@ impl Clients {
 
     async fn fleet(&self, look: &FleetLook, known: &Known, shared: &Shared) -> Result<Fleet> {
         let group = &known.group;
-        let ((scaling_groups, shared_with), target_groups, history) = tokio::try_join!(
-            self.observe_instances(known, shared),
-            self.observe_targets(group, shared),
-            self.observe_history(known, shared),
-        )?;
+        let ((scaling_groups, shared_with), target_groups) =
+            tokio::try_join!(self.observe_instances(known, shared), self.observe_targets(group, shared))?;
+        let history = observe_history(known, shared)?;
         let is_reached = |arn: &String| target_groups.iter().any(|group| group.balancers.contains(arn));
         let load_balancers = shared.load_balancers.iter().filter(|balancer| is_reached(&balancer.arn)).cloned();
         let load_balancers = load_balancers.collect();
@@ -129,47 +127,48 @@ impl Clients {
         let used = shared.target_groups.iter().filter(|it| group.target_groups.contains(&it.name)).cloned();
         self.with_health(used.collect()).await
     }
+}
 
-    /// What is under way, what serves, what was left over.
-    async fn observe_history(&self, known: &Known, shared: &Shared) -> Result<History> {
-        let Known { group, state, unfinished } = known;
-        let info = |id: &str| shared.deployments.iter().find(|info| info.deployment_id() == Some(id));
-        let copies = suspects(group, &shared.copies);
-        let mut history = History {
-            active: active_of(unfinished.iter().filter_map(|id| info(id))),
-            leftovers: copies
-                .iter()
-                .filter(|(_, id)| info(id).is_some_and(|info| is_of(info, group)))
-                .map(|(name, _)| name.clone())
-                .collect(),
-            ..History::default()
-        };
-        if let Some(id) = &state.last_successful {
-            match revision_of(info(id).and_then(|info| info.revision())) {
-                Ok(revision) => self.observe_baseline(id, revision, &mut history).await?,
-                Err(why) => history.baseline_trouble = Some(format!("{id}: {why}")),
-            }
+/// What is under way, what serves, what was left over.
+fn observe_history(known: &Known, shared: &Shared) -> Result<History> {
+    let Known { group, state, unfinished } = known;
+    let info = |id: &str| shared.deployments.iter().find(|info| info.deployment_id() == Some(id));
+    let copies = suspects(group, &shared.copies);
+    let mut history = History {
+        active: active_of(unfinished.iter().filter_map(|id| info(id))),
+        leftovers: copies
+            .iter()
+            .filter(|(_, id)| info(id).is_some_and(|info| is_of(info, group)))
+            .map(|(name, _)| name.clone())
+            .collect(),
+        ..History::default()
+    };
+    if let Some(id) = &state.last_successful {
+        match revision_of(info(id).and_then(|info| info.revision())) {
+            Ok(revision) => observe_baseline(id, revision, shared, &mut history)?,
+            Err(why) => history.baseline_trouble = Some(format!("{id}: {why}")),
         }
-        Ok(history)
     }
+    Ok(history)
+}
 
-    /// A bundle in somebody else's bucket may be out of shipit's sight and still be there for the hosts.
-    async fn observe_baseline(&self, deployment: &str, revision: Revision, history: &mut History) -> Result<()> {
-        let bundle_exists = match self.bundle_exists(&revision).await {
-            Ok(exists) => exists,
-            Err(error) if matches!(error.class, Class::Denied | Class::Refused) => {
-                let Revision { bucket, key, .. } = &revision;
-                history.remarks.push(format!(
-                    "whether the live bundle s3://{bucket}/{key} still exists could not be seen: {error}"
-                ));
-                true
-            }
-            Err(error) => return Err(error),
-        };
-        let deployment = deployment.to_owned();
-        history.baseline = Some(Baseline { release: None, revision, deployment, bundle_exists });
-        Ok(())
-    }
+/// A bundle in somebody else's bucket may be out of shipit's sight and still be there for the hosts.
+fn observe_baseline(deployment: &str, revision: Revision, shared: &Shared, history: &mut History) -> Result<()> {
+    // Every live one was asked about.
+    let bundle_exists = match shared.bundles.get(&revision).cloned().unwrap_or(Ok(false)) {
+        Ok(exists) => exists,
+        Err(error) if matches!(error.class, Class::Denied | Class::Refused) => {
+            let Revision { bucket, key, .. } = &revision;
+            history
+                .remarks
+                .push(format!("whether the live bundle s3://{bucket}/{key} still exists could not be seen: {error}"));
+            true
+        }
+        Err(error) => return Err(error),
+    };
+    let deployment = deployment.to_owned();
+    history.baseline = Some(Baseline { release: None, revision, deployment, bundle_exists });
+    Ok(())
 }
 
 /// Those of these names that exist, sorted.

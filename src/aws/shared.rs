@@ -1,16 +1,17 @@
 //! What is read once for all targets of an account and region: calls that take many names get many, and what two targets
 //! have in common is asked for once. Two hundred fleets cost a few dozen of these, not thousands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_codedeploy::types::DeploymentInfo;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::Clients;
-use super::codedeploy::UNFINISHED;
+use super::codedeploy::{UNFINISHED, revision_of};
 use super::error::Result;
 use super::groups::{GroupState, Users};
 use super::observe::{FleetLook, FunctionLook, suspects};
+use crate::model::Revision;
 use crate::model::observed::{Alarm, Group, HostsConfig, LoadBalancer, ScalingGroup, TargetGroup};
 
 /// Calls about one target that are under way side by side: AWS throttles who asks about hundreds at once.
@@ -32,6 +33,8 @@ pub(super) struct Shared {
     /// Which groups of an application use which Auto Scaling groups.
     pub(super) users: BTreeMap<String, Users>,
     pub(super) deployments: Vec<DeploymentInfo>,
+    /// Whether the bundles that are live still lie there.
+    pub(super) bundles: BTreeMap<Revision, Result<bool>>,
     /// Without policies, schedules and hooks.
     pub(super) scaling_groups: Vec<ScalingGroup>,
     pub(super) copies: Vec<ScalingGroup>,
@@ -82,10 +85,12 @@ impl Clients {
         let suspected: Vec<String> = groups().flat_map(|group| suspects(group, &copies).into_values()).collect();
         let ids = known.iter().flat_map(|known| known.state.last_successful.iter().chain(&known.unfinished));
         let deployments = self.deployment_infos(&each(ids.chain(&suspected))).await?;
+        let bundles = self.all_bundles(&known, &deployments).await;
         Ok(Shared {
             fleets: known,
             users,
             deployments,
+            bundles,
             scaling_groups,
             copies,
             target_groups,
@@ -101,6 +106,16 @@ impl Clients {
         let (group, state) = self.group(application, name).await?;
         let unfinished = self.list(application, name, &UNFINISHED, None).await?;
         Ok(Known { group, state, unfinished })
+    }
+
+    async fn all_bundles(&self, known: &[Known], infos: &[DeploymentInfo]) -> BTreeMap<Revision, Result<bool>> {
+        let live = known.iter().filter_map(|known| known.state.last_successful.as_deref());
+        let info = |id: &str| infos.iter().find(|info| info.deployment_id() == Some(id));
+        let revisions = live.filter_map(|id| revision_of(info(id)?.revision()).ok());
+        let revisions: BTreeSet<Revision> = revisions.collect();
+        let reads: Vec<_> = revisions.iter().map(|revision| self.bundle_exists(revision)).collect();
+        let found: Vec<Result<bool>> = stream::iter(reads).buffered(AT_ONCE).collect().await;
+        revisions.into_iter().zip(found).collect()
     }
 
     /// The groups that are used, and those that CodeDeploy has copied.

@@ -164,10 +164,11 @@ impl Journal {
     /// What S3 says: it is not known whether the entry is there, and this journal must be opened anew.
     pub async fn append(&mut self, at: Timestamp, token: u64, records: &[Record]) -> Result<Append, StoreError> {
         let parts = self.parts(records)?;
-        let (turn, of) = (format!("{:016x}", fastrand::u64(..)), parts.len());
+        let of = parts.len();
+        let turn = (of > 1).then(|| format!("{:016x}", fastrand::u64(..)));
         let mut appended = Append::Fenced;
         for (number, records) in (1..).zip(parts) {
-            let part = (of > 1).then(|| Part { turn: turn.clone(), number, of });
+            let part = turn.clone().map(|turn| Part { turn, number, of });
             appended = self.append_part(at, token, part, records).await?;
             if appended == Append::Fenced {
                 break;

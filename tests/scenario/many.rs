@@ -134,7 +134,11 @@ impl Shipped {
     /// All of it in a line.
     pub fn told(&self) -> String {
         let (calls, minutes) = (self.notes.seen.lock().unwrap().len(), self.world.as_secs() / 60);
-        format!("200 lanes: {:.1} s for {minutes} minutes of the world and {calls} requests", self.took.as_secs_f64())
+        let plan: usize = self.notes.before("plan.json").values().sum();
+        let seconds = self.took.as_secs_f64();
+        format!(
+            "200 lanes: {seconds:.1} s for {minutes} minutes of the world, {plan} requests for the plan and {calls} in all"
+        )
     }
 }
 
