@@ -11,6 +11,7 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use super::drive::Site;
+use super::page::ask;
 use crate::aws::{AwsError, Class};
 use crate::model::condition::Condition;
 use crate::model::facts::{Attempt, Deployment, DeploymentTarget};
@@ -193,17 +194,7 @@ async fn probe(lane: &Lane, condition: usize, site: &Site, prober: &Prober) -> R
     let Some(Condition::Http { origin, request }) = conditions(lane).nth(condition) else {
         return Ok(Answer::Probe(None));
     };
-    let headers = site.clients.headers(&request.headers).await?;
-    let mut answer = prober.ask(origin, request, &headers).await;
-    if let Err(Trouble::Answer(_)) = answer {
-        // Perhaps a secret was rotated meanwhile.
-        site.clients.forget_headers(&request.headers);
-        match site.clients.headers(&request.headers).await {
-            Ok(renewed) if renewed != headers => answer = prober.ask(origin, request, &renewed).await,
-            Ok(_) | Err(_) => {}
-        }
-    }
-    Ok(match answer {
+    Ok(match ask(prober, &site.clients, origin, request).await? {
         Ok(()) => Answer::Probe(None),
         Err(Trouble::Answer(why)) => Answer::Probe(Some(why)),
         Err(Trouble::Way(why)) => Answer::Unreachable(why),
