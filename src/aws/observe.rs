@@ -51,7 +51,7 @@ struct History {
 impl Clients {
     /// Reads everything that a plan for these targets of one account and region depends on, in the order given. What AWS
     /// tells of many in one call is asked for in one call. What is named but does not exist is left out of the lists;
-    /// probes are left empty.
+    /// what probes say is left empty.
     ///
     /// # Errors
     /// A call's; `NotFound` if an application, a group or a function does not exist.
@@ -98,7 +98,7 @@ impl Clients {
             min_healthy: config.map(|config| config.min_healthy),
             shared_with,
             alarms: alarms_of(look.alarms.iter().chain(own_alarms(group)), shared),
-            probes: Vec::new(),
+            probe_troubles: Vec::new(),
             baseline: history.baseline,
             baseline_trouble: history.baseline_trouble,
             active: history.active,
