@@ -62,11 +62,28 @@ impl Clock {
 
     /// Takes in a change that another process made. One that is known already, or lies before a known one, is ignored.
     pub fn learn(&self, change: Change) {
-        let Some(tempo) = self.tempo else { return };
         let elapsed = self.elapsed();
+        let segment = self.segment_of(change, elapsed);
+        let shown = (segment.from < elapsed).then(|| self.now());
+        if let Some(tempo) = self.tempo {
+            tempo.learn(segment, shown);
+        }
+    }
+
+    /// The same clock with the changes from before anybody has looked at it: none of them comes too late, whatever it
+    /// would have shown without them.
+    #[must_use]
+    pub fn with_past(self, changes: impl IntoIterator<Item = Change>) -> Clock {
+        let elapsed = self.elapsed();
+        if let Some(tempo) = self.tempo {
+            changes.into_iter().for_each(|change| tempo.learn(self.segment_of(change, elapsed), None));
+        }
+        self
+    }
+
+    fn segment_of(&self, change: Change, elapsed: SignedDuration) -> Segment {
         let from = elapsed.saturating_add(change.wall.duration_since(wall_now()));
-        let shown = (from < elapsed).then(|| self.now());
-        tempo.learn(Segment { from, world: change.world, speed: change.speed }, shown);
+        Segment { from, world: change.world, speed: change.speed }
     }
 
     /// Reads a clock that another process wrote with [`Clock::to_text`]: `<origin>@<speed>`.
@@ -213,6 +230,18 @@ mod tests {
         assert_eq!(clock.now(), shown, "600 s were shown, but only 480 have passed");
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert!(clock.now().duration_since(origin).as_secs() - 630 <= 1, "{}", clock.now());
+    }
+
+    /// A process that starts after a slow hour would be an hour ahead without it; it has shown that to nobody.
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_with_a_past_shows_the_time_at_once() {
+        let origin: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let clock = Clock::starting_at(origin + SignedDuration::from_secs(36_000), 60.0).changeable();
+        let world = origin + SignedDuration::from_secs(9_000);
+        let wall = wall_now() - SignedDuration::from_secs(10);
+        let clock = clock.with_past([Change { wall, world, speed: 30.0 }]);
+        let ahead = clock.now().duration_since(world).as_secs();
+        assert!((300..=330).contains(&ahead), "{ahead}");
     }
 
     #[tokio::test]

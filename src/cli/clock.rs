@@ -1,6 +1,6 @@
 //! The clock that this process is given: the wall's, or that of a sandbox's world.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Failure, Kind, Result};
 use crate::time::{Change, Clock, NOTICE};
@@ -17,21 +17,20 @@ pub fn of(variable: Option<String>) -> Result<Clock> {
     let (text, changes) = text.split_once(',').map_or((text.as_str(), None), |(text, path)| (text, Some(path)));
     let clock = Clock::from_text(text).map_err(|why| Failure::new(Kind::Usage, format!("SHIPIT_CLOCK: {why}")))?;
     let Some(changes) = changes.map(PathBuf::from) else { return Ok(clock) };
-    let clock = clock.changeable();
-    look(clock, &changes);
+    let clock = clock.changeable().with_past(look(&changes));
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(NOTICE / LOOK).await;
-            look(clock, &changes);
+            look(&changes).into_iter().for_each(|change| clock.learn(change));
         }
     });
     Ok(clock)
 }
 
 /// A file that cannot be read says nothing new; the next look may.
-fn look(clock: Clock, changes: &std::path::Path) {
+fn look(changes: &Path) -> Vec<Change> {
     let text = std::fs::read_to_string(changes).unwrap_or_default();
-    text.split_inclusive('\n').filter_map(Change::from_text).for_each(|change| clock.learn(change));
+    text.split_inclusive('\n').filter_map(Change::from_text).collect()
 }
 
 #[cfg(test)]
@@ -52,6 +51,10 @@ mod tests {
         let apart = ours.now().duration_since(theirs.now()).abs();
         assert_eq!((ours.speed(), theirs.speed()), (4.0, 4.0));
         assert!(apart < SignedDuration::from_secs(5), "{apart}");
+        tokio::time::sleep(NOTICE).await;
+        let later = of(Some(format!("{},{}", theirs.to_text(), path.display()))).unwrap();
+        let apart = later.now().duration_since(theirs.now()).abs();
+        assert!(apart < SignedDuration::from_secs(1), "{apart}");
         std::fs::remove_file(&path).unwrap();
         assert!(of(Some("x@1".to_owned())).is_err());
     }
