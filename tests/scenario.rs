@@ -25,6 +25,8 @@ mod holds;
 mod many;
 #[path = "scenario/order.rs"]
 mod order;
+#[path = "scenario/probes.rs"]
+mod probes;
 #[path = "scenario/promotion.rs"]
 mod promotion;
 #[path = "scenario/refusals.rs"]

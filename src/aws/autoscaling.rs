@@ -29,16 +29,15 @@ impl Clients {
     /// # Errors
     /// The call's.
     pub async fn scaling_groups(&self, names: &[String]) -> Result<Vec<ScalingGroup>> {
-        Ok(self.scaling_groups_and_owners(names).await?.0)
+        Ok(self.detailed(self.instances_of(names).await?).await?.0)
     }
 
-    /// The same, and the deployment groups whose hooks they carry: group name to the hook's name and the deployment
-    /// group's id.
-    pub(super) async fn scaling_groups_and_owners(
+    /// Groups in full detail, and the deployment groups whose hooks they carry: group name to the hook's name and the
+    /// deployment group's id.
+    pub(super) async fn detailed(
         &self,
-        names: &[String],
+        mut groups: Vec<ScalingGroup>,
     ) -> Result<(Vec<ScalingGroup>, BTreeMap<String, Vec<(String, String)>>)> {
-        let mut groups = self.instances_of(names).await?;
         let details = try_join_all(groups.iter().map(|group| {
             try_join3(self.policies(&group.name), self.schedules(&group.name), self.lifecycle_hooks(&group.name))
         }));

@@ -2,9 +2,11 @@
 
 use aws_sdk_elasticloadbalancingv2::types as elb;
 use futures_util::future::{try_join, try_join_all};
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::Clients;
 use super::error::{Call, Result, failed};
+use super::shared::AT_ONCE;
 use crate::model::observed::{Listener, LoadBalancer, TargetGroup, TargetHealth};
 
 const GROUPS: Call = ("elasticloadbalancing", "DescribeTargetGroups");
@@ -14,43 +16,32 @@ const HEALTH: Call = ("elasticloadbalancing", "DescribeTargetHealth");
 const BALANCERS: Call = ("elasticloadbalancing", "DescribeLoadBalancers");
 const LISTENERS: Call = ("elasticloadbalancing", "DescribeListeners");
 
+/// How many names one call takes.
+const BATCH: usize = 20;
+
 impl Clients {
-    /// Target groups by name with their drain and the health of their targets, sorted by name; those that do not exist
-    /// are left out.
+    /// Target groups with their drain and the health of their targets.
     ///
     /// # Errors
-    /// The call's.
-    pub async fn target_groups(&self, names: &[String]) -> Result<Vec<TargetGroup>> {
-        let mut groups = self.named(names).await?;
+    /// A call's.
+    pub(super) async fn with_health(&self, mut groups: Vec<TargetGroup>) -> Result<Vec<TargetGroup>> {
         let details = groups.iter().map(|group| try_join(self.drain_of(&group.arn), self.health(&group.arn)));
         let details = try_join_all(details).await?;
         for (group, (drain, targets)) in groups.iter_mut().zip(details) {
             group.drain_seconds = drain;
             group.targets = targets;
         }
-        groups.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(groups)
     }
 
-    /// One unknown name fails the whole call, so then they are asked for one by one.
+    /// Target groups by name without drain and health, sorted by name; those that do not exist are left out.
+    ///
+    /// # Errors
+    /// The call's.
     pub(super) async fn named(&self, names: &[String]) -> Result<Vec<TargetGroup>> {
-        if names.is_empty() {
-            return Ok(Vec::new());
-        }
-        match self.named_together(names).await {
-            Err(error) if error.is_not_found() && names.len() == 1 => Ok(Vec::new()),
-            Err(error) if error.is_not_found() => {
-                let mut found = Vec::new();
-                for name in names {
-                    match self.named_together(std::slice::from_ref(name)).await {
-                        Err(error) if error.is_not_found() => {}
-                        other => found.extend(other?),
-                    }
-                }
-                Ok(found)
-            }
-            other => other,
-        }
+        let mut found = in_batches(names, async |names| self.named_together(names).await).await?;
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
     }
 
     async fn named_together(&self, names: &[String]) -> Result<Vec<TargetGroup>> {
@@ -95,21 +86,20 @@ impl Clients {
     /// # Errors
     /// The call's.
     pub async fn load_balancers(&self, arns: &[String]) -> Result<Vec<LoadBalancer>> {
-        if arns.is_empty() {
-            return Ok(Vec::new());
-        }
-        let call = self.elb.describe_load_balancers().set_load_balancer_arns(Some(arns.to_vec()));
-        let answer = match call.send().await.map_err(failed(BALANCERS)) {
-            Err(error) if error.is_not_found() => return Ok(Vec::new()),
-            other => other?,
-        };
-        let mut balancers: Vec<LoadBalancer> = answer.load_balancers().iter().map(balancer_of).collect();
-        let listeners = try_join_all(balancers.iter().map(|balancer| self.listeners(&balancer.arn))).await?;
+        let mut balancers = in_batches(arns, async |arns| self.balancers(arns).await).await?;
+        let reads: Vec<_> = balancers.iter().map(|balancer| self.listeners(&balancer.arn)).collect();
+        let listeners: Vec<Vec<Listener>> = stream::iter(reads).buffered(AT_ONCE).try_collect().await?;
         for (balancer, listeners) in balancers.iter_mut().zip(listeners) {
             balancer.listeners = listeners;
         }
         balancers.sort_by(|a, b| a.arn.cmp(&b.arn));
         Ok(balancers)
+    }
+
+    async fn balancers(&self, arns: &[String]) -> Result<Vec<LoadBalancer>> {
+        let call = self.elb.describe_load_balancers().set_load_balancer_arns(Some(arns.to_vec()));
+        let answer = call.send().await.map_err(failed(BALANCERS))?;
+        Ok(answer.load_balancers().iter().map(balancer_of).collect())
     }
 
     async fn listeners(&self, balancer: &str) -> Result<Vec<Listener>> {
@@ -119,6 +109,26 @@ impl Clients {
         listeners.sort_by_key(|listener| listener.port);
         Ok(listeners)
     }
+}
+
+/// What is asked for by many names at once. One that is unknown fails the whole call, so then those of this call are asked
+/// for one by one.
+async fn in_batches<T>(names: &[String], ask: impl AsyncFn(&[String]) -> Result<Vec<T>>) -> Result<Vec<T>> {
+    let mut found = Vec::new();
+    for batch in names.chunks(BATCH) {
+        match ask(batch).await {
+            Err(error) if error.is_not_found() => {
+                for name in batch.iter().filter(|_| batch.len() > 1) {
+                    match ask(std::slice::from_ref(name)).await {
+                        Err(error) if error.is_not_found() => {}
+                        one => found.extend(one?),
+                    }
+                }
+            }
+            all => found.extend(all?),
+        }
+    }
+    Ok(found)
 }
 
 fn target_group_of(group: &elb::TargetGroup) -> TargetGroup {

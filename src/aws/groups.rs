@@ -16,6 +16,9 @@ const LIST_GROUPS: Call = ("codedeploy", "ListDeploymentGroups");
 const GET_CONFIG: Call = ("codedeploy", "GetDeploymentConfig");
 const CREATE_CONFIG: Call = ("codedeploy", "CreateDeploymentConfig");
 
+/// How many groups one call takes.
+const BATCH: usize = 100;
+
 /// What else a deployment group says about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupState {
@@ -25,6 +28,19 @@ pub struct GroupState {
     pub last_successful: Option<String>,
     /// The last deployment that was tried.
     pub last_attempted: Option<String>,
+}
+
+/// Deployment groups of an application with the Auto Scaling groups that each uses, sorted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Users(Vec<(String, Vec<String>)>);
+
+impl Users {
+    /// The groups besides this one that use any of these Auto Scaling groups.
+    pub(super) fn besides(&self, group: &str, scaling_groups: &[String]) -> Vec<String> {
+        let others = self.0.iter().filter(|(name, _)| name != group);
+        let sharing = others.filter(|(_, used)| used.iter().any(|name| scaling_groups.contains(name)));
+        sharing.map(|(name, _)| name.clone()).collect()
+    }
 }
 
 impl Clients {
@@ -50,29 +66,24 @@ impl Clients {
         Ok((group_of(&info), state_of(&info)))
     }
 
-    /// Other deployment groups of the application that name one of these Auto Scaling groups.
-    pub(super) async fn groups_sharing(
-        &self,
-        application: &str,
-        group: &str,
-        scaling_groups: &[String],
-    ) -> Result<Vec<String>> {
-        let mut others = self.group_names(application).await?;
-        others.retain(|name| name != group);
-        let mut sharing = Vec::new();
-        for batch in others.chunks(100) {
+    /// Which deployment groups of an application use which Auto Scaling groups. A group that is alone is not asked about.
+    ///
+    /// # Errors
+    /// The call's.
+    pub(super) async fn users(&self, application: &str) -> Result<Users> {
+        let names = self.group_names(application).await?;
+        let mut users = Users::default();
+        for batch in names.chunks(BATCH).filter(|_| names.len() > 1) {
             let call = self.codedeploy.batch_get_deployment_groups().application_name(application);
             let call = call.set_deployment_group_names(Some(batch.to_vec()));
             let answer = call.send().await.map_err(failed(BATCH_GET_GROUPS))?;
-            let shares = |info: &&DeploymentGroupInfo| {
-                let mut names = info.auto_scaling_groups().iter().filter_map(|group| group.name());
-                names.any(|name| scaling_groups.iter().any(|mine| mine == name))
-            };
-            let found = answer.deployment_groups_info().iter().filter(shares);
-            sharing.extend(found.filter_map(|info| info.deployment_group_name()).map(str::to_owned));
+            for info in answer.deployment_groups_info() {
+                let used = info.auto_scaling_groups().iter().filter_map(|group| group.name()).map(str::to_owned);
+                users.0.push((info.deployment_group_name().unwrap_or_default().to_owned(), used.collect()));
+            }
         }
-        sharing.sort();
-        Ok(sharing)
+        users.0.sort();
+        Ok(users)
     }
 
     async fn group_names(&self, application: &str) -> Result<Vec<String>> {

@@ -24,6 +24,7 @@ mod observe_function;
 mod release;
 mod secrets;
 mod serving;
+mod shared;
 
 use std::time::Duration;
 
@@ -45,6 +46,7 @@ pub use groups::GroupState;
 pub use guard::{Calls, SharedGuard, is_mutating};
 pub use metric_data::{Measured, Series, Trouble};
 pub use metrics::{VersionCalls, any_series, front_minutes, front_series};
+pub use observe::{FleetLook, FunctionLook};
 pub use serving::Serving;
 
 /// Where clients come from.

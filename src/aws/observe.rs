@@ -1,19 +1,42 @@
-//! One read-only sweep over a fleet, before a plan is made.
+//! One read-only sweep over the targets of an account and region, before a plan is made.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_codedeploy::types::DeploymentInfo;
-use futures_util::future::try_join;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::Clients;
-use super::codedeploy::{UNFINISHED, moment, revision_of};
+use super::codedeploy::{moment, revision_of};
 use super::error::{Class, Result};
-use super::groups::GroupState;
+use super::shared::{Known, Shared, config_of, own_alarms};
 use crate::model::Revision;
-use crate::model::observed::{
-    ActiveDeployment, Alarm, Baseline, Fleet, Group, LoadBalancer, ScalingGroup, TargetGroup,
-};
+use crate::model::function::FunctionRef;
+use crate::model::lambda::Function;
+use crate::model::observed::{ActiveDeployment, Alarm, Baseline, Fleet, Group, ScalingGroup, TargetGroup};
 use crate::model::pipeline::FleetRef;
+
+/// Targets that are looked at side by side, each with a handful of calls.
+const AT_ONCE: usize = 8;
+
+/// A fleet that is to be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FleetLook {
+    /// The fleet.
+    pub fleet: FleetRef,
+    /// The conditions' own alarms; the group's are added.
+    pub alarms: Vec<String>,
+    /// The deployment configuration that is used instead of the group's.
+    pub config: Option<String>,
+}
+
+/// A function that is to be looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionLook {
+    /// The function.
+    pub function: FunctionRef,
+    /// The conditions' alarms.
+    pub alarms: Vec<String>,
+}
 
 /// What the deployments of a group tell.
 #[derive(Default)]
@@ -26,32 +49,55 @@ struct History {
 }
 
 impl Clients {
-    /// Reads everything that a plan for this fleet depends on: about fifteen calls, those that do not need each other
-    /// side by side. `alarms` are the conditions' own; the group's are added. `config` is the deployment configuration
-    /// that is used instead of the group's. What is named but does not exist is left out of the lists; probes are left
-    /// empty.
+    /// Reads everything that a plan for these targets of one account and region depends on, in the order given. What AWS
+    /// tells of many in one call is asked for in one call. What is named but does not exist is left out of the lists;
+    /// what probes say is left empty.
     ///
     /// # Errors
-    /// A call's; `NotFound` if the application or the group does not exist.
+    /// A call's; `NotFound` if an application, a group or a function does not exist.
+    pub async fn observe(
+        &self,
+        fleets: &[FleetLook],
+        functions: &[FunctionLook],
+    ) -> Result<(Vec<Fleet>, Vec<Function>)> {
+        let shared = self.shared(fleets, functions).await?;
+        let looks = fleets.iter().zip(&shared.fleets).map(|(look, known)| self.fleet(look, known, &shared));
+        let looks: Vec<_> = looks.collect();
+        let fleets = stream::iter(looks).buffered(AT_ONCE).try_collect();
+        let looks: Vec<_> = functions.iter().map(|look| self.observe_function(look, &shared)).collect();
+        let functions = stream::iter(looks).buffered(AT_ONCE).try_collect();
+        tokio::try_join!(fleets, functions)
+    }
+
+    /// The same of one fleet: about fifteen calls, those that do not need each other side by side.
+    ///
+    /// # Errors
+    /// As for [`Clients::observe`].
     pub async fn observe_fleet(&self, fleet: &FleetRef, alarms: &[String], config: Option<&str>) -> Result<Fleet> {
-        let (group, state) = self.group(&fleet.application, &fleet.deployment_group).await?;
-        let (instances, traffic, config, alarms, history) = tokio::try_join!(
-            self.observe_instances(&group, &state),
-            self.observe_traffic(&group),
-            self.hosts_config(config.unwrap_or(&group.config)),
-            self.observe_alarms(&group, alarms),
-            self.observe_history(&group, &state),
-        )?;
-        let ((scaling_groups, shared_with), (target_groups, load_balancers)) = (instances, traffic);
+        let look = FleetLook { fleet: fleet.clone(), alarms: alarms.to_vec(), config: config.map(str::to_owned) };
+        let shared = self.shared(std::slice::from_ref(&look), &[]).await?;
+        let nothing = Known::default();
+        self.fleet(&look, shared.fleets.first().unwrap_or(&nothing), &shared).await
+    }
+
+    async fn fleet(&self, look: &FleetLook, known: &Known, shared: &Shared) -> Result<Fleet> {
+        let group = &known.group;
+        let ((scaling_groups, shared_with), target_groups) =
+            tokio::try_join!(self.observe_instances(known, shared), self.observe_targets(group, shared))?;
+        let history = observe_history(known, shared)?;
+        let is_reached = |arn: &String| target_groups.iter().any(|group| group.balancers.contains(arn));
+        let load_balancers = shared.load_balancers.iter().filter(|balancer| is_reached(&balancer.arn)).cloned();
+        let load_balancers = load_balancers.collect();
+        let config = shared.configs.get(config_of(look, group)).cloned().flatten();
         Ok(Fleet {
-            group,
+            group: group.clone(),
             scaling_groups,
             target_groups,
             load_balancers,
             zones: config.as_ref().and_then(|config| config.zones.clone()),
             min_healthy: config.map(|config| config.min_healthy),
             shared_with,
-            alarms,
+            alarms: alarms_of(look.alarms.iter().chain(own_alarms(group)), shared),
             probe_troubles: Vec::new(),
             math_troubles: Vec::new(),
             baseline: history.baseline,
@@ -64,12 +110,12 @@ impl Clients {
 
     /// The Auto Scaling groups, and which deployment groups besides this one use them: those of the application by
     /// their settings, those of others by their lifecycle hooks.
-    async fn observe_instances(&self, group: &Group, state: &GroupState) -> Result<(Vec<ScalingGroup>, Vec<String>)> {
-        let ((scaling_groups, owners), mut shared_with) = try_join(
-            self.scaling_groups_and_owners(&group.scaling_groups),
-            self.groups_sharing(&group.application, &group.name, &group.scaling_groups),
-        )
-        .await?;
+    async fn observe_instances(&self, known: &Known, shared: &Shared) -> Result<(Vec<ScalingGroup>, Vec<String>)> {
+        let Known { group, state, .. } = known;
+        let used = shared.scaling_groups.iter().filter(|it| group.scaling_groups.contains(&it.name)).cloned();
+        let (scaling_groups, owners) = self.detailed(used.collect()).await?;
+        let users = shared.users.get(&group.application);
+        let mut shared_with = users.map(|users| users.besides(&group.name, &group.scaling_groups)).unwrap_or_default();
         let hooks = owners.into_values().flatten();
         let foreign = hooks.filter(|(_, id)| !state.id.is_empty() && *id != state.id).map(|(hook, _)| hook);
         let foreign = foreign.filter(|hook| !shared_with.iter().any(|name| hook.contains(&format!("-{name}-"))));
@@ -78,74 +124,63 @@ impl Clients {
         Ok((scaling_groups, shared_with))
     }
 
-    async fn observe_traffic(&self, group: &Group) -> Result<(Vec<TargetGroup>, Vec<LoadBalancer>)> {
-        let target_groups = self.target_groups(&group.target_groups).await?;
-        let mut arns: Vec<String> = target_groups.iter().flat_map(|group| group.balancers.clone()).collect();
-        arns.sort();
-        arns.dedup();
-        let load_balancers = self.load_balancers(&arns).await?;
-        Ok((target_groups, load_balancers))
+    async fn observe_targets(&self, group: &Group, shared: &Shared) -> Result<Vec<TargetGroup>> {
+        let used = shared.target_groups.iter().filter(|it| group.target_groups.contains(&it.name)).cloned();
+        self.with_health(used.collect()).await
     }
+}
 
-    async fn observe_alarms(&self, group: &Group, wanted: &[String]) -> Result<Vec<Alarm>> {
-        let own = if group.alarms_enabled { &group.alarms[..] } else { &[] };
-        let names: Vec<String> = wanted.iter().chain(own).cloned().collect();
-        self.alarms(&names).await
-    }
-
-    /// What is under way, what serves, what was left over.
-    async fn observe_history(&self, group: &Group, state: &GroupState) -> Result<History> {
-        let (unfinished, copies) =
-            try_join(self.list(&group.application, &group.name, &UNFINISHED, None), self.copied_groups()).await?;
-        let copies = suspects(group, &copies);
-        let ids = state.last_successful.iter().chain(&unfinished).chain(copies.values());
-        let mut ids: Vec<String> = ids.cloned().collect();
-        ids.sort();
-        ids.dedup();
-        let infos = self.deployment_infos(&ids).await?;
-        let info = |id: &str| infos.iter().find(|info| info.deployment_id() == Some(id));
-        let mut history = History {
-            active: active_of(infos.iter().filter(|info| {
-                info.deployment_id().is_some_and(|id| unfinished.iter().any(|unfinished| unfinished == id))
-            })),
-            leftovers: copies
-                .iter()
-                .filter(|(_, id)| info(id).is_some_and(|info| is_of(info, group)))
-                .map(|(name, _)| name.clone())
-                .collect(),
-            ..History::default()
-        };
-        if let Some(id) = &state.last_successful {
-            match revision_of(info(id).and_then(|info| info.revision())) {
-                Ok(revision) => self.observe_baseline(id, revision, &mut history).await?,
-                Err(why) => history.baseline_trouble = Some(format!("{id}: {why}")),
-            }
+/// What is under way, what serves, what was left over.
+fn observe_history(known: &Known, shared: &Shared) -> Result<History> {
+    let Known { group, state, unfinished } = known;
+    let info = |id: &str| shared.deployments.iter().find(|info| info.deployment_id() == Some(id));
+    let copies = suspects(group, &shared.copies);
+    let mut history = History {
+        active: active_of(unfinished.iter().filter_map(|id| info(id))),
+        leftovers: copies
+            .iter()
+            .filter(|(_, id)| info(id).is_some_and(|info| is_of(info, group)))
+            .map(|(name, _)| name.clone())
+            .collect(),
+        ..History::default()
+    };
+    if let Some(id) = &state.last_successful {
+        match revision_of(info(id).and_then(|info| info.revision())) {
+            Ok(revision) => observe_baseline(id, revision, shared, &mut history)?,
+            Err(why) => history.baseline_trouble = Some(format!("{id}: {why}")),
         }
-        Ok(history)
     }
+    Ok(history)
+}
 
-    /// A bundle in somebody else's bucket may be out of shipit's sight and still be there for the hosts.
-    async fn observe_baseline(&self, deployment: &str, revision: Revision, history: &mut History) -> Result<()> {
-        let bundle_exists = match self.bundle_exists(&revision).await {
-            Ok(exists) => exists,
-            Err(error) if matches!(error.class, Class::Denied | Class::Refused) => {
-                let Revision { bucket, key, .. } = &revision;
-                history.remarks.push(format!(
-                    "whether the live bundle s3://{bucket}/{key} still exists could not be seen: {error}"
-                ));
-                true
-            }
-            Err(error) => return Err(error),
-        };
-        let deployment = deployment.to_owned();
-        history.baseline = Some(Baseline { release: None, revision, deployment, bundle_exists });
-        Ok(())
-    }
+/// A bundle in somebody else's bucket may be out of shipit's sight and still be there for the hosts.
+fn observe_baseline(deployment: &str, revision: Revision, shared: &Shared, history: &mut History) -> Result<()> {
+    // Every live one was asked about.
+    let bundle_exists = match shared.bundles.get(&revision).cloned().unwrap_or(Ok(false)) {
+        Ok(exists) => exists,
+        Err(error) if matches!(error.class, Class::Denied | Class::Refused) => {
+            let Revision { bucket, key, .. } = &revision;
+            history
+                .remarks
+                .push(format!("whether the live bundle s3://{bucket}/{key} still exists could not be seen: {error}"));
+            true
+        }
+        Err(error) => return Err(error),
+    };
+    let deployment = deployment.to_owned();
+    history.baseline = Some(Baseline { release: None, revision, deployment, bundle_exists });
+    Ok(())
+}
+
+/// Those of these names that exist, sorted.
+pub(super) fn alarms_of<'a>(names: impl Iterator<Item = &'a String>, shared: &Shared) -> Vec<Alarm> {
+    let names: Vec<&String> = names.collect();
+    shared.alarms.iter().filter(|alarm| names.contains(&&alarm.name)).cloned().collect()
 }
 
 /// Copied groups that by their name were made for a deployment group of this name and that it does not use: name to
 /// deployment. Other applications may have a deployment group of the same name.
-fn suspects(group: &Group, copies: &[ScalingGroup]) -> BTreeMap<String, String> {
+pub(super) fn suspects(group: &Group, copies: &[ScalingGroup]) -> BTreeMap<String, String> {
     let mut suspects = BTreeMap::new();
     for copy in copies.iter().filter(|copy| !group.scaling_groups.contains(&copy.name)) {
         if let Some(id) = copy.made_by.as_ref().filter(|id| copy.name == format!("CodeDeploy_{}_{id}", group.name)) {

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use super::Clients;
 use super::error::{Call, Class, Result, failed};
+use super::observe::{FunctionLook, alarms_of};
+use super::shared::Shared;
 use crate::model::function::FunctionRef;
 use crate::model::lambda::{Function, Grant, LATEST};
 
@@ -17,33 +19,30 @@ const ACCOUNT: Call = ("lambda", "GetAccountSettings");
 const PAGES: usize = 20;
 
 impl Clients {
-    /// Reads everything that a plan for this function depends on: about ten calls, those that do not need each other side
-    /// by side. What the caller may not see beside the function itself is said as a remark.
+    /// The rest of what a plan for this function depends on: about eight calls, those that do not need each other side by
+    /// side. What the caller may not see beside the function itself is said as a remark.
     ///
     /// # Errors
     /// A call's; `NotFound` if the function does not exist.
-    pub async fn observe_function(&self, of: &FunctionRef, alarms: &[String]) -> Result<Function> {
-        let (latest, alias, alarms, versions) = tokio::try_join!(
-            self.code(&of.name, LATEST),
-            self.alias(of),
-            self.alarms(alarms),
-            self.versions(&of.name)
-        )?;
+    pub(super) async fn observe_function(&self, look: &FunctionLook, shared: &Shared) -> Result<Function> {
+        let FunctionLook { function: of, alarms } = look;
+        let (latest, alias, versions) =
+            tokio::try_join!(self.code(&of.name, LATEST), self.alias(of), self.versions(&of.name))?;
         let live = async {
             match &alias {
                 Some(alias) => self.code(&of.name, &alias.version).await.map(Some),
                 None => Ok(None),
             }
         };
-        let (live, sources, url, grants, alias_grants, is_provisioned, storage) = tokio::join!(
+        let (live, sources, url, grants, alias_grants, is_provisioned) = tokio::join!(
             live,
             self.sources(&of.name),
             self.url(&of.name),
             self.grants(&of.name, None),
             self.grants(&of.name, alias.is_some().then_some(of.alias.as_str())),
             self.is_provisioned(of),
-            self.storage(),
         );
+        let storage = shared.storage.clone().unwrap_or(Ok(None));
         let mut remarks = Vec::new();
         let function = Function {
             live: live?,
@@ -59,7 +58,7 @@ impl Clients {
             storage: seen(storage, "the account's code storage", &mut remarks)?,
             latest,
             alias,
-            alarms,
+            alarms: alarms_of(alarms.iter(), shared),
             math_troubles: Vec::new(),
             release: None,
             bundle: None,
@@ -120,7 +119,7 @@ impl Clients {
         }
     }
 
-    async fn storage(&self) -> Result<Option<(u64, u64)>> {
+    pub(super) async fn storage(&self) -> Result<Option<(u64, u64)>> {
         let answer = self.lambda.get_account_settings().send().await.map_err(failed(ACCOUNT))?;
         let used = answer.account_usage().map(|usage| usage.total_code_size());
         let most = answer.account_limit().map(|limit| limit.total_code_size());

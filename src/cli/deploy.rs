@@ -13,7 +13,7 @@ use super::project::{Cloud, Project};
 use super::{Ended, from, runs};
 use crate::artifact::Bundle;
 use crate::error::{Failure, Kind, Result};
-use crate::event::record::Record;
+use crate::event::record::{Back, Record};
 use crate::model::{Name, Revision, RunId};
 use crate::plan::Plan;
 use crate::report::plan_text;
@@ -51,7 +51,7 @@ pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
         wanted.revisions.extend(lying.get(target.artifact.as_str()).map(|place| (name.clone(), place.clone())));
     }
     let asked = if args.until_approval { Asked::UntilApproval } else { Asked::Forward };
-    let order = Order { plan: built.plan, by, why: "deploy", parent: None, wanted, claims };
+    let order = Order { plan: built.plan, by, why: "deploy", parent: None, back: None, wanted, claims };
     let (lease, loaded) = begin(&project, &cloud, around, order).await?;
     Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("deploy", asked))).await
 }
@@ -75,6 +75,8 @@ pub struct Order {
     pub why: &'static str,
     /// The run it goes back from.
     pub parent: Option<RunId>,
+    /// From which release and to which run, if it is a rollback.
+    pub back: Option<Back>,
     /// The claims of the targets, as they were looked at.
     pub claims: Claims,
     /// What will be live, with the place of each target's bundle.
@@ -99,6 +101,7 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
         why: order.why.to_owned(),
         build: around.ci.build.clone(),
         parent: order.parent,
+        back: order.back,
         origin: order.wanted.origin,
         again: order.wanted.again,
     };
@@ -129,8 +132,9 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
 
 /// The first entry of a run.
 fn planned(claim: Claim, revisions: BTreeMap<Name, Revision>, plan: String) -> Record {
-    let Claim { by, why, parent, build, origin, again, .. } = claim;
-    Record::RunPlanned { by, why, parent, revisions, plan, build, origin, again }
+    let Claim { by, why, parent, back, build, origin, again, .. } = claim;
+    let back = back.map(Box::new);
+    Record::RunPlanned { by, why, parent, back, revisions, plan, build, origin, again }
 }
 
 /// Takes the targets and writes the first entry of a run whose driver was killed between the claim and that. Its bundles

@@ -16,6 +16,8 @@ use crate::model::harmless;
 const COMMIT: &[&str] = &["rev-parse", "--verify", "HEAD"];
 /// The branch that is checked out.
 const BRANCH: &[&str] = &["symbolic-ref", "--short", "-q", "HEAD"];
+/// Whether the history ends where a download was told to end.
+const SHALLOW: &[&str] = &["rev-parse", "--is-shallow-repository"];
 /// The longest name of a branch that is recorded.
 const NAME: usize = 200;
 /// Git reads a few files for this, and the history for an ancestor; a checkout on a network that hangs must not hold a command for long.
@@ -57,6 +59,8 @@ pub enum Ancestry {
     NotOlder,
     /// There is no git here, or this checkout does not know them both.
     Unknown,
+    /// This checkout has not their whole history: an ancestor may lie beyond its end.
+    Shallow,
 }
 
 /// Whether a commit is an ancestor of another, as far as the checkout knows.
@@ -69,11 +73,11 @@ pub fn ancestry(directory: &Path, one: &str, other: &str) -> Ancestry {
         return Ancestry::NotOlder;
     }
     let known = |commit: &str| git(directory, &["rev-parse", "--verify", &format!("{commit}^{{commit}}")]).is_some();
-    if !known(one) || !known(other) {
-        return Ancestry::Unknown;
-    }
-    match run(directory, &["merge-base", "--is-ancestor", one, other]).and_then(|(status, _)| status.code()) {
+    let is_ancestor = || run(directory, &["merge-base", "--is-ancestor", one, other])?.0.code();
+    match (known(one) && known(other)).then(is_ancestor).flatten() {
+        // A history that was cut off hides ancestors and invents none.
         Some(0) => Ancestry::Older,
+        _ if git(directory, SHALLOW).is_some_and(|answer| answer == "true") => Ancestry::Shallow,
         Some(1) => Ancestry::NotOlder,
         _ => Ancestry::Unknown,
     }
@@ -94,6 +98,9 @@ fn run(directory: &Path, words: &[&str]) -> Option<(ExitStatus, String)> {
     let mut child = Command::new("git")
         .args(words)
         .current_dir(directory)
+        // It neither asks anybody nor fetches what a partial clone left behind.
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .env("GIT_NO_LAZY_FETCH", "1")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -49,7 +49,7 @@ pub async fn open(at: &Where, args: &ReleaseArgs, around: &Around, verb: &str) -
     let there = Project::open(&there, around, Need::Targets)?;
     let cloud = there.cloud(around, "shipit-promote").await;
     prepare::caller(&there, &cloud).await?;
-    let source = Source::look(&there, &cloud, around).await?;
+    let source = Source::look(&there, &cloud).await?;
     let (label, origin) = (&source.release.label, source.origin.as_ref());
     Ok((Project::open_made(at, around, Need::Targets, label, origin)?, Some(source)))
 }
@@ -105,18 +105,18 @@ pub fn is_the_way_in(project: &Project, from: Option<&str>, verb: &str) -> Resul
 }
 
 impl Source {
-    async fn look(project: &Project, cloud: &Cloud, around: &Around) -> Result<Source> {
+    async fn look(project: &Project, cloud: &Cloud) -> Result<Source> {
         let here = &project.environment;
         let run = last_run(project, cloud).await?;
         let mut places: BTreeMap<String, (String, Revision)> = BTreeMap::new();
-        for (name, target) in &project.pipeline.targets {
+        for (name, target, observed) in prepare::observe(&project.pipeline, cloud).await? {
             let wanted = run.state.revisions.get(name).ok_or_else(|| {
                 refuse(project, format!("target {name} of {here} was not part of its last run, {}", run.state.run))
             })?;
             let sha256 = wanted.sha256().ok_or_else(|| {
                 refuse(project, format!("what is live on {name} in {here} was not shipped as an artifact"))
             })?;
-            is_live(project, cloud, around, name, wanted).await?;
+            is_live(project, name, wanted, &observed)?;
             let artifact = target.artifact.to_string();
             let known = places.insert(artifact.clone(), (sha256.to_owned(), wanted.clone()));
             if known.is_some_and(|(other, _)| other != sha256) {
@@ -230,11 +230,10 @@ async fn last_run(project: &Project, cloud: &Cloud) -> Result<runs::Loaded> {
 }
 
 /// What a run has made live is what is live now.
-async fn is_live(project: &Project, cloud: &Cloud, around: &Around, name: &Name, wanted: &Revision) -> Result<()> {
-    let Some(target) = project.pipeline.targets.get(name) else { return Ok(()) };
+fn is_live(project: &Project, name: &Name, wanted: &Revision, observed: &Observed) -> Result<()> {
     let drifted = |what: String| refuse(project, format!("{name} in {} has drifted: {what}", project.environment));
     let label = wanted.label();
-    match prepare::live(cloud, around, name, target).await? {
+    match observed {
         Observed::Fleet(fleet) => match &fleet.baseline {
             Some(live) if live.revision.key == wanted.key && live.revision.bucket == wanted.bucket => Ok(()),
             Some(live) => {

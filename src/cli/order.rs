@@ -50,7 +50,7 @@ fn older(wanted: &Wanted, ours: &Origin, (release, theirs): (&str, &Origin), dir
             order.refused.push(Refusal::of_run(what).fix(fix));
         }
     };
-    let mut is_known = false;
+    let (mut is_known, mut is_shallow) = (false, false);
     if let (Some((job, number)), Some((their_job, their_number))) = (ours.build(), theirs.build())
         && job == their_job
     {
@@ -70,13 +70,15 @@ fn older(wanted: &Wanted, ours: &Origin, (release, theirs): (&str, &Origin), dir
             }
             Ancestry::NotOlder => is_known = true,
             Ancestry::Unknown => {}
+            Ancestry::Shallow => is_shallow = true,
         }
     }
     if !is_known {
         let made = [theirs.told(), ours.told()].map(|told| told.unwrap_or_else(|| "what nobody recorded".to_owned()));
         let [theirs, ours] = made;
+        let why = if is_shallow { "; this checkout is shallow, `git fetch --unshallow` would tell" } else { "" };
         order.notes.push(format!(
-            "whether this is older than the live {release} is not known: that was made of {theirs}, this of {ours}"
+            "whether this is older than the live {release} is not known: that was made of {theirs}, this of {ours}{why}"
         ));
     }
 }

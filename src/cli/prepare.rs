@@ -13,11 +13,10 @@ use super::order::order;
 use super::project::{Cloud, Project};
 use crate::artifact::appspec::Os;
 use crate::artifact::{self, Bundle, Report};
-use crate::aws::{AwsError, Class};
+use crate::aws::{AwsError, Class, FleetLook, FunctionLook};
 use crate::error::{Failure, Kind, Result};
 use crate::event::Origin;
 use crate::model::expression::Expression;
-use crate::model::function::FunctionRef;
 use crate::model::lambda::Function;
 use crate::model::observed::Caller;
 use crate::model::pipeline::{Environment, Target};
@@ -228,11 +227,12 @@ pub async fn plan(
         programs(&project.pipeline, around)?;
     }
     let prober = Prober::new(around.http.clone());
-    let look = |(name, target)| {
+    let seen = observe(&project.pipeline, cloud).await?;
+    let look = |(name, target, observed)| {
         let known = Known::of(&project.place, &head, claims, name, target);
-        observe(cloud, &prober, known, name, target, wanted.intent)
+        complete(cloud, &prober, known, (name, target), observed, wanted.intent)
     };
-    let looks: Vec<_> = project.pipeline.targets.iter().map(look).collect();
+    let looks: Vec<_> = seen.into_iter().map(look).collect();
     let found: Vec<(Name, Observed, Option<&Live>)> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
     let live: Vec<&Live> = found.iter().filter_map(|found| found.2).collect();
     let input = Input {
@@ -285,14 +285,35 @@ async fn ends_before(plan: &Plan, cloud: &Cloud, around: &Around, invocation: &I
     })
 }
 
-/// A target as it is, for whoever wants to know what is live.
+/// All targets as AWS has them, in the order of the pipeline.
 ///
 /// # Errors
 /// What AWS says.
-pub async fn live(cloud: &Cloud, around: &Around, name: &Name, target: &Target) -> Result<Observed> {
-    let prober = Prober::new(around.http.clone());
-    let known = Known([None, None]);
-    Ok(observe(cloud, &prober, known, name, target, Intent::Rollback).await?.1)
+pub async fn observe<'a>(pipeline: &'a Pipeline, cloud: &Cloud) -> Result<Vec<(&'a Name, &'a Target, Observed)>> {
+    let (mut fleets, mut functions) = (Vec::new(), Vec::new());
+    for (name, target) in &pipeline.targets {
+        let alarms = target.health.alarm_names();
+        match (&target.function, &target.fleet) {
+            (Some(function), _) => functions.push(FunctionLook { function: function.clone(), alarms }),
+            (None, Some(fleet)) => {
+                let config = target.rolling().map(|(rolling, _)| rolling.config());
+                fleets.push(FleetLook { fleet: fleet.clone(), alarms, config });
+            }
+            (None, None) => {
+                return Err(Failure::new(Kind::Usage, format!("target {name} is neither a fleet nor a function")));
+            }
+        }
+    }
+    let (fleets, functions) = cloud.clients.observe(&fleets, &functions).await?;
+    let (mut fleets, mut functions) = (fleets.into_iter(), functions.into_iter());
+    let of = |(name, target): (&'a Name, &'a Target)| {
+        let observed = match target.function {
+            Some(_) => Observed::Function(Box::new(functions.next()?)),
+            None => Observed::Fleet(Box::new(fleets.next()?)),
+        };
+        Some((name, target, observed))
+    };
+    Ok(pipeline.targets.iter().filter_map(of).collect())
 }
 
 /// What shipit shipped to a target before: the last of all pipelines, and the last of this environment.
@@ -311,24 +332,23 @@ impl<'a> Known<'a> {
     }
 }
 
-async fn observe<'a>(
+/// What else belongs to a target: what shipit knows of the release that is live, and how the live one answers.
+async fn complete<'a>(
     cloud: &Cloud,
     prober: &Prober,
     known: Known<'a>,
-    name: &Name,
-    target: &Target,
+    (name, target): (&Name, &Target),
+    observed: Observed,
     intent: Intent,
 ) -> Result<(Name, Observed, Option<&'a Live>)> {
-    if let Some(function) = &target.function {
-        let (mut found, live) = observe_function(cloud, known, function, &target.health.alarm_names()).await?;
-        found.math_troubles = math_troubles(cloud, target, intent).await?;
-        return Ok((name.clone(), Observed::Function(Box::new(found)), live));
-    }
-    let Some(group) = &target.fleet else {
-        return Err(Failure::new(Kind::Usage, format!("target {name} is neither a fleet nor a function")));
+    let mut fleet = match observed {
+        Observed::Function(found) => {
+            let (mut found, live) = of_function(cloud, known, *found).await;
+            found.math_troubles = math_troubles(cloud, target, intent).await?;
+            return Ok((name.clone(), Observed::Function(Box::new(found)), live));
+        }
+        Observed::Fleet(fleet) => fleet,
     };
-    let config = target.rolling().map(|(rolling, _)| rolling.config());
-    let mut fleet = cloud.clients.observe_fleet(group, &target.health.alarm_names(), config.as_deref()).await?;
     let is_same = |one: &Revision, other: &Revision| one.key == other.key && one.bucket == other.bucket;
     let mut live = None;
     if let Some(baseline) = &mut fleet.baseline {
@@ -347,7 +367,7 @@ async fn observe<'a>(
             fleet.probe_troubles.extend(trouble);
         }
     }
-    Ok((name.clone(), Observed::Fleet(Box::new(fleet)), live))
+    Ok((name.clone(), Observed::Fleet(fleet), live))
 }
 
 /// Math of conditions that CloudWatch refuses: asked for once on the way forward, because a mistake in it should be known
@@ -360,16 +380,10 @@ async fn math_troubles(cloud: &Cloud, target: &Target, intent: Intent) -> Result
     cloud.clients.math_troubles(&math, cloud.aws.now()).await.map_err(AwsError::into_failure)
 }
 
-/// A function as AWS has it, and what shipit knows of the release that is live.
-async fn observe_function<'a>(
-    cloud: &Cloud,
-    known: Known<'a>,
-    function: &FunctionRef,
-    alarms: &[String],
-) -> Result<(Function, Option<&'a Live>)> {
-    let mut found = cloud.clients.observe_function(function, alarms).await?;
+/// What shipit knows of the release that is live on a function.
+async fn of_function<'a>(cloud: &Cloud, known: Known<'a>, mut found: Function) -> (Function, Option<&'a Live>) {
     let sha256 = found.live.as_ref().and_then(|live| hex_of(&live.code_sha256));
-    let Some(sha256) = sha256 else { return Ok((found, None)) };
+    let Some(sha256) = sha256 else { return (found, None) };
     let known = known.that(|revision| revision.sha256() == Some(&sha256));
     found.release = known.map(|live| live.release.clone());
     let bucket = cloud.bucket.name().to_owned();
@@ -383,5 +397,5 @@ async fn observe_function<'a>(
             found.remarks.push(format!("whether the live version's bundle is kept could not be seen: {error}"))
         }
     }
-    Ok((found, known))
+    (found, known)
 }

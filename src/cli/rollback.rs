@@ -12,7 +12,7 @@ use super::resume::claimed;
 use super::{Ended, abort, claims, runs};
 use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
-use crate::event::record::Outcome;
+use crate::event::record::{Back, Outcome};
 use crate::model::observed::Baseline;
 use crate::model::{Name, Release, Revision, RunId};
 use crate::plan::Intent;
@@ -20,7 +20,7 @@ use crate::plan::function::hex_of;
 use crate::plan::{Lane, On, OnFunction};
 use crate::report::plan_text;
 use crate::run::RunStatus;
-use crate::store::head;
+use crate::store::head::{self, RunSummary};
 
 pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
     let project = Project::open(&args.at, around, Need::Targets)?;
@@ -36,7 +36,7 @@ pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
     let caller = prepare::caller(&project, &cloud).await?;
     let claims = claims::read(&project, &cloud).await?;
     claims::are_free(&project, &cloud, &claims).await?;
-    let (wanted, parent) = goal(&project, &cloud, args.to.as_deref()).await?;
+    let Goal { wanted, parent, back } = goal(&project, &cloud, args.to.as_deref()).await?;
     let by = caller.arn.clone();
     let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, &claims, caller)).await?;
     if built.plan.is_empty() {
@@ -44,43 +44,86 @@ pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
     }
     let text = plan_text(&built.plan, &built.notes, None, around.err_style);
     around.say_folded("the plan", &text);
-    let order = Order { plan: built.plan, by, why: "rollback", parent: Some(parent), wanted, claims };
+    let order = Order { plan: built.plan, by, why: "rollback", parent: Some(parent), back: Some(back), wanted, claims };
     let (lease, loaded) = begin(&project, &cloud, around, order).await?;
     Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("rollback", Asked::Forward))).await
 }
 
-/// What to go back to: the release that was live before the last run that succeeded, or a named one.
-async fn goal(project: &Project, cloud: &Cloud, to: Option<&str>) -> Result<(Wanted, RunId)> {
-    let mut ids = run_ids(cloud).await?;
-    ids.sort_unstable_by(|one, other| other.cmp(one));
-    for id in ids {
-        let Some(run) = runs::load(&cloud.bucket, &cloud.keys, &id).await? else { continue };
-        if run.state.status != RunStatus::Ended(Outcome::Succeeded) {
-            continue;
-        }
-        let (label, revisions) = match to {
-            Some(to) if run.plan.release.label == to => (to.to_owned(), of_run(&run)),
-            Some(_) => continue,
-            None => before_run(&run)?,
-        };
-        is_complete(project, &revisions)?;
-        let release = Release { label, bundles: Vec::new(), from: None };
-        return Ok((Wanted { release, intent: Intent::Rollback, revisions, ..Wanted::default() }, id));
-    }
-    let what = match to {
-        Some(to) => format!("no run ever made release {to} live here"),
-        None => "no run has succeeded here yet, so there is nothing to go back to".to_owned(),
-    };
-    Err(Failure::new(Kind::Preflight, what).help(project.invocation.command("history")))
+/// Where a rollback goes.
+struct Goal {
+    wanted: Wanted,
+    /// The last run that succeeded.
+    parent: RunId,
+    back: Back,
 }
 
-async fn run_ids(cloud: &Cloud) -> Result<Vec<RunId>> {
-    let known = head::read(&cloud.bucket, &cloud.keys).await?.0.runs;
-    if !known.is_empty() {
-        return Ok(known.into_iter().map(|run| run.run).collect());
+/// What to go back to: the release that was live before the last run that succeeded, or a named one.
+async fn goal(project: &Project, cloud: &Cloud, to: Option<&str>) -> Result<Goal> {
+    let past = Past::of(cloud).await?;
+    let nothing = |what: String| Failure::new(Kind::Preflight, what).help(project.invocation.command("history"));
+    let Some((last, place)) = past.next(cloud, 0, None).await? else {
+        return Err(nothing("no run has succeeded here yet, so there is nothing to go back to".to_owned()));
+    };
+    let (parent, from) = (last.state.run.clone(), last.plan.release.label.clone());
+    let (label, revisions, source) = match to {
+        Some(to) => {
+            let Some((run, _)) = past.next(cloud, 0, Some(to)).await? else {
+                return Err(nothing(format!("no run ever made release {to} live here")));
+            };
+            (to.to_owned(), of_run(&run), Some(run))
+        }
+        None => {
+            let (label, revisions) = before_run(&last)?;
+            let made = past.next(cloud, place + 1, Some(&label)).await?.map(|(run, _)| run);
+            let made = made.filter(|run| holds(&of_run(run), &revisions));
+            (label, revisions, made)
+        }
+    };
+    is_complete(project, &revisions)?;
+    let origin = source.as_ref().and_then(|run| run.state.origin.clone());
+    let release = Release { label, bundles: Vec::new(), from: None };
+    let wanted = Wanted { release, intent: Intent::Rollback, revisions, origin, ..Wanted::default() };
+    Ok(Goal { wanted, parent, back: Back { from, to: source.map(|run| run.state.run) } })
+}
+
+/// The runs of an environment, the newest first, with what the head tells of them.
+struct Past(Vec<(RunId, Option<RunSummary>)>);
+
+impl Past {
+    async fn of(cloud: &Cloud) -> Result<Past> {
+        let known = head::read(&cloud.bucket, &cloud.keys).await?.0.runs;
+        let mut runs: Vec<(RunId, Option<RunSummary>)> = match known.is_empty() {
+            false => known.into_iter().map(|run| (run.run.clone(), Some(run))).collect(),
+            true => {
+                let names = cloud.bucket.folders(&cloud.keys.runs()).await?;
+                names.iter().filter_map(|name| RunId::parse(name).ok()).map(|id| (id, None)).collect()
+            }
+        };
+        runs.sort_unstable_by(|(one, _), (other, _)| other.cmp(one));
+        Ok(Past(runs))
     }
-    let names = cloud.bucket.folders(&cloud.keys.runs()).await?;
-    Ok(names.iter().filter_map(|name| RunId::parse(name).ok()).collect())
+
+    /// The first run from a place on that succeeded, with this release if one is named; and its place.
+    async fn next(&self, cloud: &Cloud, from: usize, label: Option<&str>) -> Result<Option<(runs::Loaded, usize)>> {
+        let is_label = |release: &str| label.is_none_or(|label| label == release);
+        for (place, (id, summary)) in self.0.iter().enumerate().skip(from) {
+            let may_be =
+                summary.as_ref().is_none_or(|run| run.outcome == Some(Outcome::Succeeded) && is_label(&run.release));
+            if !may_be {
+                continue;
+            }
+            let Some(run) = runs::load(&cloud.bucket, &cloud.keys, id).await? else { continue };
+            if run.state.status == RunStatus::Ended(Outcome::Succeeded) && is_label(&run.plan.release.label) {
+                return Ok(Some((run, place)));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether these bundles are among those.
+fn holds(those: &BTreeMap<Name, Revision>, these: &BTreeMap<Name, Revision>) -> bool {
+    these.iter().all(|(target, revision)| those.get(target).is_some_and(|it| it.key == revision.key))
 }
 
 fn of_run(run: &runs::Loaded) -> BTreeMap<Name, Revision> {

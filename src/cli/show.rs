@@ -231,6 +231,7 @@ fn row(run: &RunSummary) -> HistoryRow {
         by: Some(run.by.clone()),
         cause: run.cause.clone(),
         parent: run.parent.clone(),
+        back: run.back.clone(),
         build: run.build.clone(),
     }
 }

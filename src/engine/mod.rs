@@ -7,6 +7,7 @@
 mod act;
 mod drive;
 mod keeper;
+mod page;
 mod programs;
 mod summary;
 mod sweep;

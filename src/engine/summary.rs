@@ -39,6 +39,7 @@ pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live
         outcome,
         cause: state.cause.as_ref().map(|cause| cause.what.clone()),
         parent: state.parent.clone(),
+        back: state.back.clone(),
         took: if outcome == Some(Outcome::Succeeded) { took(plan, state) } else { BTreeMap::new() },
         moved: plan.lanes().zip(&state.lanes).filter_map(moved).collect(),
         build: state.build.clone(),

@@ -11,6 +11,7 @@ use futures_util::stream;
 use jiff::Timestamp;
 
 use super::drive::Site;
+use super::page::ask;
 use crate::aws::{AwsError, Class};
 use crate::model::condition::Condition;
 use crate::model::facts::{Attempt, Deployment, DeploymentTarget};
@@ -193,14 +194,9 @@ async fn probe(lane: &Lane, condition: usize, site: &Site, prober: &Prober) -> R
     let Some(Condition::Http { origin, request }) = conditions(lane).nth(condition) else {
         return Ok(Answer::Probe(None));
     };
-    let headers = site.clients.headers(&request.headers).await?;
-    Ok(match prober.ask(origin, request, &headers).await {
+    Ok(match ask(prober, &site.clients, origin, request).await? {
         Ok(()) => Answer::Probe(None),
-        Err(Trouble::Answer(why)) => {
-            // Perhaps a secret was rotated meanwhile.
-            site.clients.forget_headers(&request.headers);
-            Answer::Probe(Some(why))
-        }
+        Err(Trouble::Answer(why)) => Answer::Probe(Some(why)),
         Err(Trouble::Way(why)) => Answer::Unreachable(why),
     })
 }

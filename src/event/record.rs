@@ -70,6 +70,16 @@ impl Origin {
     }
 }
 
+/// What a rollback leaves, and what it goes back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Back {
+    /// The release that was live.
+    pub from: String,
+    /// The run that had made the release live to which it goes back, if one of the last runs did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<RunId>,
+}
+
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -83,6 +93,9 @@ pub enum Record {
         /// The run this one goes back from or repeats.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         parent: Option<RunId>,
+        /// From which release and to which run, if it is a rollback.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        back: Option<Box<Back>>,
         /// Where each target's bundle lies, with its version pinned.
         revisions: BTreeMap<Name, Revision>,
         /// SHA-256 of the plan's bytes.

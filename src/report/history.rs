@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::layout::{Page, Row, Table};
 use super::style::{Style, Tint};
 use super::words::{self, between, short};
-use crate::event::record::{Build, Outcome};
+use crate::event::record::{Back, Build, Outcome};
 use crate::model::{Period, RunId, harmless};
 use crate::plan::{Intent, Plan};
 use crate::run::{RunStatus, State};
@@ -35,6 +35,8 @@ pub struct HistoryRow {
     pub cause: Option<String>,
     /// The run it goes back from.
     pub parent: Option<RunId>,
+    /// From which release and to which run, if it is a rollback.
+    pub back: Option<Back>,
     /// The build that asked for it, if a CI system did.
     pub build: Option<Build>,
 }
@@ -52,6 +54,7 @@ impl HistoryRow {
             by: state.started.as_ref().map(|(by, ..)| by.clone()),
             cause: state.cause.as_ref().map(|cause| cause.what.clone()),
             parent: state.parent.clone(),
+            back: state.back.clone(),
             build: state.build.clone(),
         }
     }
@@ -77,7 +80,7 @@ pub fn history_text(rows: &[HistoryRow], now: Timestamp, style: Style) -> String
             took.unwrap_or_default(),
             row.build.as_ref().and_then(|build| build.actor.clone()).or(row.by.as_deref().map(who)).unwrap_or_default(),
         ]));
-        let parent = row.parent.as_ref().map(|run| format!("after run {run}"));
+        let parent = row.parent.as_ref().map(|run| words::after(run, row.back.as_ref()));
         let cause = row.cause.as_ref().map(|cause| harmless(cause, CAUSE));
         let build = row.build.as_ref().map(words::build).filter(|build| !build.is_empty());
         let why: Vec<String> = cause.into_iter().chain(parent).chain(build).collect();

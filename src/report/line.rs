@@ -63,9 +63,10 @@ type Said = Option<(Mark, String, String)>;
 fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
     let at = envelope.at;
     match &envelope.record {
-        Record::RunPlanned { by, parent, build, again, .. } => {
+        Record::RunPlanned { by, parent, back, build, again, .. } => {
             let again = again.as_ref().map(|why| format!(", again: {}", harmless(why, 200))).unwrap_or_default();
-            let after = parent.as_ref().map(|run| format!(", after run {run}")).unwrap_or_default();
+            let after =
+                parent.as_ref().map(|run| format!(", {}", words::after(run, back.as_deref()))).unwrap_or_default();
             let from = build.as_ref().map(from_build).unwrap_or_default();
             whole(Mark::Fact, format!("run {}: {}, asked for by {by}{from}{after}{again}", envelope.run, intent(plan)))
         }

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use crate::event::record::{Build, Outcome, Side};
-use crate::model::Period;
+use crate::event::record::{Back, Build, Outcome, Side};
 use crate::model::observed::ActiveDeployment;
+use crate::model::{Period, RunId, harmless};
 use crate::plan::{Action, Hold, Intent, Lane, OnRolling, Step, WayBack, What};
 use crate::run::RunStatus;
 
@@ -47,6 +47,13 @@ pub fn bytes(size: u64) -> String {
         1024..1_048_576 => format!("{} KiB", size.div_ceil(1024)),
         _ => format!("{}.{} MiB", size / 1_048_576, size % 1_048_576 * 10 / 1_048_576),
     }
+}
+
+/// From which run a rollback goes back, and to what, as far as that was recorded.
+pub fn after(parent: &RunId, back: Option<&Back>) -> String {
+    let Some(Back { from, to }) = back else { return format!("after run {parent}") };
+    let to = to.as_ref().map(|run| format!(" to what run {run} made live")).unwrap_or_default();
+    format!("from {} of run {parent}{to}", harmless(from, 100))
 }
 
 /// What a step does, before it is done.

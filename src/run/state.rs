@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::judge::Verdict;
-use crate::event::record::{Build, Cause, Origin, Outcome, Record, Side};
+use crate::event::record::{Back, Build, Cause, Origin, Outcome, Record, Side};
 use crate::model::{Name, Revision, RunId};
 use crate::plan::{Hold, Lane, Plan, StepId, What};
 
@@ -43,6 +43,8 @@ pub struct State {
     pub origin: Option<Origin>,
     /// The run it goes back from.
     pub parent: Option<RunId>,
+    /// From which release and to which run, if it is a rollback.
+    pub back: Option<Back>,
     /// When the last record was written.
     pub at: Option<Timestamp>,
     /// When it ended.
@@ -205,6 +207,7 @@ impl State {
             build: None,
             origin: None,
             parent: None,
+            back: None,
             at: None,
             ended: None,
             live: BTreeMap::new(),
@@ -218,10 +221,11 @@ impl State {
         }
         self.at = Some(at);
         match record {
-            Record::RunPlanned { by, why, parent, revisions, build, origin, .. } => {
+            Record::RunPlanned { by, why, parent, back, revisions, build, origin, .. } => {
                 self.origin.clone_from(origin);
                 self.started = Some((by.clone(), why.clone(), at));
                 self.parent.clone_from(parent);
+                self.back = back.as_deref().cloned();
                 self.build.clone_from(build);
                 self.revisions.clone_from(revisions);
             }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::keys::Keys;
 use super::objects::{Bucket, Put, StoreError};
-use crate::event::record::{Build, Origin, Outcome};
+use crate::event::record::{Back, Build, Origin, Outcome};
 use crate::model::revision::BundleRef;
 use crate::model::{Name, Period, Revision, RunId};
 use crate::plan::StepId;
@@ -70,6 +70,9 @@ pub struct RunSummary {
     /// The run it goes back from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<RunId>,
+    /// From which release and to which run, if it is a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Back>,
     /// How long its steps took, by target, if it succeeded. Only the last runs keep that.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub took: BTreeMap<Name, BTreeMap<StepId, Period>>,

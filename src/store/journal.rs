@@ -1,5 +1,6 @@
 //! The journal of a run: one object per turn, put only if absent, each naming the hash of the one before. Whoever writes
-//! number n+1 has seen all up to n; a second driver is noticed at its first write.
+//! number n+1 has seen all up to n; a second driver is noticed at its first write. A turn of very many lanes that does not
+//! fit into one object has several, and counts as a whole or not at all.
 
 use std::time::Duration;
 
@@ -16,8 +17,11 @@ use crate::aws::Class;
 use crate::event::record::{Envelope, Record};
 use crate::model::RunId;
 
-/// Most bytes of one object.
+/// Most bytes of one object; a single record that is longer has one for itself.
 const ENTRY_MAX: usize = 256 * 1024;
+
+/// What an object holds besides its records, with room to spare.
+const FRAME: usize = 2 * 1024;
 
 /// The journal of one run, at its tail.
 #[derive(Clone, Debug)]
@@ -29,6 +33,26 @@ pub struct Journal {
     next: u64,
     /// The hash of the last object.
     head: String,
+    /// What was read of a turn whose last part has not come yet.
+    begun: Option<Begun>,
+}
+
+/// Which part of its turn an object is, if a turn does not fit into one.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Part {
+    /// The turn, unlike any other.
+    turn: String,
+    /// From 1.
+    number: usize,
+    /// How many there are.
+    of: usize,
+}
+
+/// The first parts of a turn.
+#[derive(Clone, Debug)]
+struct Begun {
+    last: Part,
+    records: Vec<Record>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -40,6 +64,8 @@ struct Entry {
     token: u64,
     nonce: String,
     prev: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<Part>,
     records: Vec<Record>,
 }
 
@@ -58,8 +84,14 @@ impl Journal {
     /// # Errors
     /// What S3 says; an entry that cannot be read, is missing, or does not follow from the one before.
     pub async fn open(bucket: &Bucket, keys: &Keys, run: &RunId) -> Result<(Journal, Vec<Envelope>), StoreError> {
-        let mut journal =
-            Journal { bucket: bucket.clone(), keys: keys.clone(), run: run.clone(), next: 0, head: String::new() };
+        let mut journal = Journal {
+            bucket: bucket.clone(),
+            keys: keys.clone(),
+            run: run.clone(),
+            next: 0,
+            head: String::new(),
+            begun: None,
+        };
         let envelopes = journal.catch_up().await?;
         Ok((journal, envelopes))
     }
@@ -98,11 +130,32 @@ impl Journal {
         }
         self.head = hash(bytes);
         self.next += 1;
+        let records = self.whole(key, entry.part, entry.records)?;
         let envelope = |record| Envelope { run: entry.run.clone(), at: entry.at, seq: entry.seq, record };
-        Ok(entry.records.into_iter().map(envelope).collect())
+        Ok(records.into_iter().map(envelope).collect())
     }
 
-    /// Appends the records of one turn. Until this returns `Done`, nothing may be done because of them.
+    /// The records of a turn once its last part is read, and none before. A turn that its driver did not finish is
+    /// forgotten with the next one that begins: nothing was done because of it.
+    fn whole(&mut self, key: &str, part: Option<Part>, records: Vec<Record>) -> Result<Vec<Record>, StoreError> {
+        let begun = self.begun.take();
+        let Some(part) = part else { return Ok(records) };
+        let is_next = |begun: &Begun| begun.last.turn == part.turn && begun.last.number + 1 == part.number;
+        let mut all = match begun.filter(is_next) {
+            Some(begun) => begun.records,
+            None if part.number == 1 => Vec::new(),
+            None => return Err(self.bucket.corrupt(key, "is a part of a turn whose parts before it are not there")),
+        };
+        all.extend(records);
+        if part.number >= part.of {
+            return Ok(all);
+        }
+        self.begun = Some(Begun { last: part, records: all });
+        Ok(Vec::new())
+    }
+
+    /// Appends the records of one turn. Until this returns `Done`, nothing may be done because of them: a turn that does
+    /// not fit into one object has several, which count once the last of them is there.
     ///
     /// A store that cannot be reached is tried again with the same bytes for half a minute, so that an entry whose answer
     /// was lost is recognised as ours.
@@ -110,19 +163,56 @@ impl Journal {
     /// # Errors
     /// What S3 says: it is not known whether the entry is there, and this journal must be opened anew.
     pub async fn append(&mut self, at: Timestamp, token: u64, records: &[Record]) -> Result<Append, StoreError> {
-        let (seq, nonce) = (self.next, format!("{:016x}", fastrand::u64(..)));
-        let prev = self.head.clone();
-        let entry = Entry { v: 0, seq, at, run: self.run.clone(), token, nonce, prev, records: records.to_vec() };
-        let key = self.keys.journal_entry(&self.run, seq);
-        let body = serde_json::to_vec(&entry).map_err(|error| self.bucket.corrupt(&key, &error.to_string()))?;
-        if body.len() > ENTRY_MAX {
-            return Err(self.bucket.corrupt(&key, "would be larger than 256 KiB"));
+        let parts = self.parts(records)?;
+        let of = parts.len();
+        let turn = (of > 1).then(|| format!("{:016x}", fastrand::u64(..)));
+        let mut appended = Append::Fenced;
+        for (number, records) in (1..).zip(parts) {
+            let part = turn.clone().map(|turn| Part { turn, number, of });
+            appended = self.append_part(at, token, part, records).await?;
+            if appended == Append::Fenced {
+                break;
+            }
         }
-        let body = Bytes::from(body);
+        Ok(appended)
+    }
+
+    /// The records of a turn as they fit into objects, in order; without records there is one empty part.
+    fn parts<'a>(&self, records: &'a [Record]) -> Result<Vec<&'a [Record]>, StoreError> {
+        let (mut parts, mut first, mut size) = (Vec::new(), 0, FRAME);
+        for (place, record) in records.iter().enumerate() {
+            let length = serde_json::to_vec(record).map_err(|error| self.unwritable(&error))?.len() + 1;
+            if size + length > ENTRY_MAX && place > first {
+                parts.push(&records[first..place]);
+                (first, size) = (place, FRAME);
+            }
+            size += length;
+        }
+        parts.push(&records[first..]);
+        Ok(parts)
+    }
+
+    fn unwritable(&self, error: &serde_json::Error) -> StoreError {
+        self.bucket.corrupt(&self.keys.journal_entry(&self.run, self.next), &error.to_string())
+    }
+
+    async fn append_part(
+        &mut self,
+        at: Timestamp,
+        token: u64,
+        part: Option<Part>,
+        records: &[Record],
+    ) -> Result<Append, StoreError> {
+        let (seq, nonce) = (self.next, format!("{:016x}", fastrand::u64(..)));
+        let (prev, records) = (self.head.clone(), records.to_vec());
+        let entry = Entry { v: 0, seq, at, run: self.run.clone(), token, nonce, prev, part, records };
+        let key = self.keys.journal_entry(&self.run, seq);
+        let body = Bytes::from(serde_json::to_vec(&entry).map_err(|error| self.unwritable(&error))?);
         match self.put(&key, &body).await? {
             Put::Done(_) => {
                 self.head = hash(&body);
                 self.next += 1;
+                self.begun = None;
                 Ok(Append::Done(seq))
             }
             Put::Lost => Ok(Append::Fenced),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::holder::Holder;
 use super::keys::Keys;
 use super::objects::{Bucket, Put, StoreError};
-use crate::event::{Build, Origin};
+use crate::event::record::{Back, Build, Origin};
 use crate::model::RunId;
 
 /// What the object holds.
@@ -45,6 +45,9 @@ pub struct Claim {
     /// The run that it goes back from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<RunId>,
+    /// From which release and to which run, if it is a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Back>,
     /// What the release was made of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,

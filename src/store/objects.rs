@@ -100,7 +100,7 @@ impl Bucket {
     /// answer was lost is recognised.
     ///
     /// # Errors
-    /// What S3 says.
+    /// What S3 says, and bodies over 16 MiB.
     pub async fn put_if_absent(&self, key: &str, body: Bytes) -> Result<Put, StoreError> {
         self.put(key, body, None).await
     }
@@ -114,6 +114,10 @@ impl Bucket {
     }
 
     async fn put(&self, key: &str, body: Bytes, etag: Option<&str>) -> Result<Put, StoreError> {
+        if i64::try_from(body.len()).map_or(true, |length| length > READ_MAX) {
+            // Nobody could read it back.
+            return Err(self.corrupt(key, "would be larger than 16 MiB; divide the pipeline into several"));
+        }
         for attempt in 0.. {
             let put = self.client.put_object().bucket(&self.name).key(key).content_type("application/json");
             let put = match etag {

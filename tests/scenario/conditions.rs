@@ -18,7 +18,7 @@ fn watching(health: &str) -> String {
 
 impl Stage {
     /// Whether the healthy targets are the instances of the group whose name begins so, all of them.
-    fn serves_alone(&self, prefix: &str) -> bool {
+    pub fn serves_alone(&self, prefix: &str) -> bool {
         let groups = self.call("autoscaling", "DescribeAutoScalingGroups", &doc! {});
         let is_it = |group: &&Doc| group.text("AutoScalingGroupName").is_some_and(|name| name.starts_with(prefix));
         let Some(group) = groups.list("AutoScalingGroups").iter().find(is_it) else { return false };

@@ -27,7 +27,10 @@ struct Notes {
 impl Gate for Notes {
     fn before<'a>(&'a self, request: &'a http::Request<Bytes>) -> BoxFuture<'a, ()> {
         let target = request.headers().get("x-amz-target").and_then(|value| value.to_str().ok());
-        let name = target.and_then(|target| target.rsplit('.').next()).or(request.uri().path().rsplit('/').next());
+        let body = std::str::from_utf8(request.body()).ok();
+        let action = body.and_then(|body| body.split('&').find_map(|pair| pair.strip_prefix("Action=")));
+        let name = target.and_then(|target| target.rsplit('.').next()).or(action);
+        let name = name.or(request.uri().path().trim_end_matches('/').rsplit('/').next());
         self.seen.lock().unwrap().push((self.clock.now(), name.unwrap_or_default().to_owned()));
         Box::pin(async {})
     }
@@ -44,6 +47,15 @@ impl Notes {
             *moments.entry(*at).or_default() += 1;
         }
         moments.into_iter().collect()
+    }
+
+    /// How often each operation was called before the first call of this one.
+    fn before(&self, operation: &str) -> BTreeMap<String, usize> {
+        let mut calls = BTreeMap::new();
+        for (_, name) in self.seen.lock().unwrap().iter().take_while(|(_, name)| name != operation) {
+            *calls.entry(name.clone()).or_default() += 1;
+        }
+        calls
     }
 }
 
@@ -122,7 +134,11 @@ impl Shipped {
     /// All of it in a line.
     pub fn told(&self) -> String {
         let (calls, minutes) = (self.notes.seen.lock().unwrap().len(), self.world.as_secs() / 60);
-        format!("200 lanes: {:.1} s for {minutes} minutes of the world and {calls} requests", self.took.as_secs_f64())
+        let plan: usize = self.notes.before("plan.json").values().sum();
+        let seconds = self.took.as_secs_f64();
+        format!(
+            "200 lanes: {seconds:.1} s for {minutes} minutes of the world, {plan} requests for the plan and {calls} in all"
+        )
     }
 }
 
@@ -131,8 +147,21 @@ async fn two_hundred_lanes_are_asked_for_in_batches() {
     let shipped = ship().await;
     let (notes, told) = (&shipped.notes, shipped.told());
     let acts = [notes.of("CreateDeployment"), notes.of("ContinueDeployment")].concat();
-    // Before the first the live state is looked at target by target.
-    let began = acts.first().unwrap().0;
+    let began = acts.iter().map(|(at, _)| *at).min().unwrap();
+    // Each fleet has a balancer, a live deployment and an alarm of its own. What is made of it is stored before anything else.
+    let planning = notes.before("plan.json");
+    for (operation, most) in [
+        ("DescribeAlarms", FLEETS.div_ceil(100)),
+        ("BatchGetDeployments", FLEETS.div_ceil(25)),
+        ("DescribeAutoScalingGroups", FLEETS.div_ceil(50) + 1),
+        ("DescribeTargetGroups", FLEETS.div_ceil(20)),
+        ("DescribeLoadBalancers", FLEETS.div_ceil(20)),
+        ("GetDeploymentGroup", FLEETS),
+        ("account-settings", 1),
+    ] {
+        let calls = planning.get(operation).copied().unwrap_or(0);
+        assert!((1..=most).contains(&calls), "{operation}: {calls} calls for the plan; {told}");
+    }
     for (operation, most) in [("BatchGetDeployments", FLEETS.div_ceil(25)), ("DescribeAlarms", FLEETS.div_ceil(100))] {
         let sweeps: Vec<(Timestamp, usize)> = notes.of(operation).into_iter().filter(|(at, _)| *at > began).collect();
         assert!(sweeps.len() > 5, "{operation}: {sweeps:?}");

@@ -1,5 +1,6 @@
 //! What may follow what: older releases, releases that failed before, credentials that end too early.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, SystemTime};
 
@@ -39,43 +40,49 @@ async fn a_build_that_comes_late_does_not_replace_a_newer_one() {
     // The way back on purpose is asked nothing.
     let said = by_build(&stage, "rollback shop.yml", "acme/shop deploy", 56).await;
     assert_eq!(said.code, 0, "{}", said.err);
+    // And what it brought back is as new as it was.
+    stage.release("zero", "");
+    let said = by_build(&stage, "plan shop.yml --release zero", "acme/shop deploy", 55).await;
+    assert_eq!(said.code, 10, "{}", said.err);
+    assert!(said.err.contains(why.trim_start_matches("build 56 of acme/shop deploy is ")), "{}", said.err);
 }
 
-/// A checkout with two commits on a line; gives them.
-fn commits(stage: &Stage) -> [String; 2] {
-    let git = |words: &[&str]| {
-        let said = Command::new("git")
-            .args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"])
-            .args(words)
-            .current_dir(&stage.directory)
-            .output()
-            .unwrap();
-        assert!(said.status.success(), "{said:?}");
-        String::from_utf8(said.stdout).unwrap().trim().to_owned()
+fn git(directory: &Path, words: &[&str]) -> String {
+    let said = Command::new("git")
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.com", "-c", "commit.gpgsign=false"])
+        .args(words)
+        .current_dir(directory)
+        .output()
+        .unwrap();
+    assert!(said.status.success(), "{said:?}");
+    String::from_utf8(said.stdout).unwrap().trim().to_owned()
+}
+
+/// A checkout with this many commits on a line; gives them.
+fn commits(directory: &Path, count: usize) -> Vec<String> {
+    git(directory, &["init", "-q"]);
+    let commit = |_| {
+        git(directory, &["commit", "-q", "--allow-empty", "-m", "x"]);
+        git(directory, &["rev-parse", "HEAD"])
     };
-    git(&["init", "-q"]);
-    let commit = || {
-        git(&["commit", "-q", "--allow-empty", "-m", "x"]);
-        git(&["rev-parse", "HEAD"])
-    };
-    let (one, two) = (commit(), commit());
-    git(&["checkout", "-q", "--detach", &two]);
-    [one, two]
+    let commits: Vec<String> = (0..count).map(commit).collect();
+    git(directory, &["checkout", "-q", "--detach"]);
+    commits
 }
 
 fn check_out(stage: &Stage, commit: &str) {
-    let said = Command::new("git").args(["checkout", "-q", "--detach", commit]).current_dir(&stage.directory).status();
-    assert!(said.unwrap().success());
+    git(&stage.directory, &["checkout", "-q", "--detach", commit]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_ancestor_of_what_is_live_is_older() {
     let stage = Stage::new(PIPELINE).await;
-    let [one, two] = commits(&stage);
+    let commits = commits(&stage.directory, 2);
+    let (one, two) = (&commits[0], &commits[1]);
     stage.release("two", "");
     let said = stage.shipit(&format!("{LINE} two")).await;
     assert_eq!(said.code, 0, "{}", said.err);
-    check_out(&stage, &one);
+    check_out(&stage, one);
     stage.release("one", "");
     let said = stage.shipit(&format!("{LINE} one")).await;
     assert_eq!(said.code, 10, "{}", said.err);
@@ -88,6 +95,54 @@ async fn an_ancestor_of_what_is_live_is_older() {
     let said = stage.shipit_in("plan shop.yml --release one", |around| around.ci = ci).await;
     let note = "this of commit 0123456789ab";
     assert!(said.code == 0 && said.out.contains(note), "{}{}", said.err, said.out);
+}
+
+/// A history that was cut off may hide that a commit is an ancestor: what it does not show is not known.
+#[tokio::test(start_paused = true)]
+async fn a_shallow_checkout_knows_no_order_that_it_does_not_see() {
+    let stage = Stage::new(PIPELINE).await;
+    // What is live was made of the fifth commit; the third is checked out.
+    let whole = stage.directory.join("whole");
+    std::fs::create_dir(&whole).unwrap();
+    let commits = commits(&whole, 5);
+    git(&whole, &["branch", "main-line", &commits[4]]);
+    git(&whole, &["branch", "old-line", &commits[2]]);
+    let url = format!("file://{}", whole.display());
+    let live = Build { commit: Some(commits[4].clone()), ..Build::default() };
+    stage.release("five", "");
+    let said =
+        stage.shipit_in(&format!("{LINE} five"), |around| around.ci = Ci { build: Some(live), ..Ci::default() }).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    stage.release("three", "");
+    let not_known = "whether this is older than the live five is not known";
+    let shallow = "this checkout is shallow, `git fetch --unshallow` would tell";
+    // It does not have the other commit, or has it without what lies between.
+    for (place, more) in [("one", None), ("both", Some("main-line"))] {
+        let clone = stage.directory.join(place);
+        git(&stage.directory, &["clone", "-q", "--depth", "1", "--branch", "old-line", &url, place]);
+        if let Some(more) = more {
+            git(&clone, &["fetch", "-q", "--depth", "1", "origin", more]);
+            assert!(!git(&clone, &["cat-file", "-t", &commits[4]]).is_empty());
+        }
+        let plan =
+            async || stage.shipit_in("plan shop.yml --release three", |around| around.directory = clone.clone()).await;
+        std::fs::create_dir(clone.join("app")).unwrap();
+        for name in ["shop.yml", "app/appspec.yml", "app/hook.sh", "app/model.yml"] {
+            std::fs::copy(stage.directory.join(name), clone.join(name)).unwrap();
+        }
+        let said = plan().await;
+        assert_eq!(said.code, 0, "{place}\n{}", said.err);
+        let out = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(out.contains(not_known) && out.contains(shallow), "{place}\n{out}");
+        // What it does see, it says.
+        if more.is_some() {
+            git(&clone, &["fetch", "-q", "--depth", "3", "origin", "main-line"]);
+            assert_eq!(git(&clone, &["rev-parse", "--is-shallow-repository"]), "true");
+            let said = plan().await;
+            assert_eq!(said.code, 10, "{}", said.out);
+            assert!(said.err.contains(&format!("commit {} is older than", &commits[2][..12])), "{}", said.err);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -124,6 +124,42 @@ async fn what_is_not_good_in_staging_stays_there() {
     refused("was rolled back", 10).await;
 }
 
+/// What staging went back to on purpose is what goes on from there; and the runs of both environments, in two accounts and
+/// two stores, can be read from their first entry to the last.
+#[tokio::test(start_paused = true)]
+async fn a_rollback_in_staging_is_promoted_and_both_journals_are_whole() {
+    let stage = live_in_staging().await;
+    let said = stage.shipit("deploy shop.yml -e staging --release three").await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    let said = stage.shipit("rollback shop.yml -e staging --result-file staging.json").await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    stage.release("four", "errors: 100\n");
+    let said = stage.shipit("deploy shop.yml -e production --from staging --result-file production.json").await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("release two of shop goes from staging to production"), "{}", said.err);
+    assert!(stage.picture().await.starts_with("live two on 2"));
+    for (environment, bucket, runs) in [("staging", "acme-shipit-staging", 3), ("production", "acme-shipit", 1)] {
+        let history = stage.shipit(&format!("history shop.yml -e {environment} --output json")).await.out;
+        let history: Vec<serde_json::Value> = serde_json::from_str(&history).unwrap();
+        assert_eq!(history.len(), runs, "{environment}: {history:?}");
+        for run in history.iter().map(|run| run["run"].as_str().unwrap()) {
+            // Each entry names the hash of the one before, or it is not read.
+            let shown = stage.shipit(&format!("show {run} shop.yml -e {environment} --output json")).await;
+            let records: Vec<serde_json::Value> = serde_json::from_str(&shown.out).unwrap();
+            let kinds: Vec<&str> = records.iter().map(|it| it["record"]["type"].as_str().unwrap()).collect();
+            assert_eq!((kinds[0], *kinds.last().unwrap()), ("run_planned", "run_ended"), "{environment} {run}");
+            let entries = journal_entries(&stage, bucket, run);
+            assert_eq!(records.last().unwrap()["seq"], entries - 1, "{environment} {run}");
+        }
+    }
+}
+
+fn journal_entries(stage: &Stage, bucket: &str, run: &str) -> usize {
+    let mut state = stage.sandbox.world.lock();
+    let keys = state.s3.bucket(bucket).unwrap().objects.keys();
+    keys.filter(|key| key.contains(&format!("/{run}/journal/"))).count()
+}
+
 #[tokio::test(start_paused = true)]
 async fn another_set_of_artifacts_is_another_release() {
     let stage = live_in_staging().await;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use shipit::rehearsal::inproc::Gate;
 
-use super::stage::{PIPELINE, Stage};
+use super::stage::{PIPELINE, Said, Stage};
 
 /// A text without what differs from run to run: ids, moments, lengths, and the widths of columns that follow from them.
 pub fn plain(text: &str) -> String {
@@ -136,7 +136,7 @@ async fn history_and_plans_remember() {
     insta::assert_snapshot!(plain(&history.out), @r"
     run  began  release  outcome  took  by
     RUN  LONG ago  back to 05525cee  succeeded  LONG  alice
-      ─ after run RUN
+      ─ from two of run RUN
     RUN  LONG ago  three  rolled back  LONG  alice
       ─ AfterInstall failed on i-…: hook.sh failed with exit code
         1
@@ -147,6 +147,39 @@ async fn history_and_plans_remember() {
     let runs = stage.shipit("history shop.yml --output json").await;
     let runs: serde_json::Value = serde_json::from_str(&runs.out).unwrap();
     assert_eq!((&runs[0]["what"], &runs[0]["parent"]), (&"rollback".into(), &runs[2]["run"]));
+}
+
+/// A rollback says from which release of which run it went back, by whom, and which run had made live what is live again.
+#[tokio::test(start_paused = true)]
+async fn history_tells_where_a_rollback_came_from_and_went() {
+    let stage = Stage::new(PIPELINE).await;
+    for release in ["one", "two"] {
+        stage.release(release, "");
+        assert_eq!(stage.shipit(&format!("deploy shop.yml --release {release}")).await.code, 0);
+    }
+    stage.release("bad", "fail: AfterInstall\n");
+    assert_eq!(stage.shipit("deploy shop.yml --release bad").await.code, 20);
+    assert_eq!(stage.shipit("rollback shop.yml").await.code, 0);
+    assert_eq!(stage.shipit("rollback shop.yml --to two").await.code, 0);
+    // What was there before shipit came.
+    assert_eq!(stage.shipit("rollback shop.yml --to one").await.code, 0);
+    let runs = stage.shipit("history shop.yml --output json").await;
+    let runs: Vec<serde_json::Value> = serde_json::from_str(&runs.out).unwrap();
+    let id = |place: usize| runs[place]["run"].as_str().unwrap().to_owned();
+    // Newest first: one, two, one again, bad, two, one.
+    for (place, from, parent, to) in [(0, "two", 1, 2), (1, "one", 2, 4), (2, "two", 4, 5)] {
+        let run = &runs[place];
+        assert_eq!((&run["what"], &run["parent"]), (&"rollback".into(), &runs[parent]["run"]), "{run}");
+        assert_eq!((&run["back"]["from"], &run["back"]["to"]), (&from.into(), &runs[to]["run"]), "{run}");
+        assert_eq!(run["by"], "arn:aws:iam::111122223333:user/alice");
+        let text = format!("from {from} of run {} to what run {} made live", id(parent), id(to));
+        let flat = |said: Said| said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        let history = flat(stage.shipit("history shop.yml").await);
+        assert!(history.contains(&text), "{text}\n{history}");
+        let shown = flat(stage.shipit(&format!("show {} shop.yml", id(place))).await);
+        assert!(shown.contains(&format!("asked for by arn:aws:iam::111122223333:user/alice, {text}")), "{shown}");
+    }
+    assert_eq!(runs[4]["back"], serde_json::Value::Null);
 }
 
 /// A line on which every call takes 150 ms.

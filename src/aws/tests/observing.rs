@@ -67,9 +67,9 @@ async fn what_serves_what_is_under_way_and_what_was_left_over() {
 async fn what_is_missing_is_left_out() {
     let stage = Stage::with_fleet().await;
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
-    let groups = stage.clients.target_groups(&names(&["nope", "web", "neither"])).await.unwrap();
+    let groups = stage.clients.named(&names(&["nope", "web", "neither"])).await.unwrap();
     assert_eq!(groups.iter().map(|group| group.name.as_str()).collect::<Vec<_>>(), ["web"]);
-    assert!(stage.clients.target_groups(&names(&["nope"])).await.unwrap().is_empty());
+    assert!(stage.clients.named(&names(&["nope"])).await.unwrap().is_empty());
     assert_eq!(stage.clients.scaling_groups(&names(&["nope", "web-asg"])).await.unwrap().len(), 1);
     assert!(stage.clients.deployments(&names(&["d-NOTHING01"])).await.unwrap().is_empty());
     assert!(stage.clients.load_balancers(&[]).await.unwrap().is_empty());

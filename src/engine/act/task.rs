@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::{Act, Seen, Trouble, refused};
 use crate::aws::{AwsError, Class, Clients};
+use crate::engine::page::ask;
 use crate::event::record::{Cause, Side};
 use crate::model::command::{Ended, Exit};
 use crate::plan::{Action, Lane, Plan, PlannedTask, TaskKind, What};
@@ -84,21 +85,16 @@ impl Act {
                     Err(error) => Err(error.into()),
                 }
             }
-            TaskKind::Http { origin, request } => {
-                let headers = clients.headers(&request.headers).await?;
-                match self.hands.prober.ask(origin, request, &headers).await {
-                    Ok(()) => Ok(Seen::Done(format!("{}: answers", task.name))),
-                    Err(trouble) if self.planned.failures + 1 < request.failures => {
-                        // Perhaps a secret was rotated meanwhile.
-                        clients.forget_headers(&request.headers);
-                        Err(Trouble::Later(trouble.to_string()))
-                    }
-                    Err(trouble) => {
-                        let what = format!("{}: {trouble}, {} times in a row", task.name, request.failures);
-                        Ok(Seen::Broken(Cause::new(Side::Condition, what)))
-                    }
+            TaskKind::Http { origin, request } => match ask(&self.hands.prober, clients, origin, request).await? {
+                Ok(()) => Ok(Seen::Done(format!("{}: answers", task.name))),
+                Err(trouble) if self.planned.failures + 1 < request.failures => {
+                    Err(Trouble::Later(trouble.to_string()))
                 }
-            }
+                Err(trouble) => {
+                    let what = format!("{}: {trouble}, {} times in a row", task.name, request.failures);
+                    Ok(Seen::Broken(Cause::new(Side::Condition, what)))
+                }
+            },
         }
     }
 

@@ -39,6 +39,7 @@ fn records(plan: &Plan, steps: usize, end: Vec<Record>) -> Vec<Record> {
             by,
             why,
             parent: None,
+            back: None,
             revisions,
             plan: "0".repeat(64),
             build: None,

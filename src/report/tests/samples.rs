@@ -156,6 +156,7 @@ impl Story {
                     by,
                     why,
                     parent: None,
+                    back: None,
                     revisions,
                     plan: "0".repeat(64),
                     build: None,

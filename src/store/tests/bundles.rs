@@ -5,8 +5,12 @@ use sha2::{Digest, Sha256};
 
 use super::stage::Stage;
 use crate::artifact::bundle::{Bundle, Source, from_path};
+use crate::model::pipeline::Store;
+use crate::model::{Name, Revision};
 use crate::sandbox::faults::{Action, When};
 use crate::sandbox::world::ApiError;
+use crate::store::Keys;
+use crate::store::copy::copy;
 use crate::store::journal::hex;
 use crate::store::upload::{find, put};
 
@@ -116,4 +120,26 @@ async fn a_large_bundle_goes_in_parts_or_not_at_all() {
     assert_eq!(stage.calls("UploadPart") - before, 6, "five parts, one of them twice");
     assert!(revision.version.is_some());
     assert_eq!(uploads(&stage).await, 0);
+    copies_in_parts(&stage, &revision, &large).await;
+}
+
+/// From one store into another, part by part: a lost part is fetched again, and what is not the bundle never lies there.
+async fn copies_in_parts(stage: &Stage, from: &Revision, bundle: &Bundle) {
+    let what = (bundle.sha256.as_str(), bundle.size);
+    let name = |text: &str| Name::new(text).unwrap();
+    let store = Store { bucket: "acme".to_owned(), prefix: "other".to_owned() };
+    let keys = Keys::new(&store, &name("shop"), &name("production"));
+    stage.disturb_once("GetObject", When::After, Action::Drop);
+    let (puts, gets) = (stage.calls("UploadPart"), stage.calls("GetObject"));
+    let copied = copy(&stage.bucket, from, what, &stage.bucket, &keys).await.unwrap();
+    assert_eq!((copied.key.as_str(), stage.calls("UploadPart") - puts), (&*keys.artifact(what.0), 5));
+    assert_eq!(stage.calls("GetObject") - gets, 6, "five parts, one of them twice");
+    let found = find(&stage.bucket, &copied.key, what.0, what.1).await.unwrap();
+    assert_eq!(found, Some(copied));
+    // Other bytes than the name says; only the hash of all parts shows it.
+    let (other, size) = ("0".repeat(64), bundle.size);
+    let error = copy(&stage.bucket, from, (&other, size), &stage.bucket, &keys).await.unwrap_err();
+    assert!(error.to_string().contains("does not hold the bundle that its name says; nothing was copied"), "{error}");
+    assert_eq!(find(&stage.bucket, &keys.artifact(&other), &other, size).await.unwrap(), None);
+    assert_eq!(uploads(stage).await, 0);
 }

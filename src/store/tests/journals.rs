@@ -85,6 +85,7 @@ async fn a_journal_that_somebody_touched_is_not_read() {
         ("of another run", rewritten),
         ("moved", rewritten),
         ("newer", "has format 7, which this shipit does not know"),
+        ("half", "is a part of a turn whose parts before it are not there"),
         ("gap", "is not entry 1 of the journal"),
         ("stranger", "is not entry 3 of the journal"),
     ] {
@@ -109,6 +110,11 @@ async fn a_journal_that_somebody_touched_is_not_read() {
             }
             "moved" => stage.overwrite(&entry(&stage, 3), text(2).await).await,
             "newer" => stage.overwrite(&entry(&stage, 2), text(2).await.replace("\"v\":0", "\"v\":7")).await,
+            "half" => {
+                let half =
+                    text(2).await.replace("\"records\"", "\"part\":{\"turn\":\"x\",\"number\":2,\"of\":2},\"records\"");
+                stage.overwrite(&entry(&stage, 2), half).await;
+            }
             "gap" => {
                 stage.bucket.client().delete_object().bucket("acme").key(entry(&stage, 1)).send().await.unwrap();
             }
@@ -123,12 +129,72 @@ async fn a_journal_that_somebody_touched_is_not_read() {
     }
 }
 
+/// A turn of three records of which only two fit into one object, and one that fits into none.
+fn long_turn() -> Vec<Record> {
+    let long = |size: usize| Record::Detached { why: "x".repeat(size) };
+    vec![long(100_000), long(120_000), started(8), long(60_000), long(300_000), started(9)]
+}
+
 #[tokio::test(start_paused = true)]
-async fn an_entry_that_is_too_large_is_not_written() {
+async fn a_turn_that_is_too_large_for_one_object_has_several() {
     let (stage, mut journal) = written().await;
-    let large = Record::Detached { why: "x".repeat(300_000) };
+    let puts = stage.calls("PutObject");
+    assert_eq!(journal.append(at(9), 1, &long_turn()).await.unwrap(), Append::Done(6));
+    assert_eq!(stage.calls("PutObject") - puts, 4);
+    assert_eq!(journal.append(at(9), 1, &[started(1)]).await.unwrap(), Append::Done(7));
+    let (read, envelopes) = Journal::open(&stage.bucket, &stage.keys, &run('a')).await.unwrap();
+    let turn: Vec<Record> = envelopes[4..].iter().map(|envelope| envelope.record.clone()).collect();
+    assert_eq!(turn, [long_turn(), vec![started(1)]].concat());
+    let seqs: Vec<u64> = envelopes[4..].iter().map(|envelope| envelope.seq).collect();
+    assert_eq!(seqs, [6, 6, 6, 6, 6, 6, 7], "the number of its last part, as its driver was told");
+    assert_eq!(read.head(), journal.head());
+}
+
+/// A driver that dies between two parts has done nothing because of them: they count for nobody.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_broke_off_never_was() {
+    for written_parts in 0..=4 {
+        let (stage, mut first) = written().await;
+        let (mut slow, _) = open(&stage).await;
+        first.append(at(9), 1, &long_turn()).await.unwrap();
+        for seq in 3 + written_parts..7 {
+            stage.bucket.client().delete_object().bucket("acme").key(entry(&stage, seq)).send().await.unwrap();
+        }
+        let whole: &[u64] = if written_parts == 4 { &[6; 6] } else { &[] };
+        let (mut next, seqs) = open(&stage).await;
+        assert_eq!(seqs, [&[0, 1, 1, 2], whole].concat(), "{written_parts}");
+        // Another driver goes on, with turns of either kind; whoever reads on sees the same.
+        let seq = 3 + written_parts;
+        assert_eq!(slow.catch_up().await.unwrap().len(), whole.len());
+        assert_eq!(next.append(at(10), 2, &[started(2)]).await.unwrap(), Append::Done(seq));
+        assert_eq!(next.append(at(11), 2, &long_turn()).await.unwrap(), Append::Done(seq + 4));
+        let expected = [vec![started(2)], long_turn()].concat();
+        let caught: Vec<Record> = slow.catch_up().await.unwrap().into_iter().map(|it| it.record).collect();
+        assert_eq!(caught, expected, "{written_parts}");
+        let (read, envelopes) = Journal::open(&stage.bucket, &stage.keys, &run('a')).await.unwrap();
+        let read_back: Vec<Record> = envelopes.into_iter().skip(4 + whole.len()).map(|it| it.record).collect();
+        assert_eq!(read_back, expected, "{written_parts}");
+        assert_eq!([read.head(), slow.head()], [next.head(); 2]);
+    }
+}
+
+/// Whoever is replaced between two parts of a turn notices at the next part, and writes no more.
+#[tokio::test(start_paused = true)]
+async fn a_driver_that_is_replaced_within_a_turn_is_fenced() {
+    let (stage, mut old) = written().await;
+    stage.overwrite(&entry(&stage, 4), "another driver's").await;
+    let puts = stage.calls("PutObject");
+    assert_eq!(old.append(at(9), 1, &long_turn()).await.unwrap(), Append::Fenced);
+    assert_eq!(stage.calls("PutObject") - puts, 2);
+}
+
+/// What could not be read back is not written.
+#[tokio::test(start_paused = true)]
+async fn an_object_that_is_too_large_is_not_written() {
+    let (stage, mut journal) = written().await;
+    let large = Record::Detached { why: "x".repeat(17 << 20) };
     let error = journal.append(at(0), 1, &[large]).await.unwrap_err();
-    assert!(error.to_string().contains("would be larger than 256 KiB"), "{error}");
+    assert!(error.to_string().contains("would be larger than 16 MiB"), "{error}");
     assert_eq!(journal.append(at(0), 1, &[started(1)]).await.unwrap(), Append::Done(3));
     assert_eq!(open(&stage).await.1, [0, 1, 1, 2, 3]);
 }

@@ -113,6 +113,7 @@ fn summary(run: RunId) -> RunSummary {
         outcome: Some(Outcome::Succeeded),
         cause: None,
         parent: None,
+        back: None,
         took: BTreeMap::new(),
         moved: BTreeMap::new(),
         build: None,

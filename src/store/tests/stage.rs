@@ -68,6 +68,7 @@ pub fn claim_of(letter: char) -> Claim {
         why: "deploy".into(),
         build: None,
         parent: None,
+        back: None,
         origin: None,
         again: None,
     }

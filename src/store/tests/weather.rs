@@ -94,6 +94,7 @@ async fn everything_that_is_built_on_them() {
             outcome: None,
             cause: None,
             parent: None,
+            back: None,
             took: [].into(),
             moved: [].into(),
             build: None,
