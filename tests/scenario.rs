@@ -19,6 +19,8 @@ mod deaths;
 mod functions;
 #[path = "scenario/holds.rs"]
 mod holds;
+#[path = "scenario/hosts.rs"]
+mod hosts;
 #[path = "scenario/many.rs"]
 mod many;
 #[path = "scenario/order.rs"]

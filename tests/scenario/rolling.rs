@@ -10,7 +10,7 @@ pub fn pipeline() -> String {
     rolling("{ min_healthy: 50% }, suspend: [AZRebalance]")
 }
 
-fn rolling(strategy: &str) -> String {
+pub fn rolling(strategy: &str) -> String {
     PIPELINE
         .replace("    group_is_replaced: true\n", "")
         .replace("{ blue_green: { promote: automatic } }", &format!("{{ rolling: {strategy} }}"))
@@ -69,7 +69,7 @@ async fn hosts_get_the_release_a_few_at_a_time() {
     let said = stage.shipit("deploy shop.yml --release two").await;
     assert_eq!(said.code, 0, "{}{}", said.err, said.out);
     insta::assert_snapshot!(said.out, @r"
-    ✓ succeeded after 8m33s: release two is live in production
+    ✓ succeeded after 8m32s: release two is live in production
       traffic   web: two serves all of it
       changed   web: bundle 05525cee → two
       next      shipit status shop.yml -e production     # what is live now
@@ -183,6 +183,11 @@ async fn a_lost_host_is_replaced_and_waited_for() {
     let (said, ()) = tokio::join!(deploy, loss);
     assert_eq!(said.code, 0, "{}{}", said.err, said.out);
     assert!(said.err.contains("(CodeDeployAutoUpdate) to end"), "{}", said.err);
+    // Named as soon as it is missed, not when CodeDeploy gives it up.
+    let gone = ": terminated, Auto Scaling does not have it any more; d-";
+    let line = said.err.lines().find(|line| line.contains(gone)).unwrap_or_else(|| panic!("{}", said.err));
+    assert!(line.starts_with("09:0") && line.contains("waits for") && line.contains("until 10:0"), "{line}");
+    assert_eq!(said.err.matches(gone).count(), 1, "{}", said.err);
     assert_eq!(
         stage.picture().await,
         "live two on 4, 4 deployments: Succeeded by user, Succeeded by user, Succeeded by autoscaling, \
