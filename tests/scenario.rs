@@ -45,3 +45,5 @@ mod tasks;
 mod telling;
 #[path = "scenario/weather.rs"]
 mod weather;
+#[path = "scenario/zones.rs"]
+mod zones;

@@ -109,7 +109,7 @@ async fn a_driver_dies_anywhere_while_a_lost_host_is_waited_for() {
     assert_eq!(said.unwrap().code, 0);
     let names = whole.names();
     let create = names.iter().position(|name| name == "CreateDeployment").unwrap();
-    for (at, name) in names.iter().enumerate().skip(create + 1).take(8) {
+    for (at, name) in names.iter().enumerate().skip(create + 1).take(5) {
         for is_before in [true, false] {
             let stage = begin().await;
             let cut = Blade::new(Some(Cut { at, is_before }));

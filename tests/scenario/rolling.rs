@@ -248,6 +248,86 @@ async fn what_cannot_roll_is_refused() {
     assert!(said.err.contains("is BLUE_GREEN, not IN_PLACE"), "{}", said.err);
 }
 
+/// A release that answers with errors, rolling, and is held for it.
+async fn held() -> Stage {
+    let pipeline = pipeline().replace("    health:", "    on_failure: hold\n    health:");
+    let stage = Stage::new(&pipeline).await;
+    stage.traffic(20);
+    stage.release("two", "errors: 100\n");
+    let said = stage.shipit("deploy shop.yml --release two").await;
+    assert_eq!(said.code, 22, "{}{}", said.err, said.out);
+    for expected in ["shipit promote shop.yml -e production", "shipit abort shop.yml -e production"] {
+        assert!(said.out.contains(expected), "{expected}: {}", said.out);
+    }
+    stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_roll_is_accepted_or_taken_back() {
+    for seconds in [0, 7200] {
+        let stage = held().await;
+        stage.advance(seconds).await;
+        let said = stage.shipit("promote shop.yml").await;
+        assert_eq!(said.code, 0, "{seconds}\n{}{}", said.err, said.out);
+        let picture = stage.picture().await;
+        assert_eq!(picture, "live two on 4, 2 deployments: Succeeded by user, Succeeded by user; 1 group");
+        let stage = held().await;
+        stage.advance(seconds).await;
+        let said = stage.shipit("abort shop.yml").await;
+        assert_eq!(said.code, 0, "{seconds}\n{}{}", said.err, said.out);
+        assert!(said.out.contains("aborted by"), "{}", said.out);
+        assert!(stage.picture().await.starts_with("live baseline on 4, 3 deployments"), "{seconds}");
+    }
+}
+
+/// Wherever the driver is killed that takes a held roll back, the next one brings the hosts back.
+#[tokio::test(start_paused = true)]
+async fn a_held_roll_survives_the_driver_that_takes_it_back() {
+    let whole = Blade::new(None);
+    assert_eq!(held().await.shipit_cut("abort shop.yml", &whole).await.unwrap().code, 0);
+    let names = whole.names();
+    let first = names.iter().position(|name| name.contains("abort.json")).unwrap();
+    for (at, name) in names.iter().enumerate().take(names.len() - 2).skip(first + 1) {
+        let stage = held().await;
+        let cut = Blade::new(Some(Cut { at, is_before: at % 2 == 0 }));
+        assert_eq!(stage.shipit_cut("abort shop.yml", &cut).await, None, "{name}");
+        stage.advance(90).await;
+        let said = stage.shipit("resume shop.yml").await;
+        assert!(matches!(said.code, 0 | 20), "{name}\n{}{}", said.err, said.out);
+        assert!(stage.picture().await.starts_with("live baseline on 4"), "{name}");
+    }
+}
+
+/// A migration before the first host, a smoke test after the bake.
+#[tokio::test(start_paused = true)]
+async fn tasks_stand_around_a_roll() {
+    let tasks = "    before_traffic: [{ command: { run: [./migrate.sh] } }]\n    \
+                 after: [{ command: { run: [./smoke.sh] } }]\n    health:";
+    for (migrate, smoke, code, picture) in [
+        ("exit 0", "exit 0", 0, "live two on 4, 2 deployments"),
+        ("exit 3", "exit 0", 20, "live baseline on 4, 1 deployments"),
+        (
+            "exit 0",
+            "exit 1",
+            20,
+            "live baseline on 4, 3 deployments: Succeeded by user, Succeeded by user, Succeeded by user",
+        ),
+    ] {
+        let stage = Stage::new(&pipeline().replace("    health:", tasks)).await;
+        stage.release("two", "");
+        stage.program("migrate.sh", migrate);
+        stage.program("smoke.sh", smoke);
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        assert_eq!(said.code, code, "{migrate} {smoke}\n{}{}", said.err, said.out);
+        if code == 0 {
+            let at = |text: &str| said.err.find(text).unwrap_or_else(|| panic!("{text}: {}", said.err));
+            assert!(at("✓ web before-1") < at("▸ web create") && at("✓ web bake") < at("✓ web after-1"));
+        }
+        let seen = stage.picture().await;
+        assert!(seen.starts_with(picture), "{migrate} {smoke}: {seen}");
+    }
+}
+
 async fn ends_well_after(cut: Cut, is_bad: bool) -> (u8, String) {
     let (stage, _) = cut_stage(is_bad).await;
     let said = stage.shipit_cut("deploy shop.yml --release two", &Blade::new(Some(cut))).await;
