@@ -111,6 +111,11 @@ impl Clock {
         self.segment_at(self.elapsed()).speed
     }
 
+    /// Its present speed as a share of the one that it was made with: 1 unless it was changed.
+    pub fn pace(&self) -> f64 {
+        self.speed() / self.speed
+    }
+
     /// How much wire time passes between two moments of world time, as far as changes are known.
     pub fn wire_between(&self, from: Timestamp, to: Timestamp) -> Duration {
         let moment = |world| {

@@ -15,6 +15,8 @@ mod conditions;
 mod cuts;
 #[path = "scenario/deaths.rs"]
 mod deaths;
+#[path = "scenario/first.rs"]
+mod first;
 #[path = "scenario/functions.rs"]
 mod functions;
 #[path = "scenario/holds.rs"]

@@ -109,11 +109,6 @@ impl Aws {
         Aws { config, calls: self.calls.clone() }
     }
 
-    /// The region that the environment or the profile of whoever started shipit names.
-    pub fn own_region(&self) -> Option<&str> {
-        self.config.region().map(AsRef::as_ref)
-    }
-
     /// When the credentials of whoever started shipit end, if that is known. They are what roles are assumed with.
     pub async fn credentials_end(&self) -> Option<Timestamp> {
         let provider = self.config.credentials_provider()?;

@@ -52,7 +52,7 @@ impl Clients {
             min_healthy: config.map(|config| config.min_healthy),
             shared_with,
             alarms,
-            probes: Vec::new(),
+            probe_troubles: Vec::new(),
             baseline: history.baseline,
             baseline_trouble: history.baseline_trouble,
             active: history.active,

@@ -18,7 +18,7 @@ use crate::error::{Failure, Kind, Result};
 use crate::event::Origin;
 use crate::model::function::FunctionRef;
 use crate::model::lambda::Function;
-use crate::model::observed::{Caller, Probe};
+use crate::model::observed::Caller;
 use crate::model::pipeline::{Environment, Target};
 use crate::model::revision::{BundleRef, HookTimes};
 use crate::model::task::Task;
@@ -339,9 +339,9 @@ async fn observe<'a>(
             let trouble = match cloud.clients.headers(&condition.headers).await {
                 Ok(headers) => prober.ask(&origin, condition, &headers).await.err().map(|trouble| trouble.to_string()),
                 Err(error) if error.is_weather() || error.class == Class::Expired => return Err(error.into_failure()),
-                Err(error) => Some(format!("a header cannot be read: {error}")),
+                Err(error) => Some(format!("{}: a header cannot be read: {error}", condition.path)),
             };
-            fleet.probes.push(Probe { path: condition.path.clone(), trouble });
+            fleet.probe_troubles.extend(trouble);
         }
     }
     Ok((name.clone(), Observed::Fleet(Box::new(fleet)), live))

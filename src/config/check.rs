@@ -187,6 +187,7 @@ fn kind(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
         let keys = [
             (target.group_is_replaced, here.then(&[Key("group_is_replaced")])),
             (!target.health.http.is_empty(), health.then(&[Key("http")])),
+            (target.health.targets.is_some(), health.then(&[Key("targets")])),
         ];
         keys.into_iter().filter_map(|(is_set, path)| is_set.then_some((path, "fleets"))).collect()
     };

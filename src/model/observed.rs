@@ -33,8 +33,8 @@ pub struct Fleet {
     pub shared_with: Vec<String>,
     /// The conditions' alarms and the group's own, as far as they exist.
     pub alarms: Vec<Alarm>,
-    /// Probes that were asked once.
-    pub probes: Vec<Probe>,
+    /// What was wrong with the answers of probes that were asked once.
+    pub probe_troubles: Vec<String>,
     /// What serves now, if a deployment ever succeeded.
     pub baseline: Option<Baseline>,
     /// Why what serves now could not be deployed again, if it could not: it came from elsewhere than a bucket.
@@ -241,15 +241,6 @@ pub struct Alarm {
     pub since: Option<Timestamp>,
     /// Seconds per period and how many periods must be bad before it turns red, if it is a metric alarm.
     pub window: Option<(u64, u64)>,
-}
-
-/// A probe that was asked once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Probe {
-    /// The path.
-    pub path: String,
-    /// What was wrong, if anything.
-    pub trouble: Option<String>,
 }
 
 /// What serves before the run.

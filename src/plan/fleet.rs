@@ -153,12 +153,26 @@ fn watches(subject: &Subject, baseline: &FleetBaseline, steps: &[Step]) -> Vec<W
     };
     let mut wanted: Vec<Condition> = targets.into_iter().map(|targets| targets_stay(targets, baseline)).collect();
     wanted.extend(probes_and_alarms(subject));
-    if wanted.is_empty() {
-        return Vec::new();
-    }
-    let (from, to) = (StepId::from("reroute"), task::last_watched(steps));
-    let on_undecided = subject.on_undecided();
-    vec![Watch { id: "health".to_owned(), from, to, conditions: wanted, on_undecided }]
+    let (at_once, later) = once_somebody_is_served(wanted, baseline);
+    let to = task::last_watched(steps);
+    let watch = |id: &str, from: &str, conditions| Watch {
+        id: id.to_owned(),
+        from: StepId::from(from),
+        to: to.clone(),
+        conditions,
+        on_undecided: subject.on_undecided(),
+    };
+    let watches = [watch("health", "reroute", at_once), watch("first", "bake", later)];
+    watches.into_iter().filter(|watch| !watch.conditions.is_empty()).collect()
+}
+
+/// What is judged at once, and what waits for the bake: before a first release nothing answers, and that says nothing of it.
+pub(super) fn once_somebody_is_served(
+    wanted: Vec<Condition>,
+    baseline: &FleetBaseline,
+) -> (Vec<Condition>, Vec<Condition>) {
+    let asks_hosts = |condition: &Condition| matches!(condition, Condition::Targets { .. } | Condition::Http { .. });
+    wanted.into_iter().partition(|condition| !baseline.serves_nobody() || !asks_hosts(condition))
 }
 
 /// What is asked on the way forward only.
@@ -176,12 +190,15 @@ pub(super) fn probes_and_alarms(subject: &Subject) -> Vec<Condition> {
     alarms.chain(metrics).chain(commands).chain(http).collect()
 }
 
+/// As many targets stay healthy as before; of a first release, as many as the fleet has.
 pub(super) fn targets_stay(targets: TargetsHealth, baseline: &FleetBaseline) -> Condition {
+    let in_service = baseline.scaling_group.instances.iter().filter(|instance| instance.is_in_service()).count();
+    let of_first = u32::try_from(targets.healthy.of_rounded_up(in_service)).ok();
     Condition::Targets {
         target_groups: baseline.target_groups.clone(),
         baseline: baseline.healthy.len(),
         share: targets.healthy,
-        at_least: targets.at_least,
+        at_least: targets.at_least.or(of_first.filter(|_| baseline.serves_nobody())),
         lasting: targets.lasting,
         report_only: targets.report_only,
     }

@@ -196,6 +196,13 @@ pub struct FleetBaseline {
     pub min_healthy: Option<MinHealthy>,
 }
 
+impl FleetBaseline {
+    /// Whether nobody is served yet: nothing was ever deployed, and no target is healthy.
+    pub fn serves_nobody(&self) -> bool {
+        self.live.is_none() && self.healthy.is_empty()
+    }
+}
+
 /// One thing that is done or waited for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {

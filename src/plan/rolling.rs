@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::fleet::{act, alarms_instead, at_least, baseline, hold, probes_and_alarms, targets_stay};
+use super::fleet::{
+    act, alarms_instead, at_least, baseline, hold, once_somebody_is_served, probes_and_alarms, targets_stay,
+};
 use super::preflight::Subject;
 use super::timing::{Length, Pace, Past, floor};
 use super::{Action, FleetBaseline, Hold, Intent, Lane, On, OnFleet, Step, StepId, Watch, WayBack};
@@ -231,12 +233,14 @@ fn watches(subject: &Subject, baseline: &FleetBaseline, batches: &Batches) -> Ve
         }
     };
     let targets = targets.filter(|_| !baseline.target_groups.is_empty());
-    let rolling = targets.as_ref().and_then(|targets| while_it_rolls(targets, baseline, batches));
+    let rolling = targets.as_ref().filter(|_| !baseline.serves_nobody());
+    let rolling = rolling.and_then(|targets| while_it_rolls(targets, baseline, batches));
     let baking = targets.map(|targets| targets_stay(targets, baseline));
+    let (at_once, later) = once_somebody_is_served(probes_and_alarms(subject), baseline);
     let watches = [
         watch("hosts", "create", "create", rolling.into_iter().collect()),
-        watch("health", "create", "bake", probes_and_alarms(subject)),
-        watch("targets", "bake", "bake", baking.into_iter().collect()),
+        watch("health", "create", "bake", at_once),
+        watch("targets", "bake", "bake", baking.into_iter().chain(later).collect()),
     ];
     watches.into_iter().filter(|watch| !watch.conditions.is_empty()).collect()
 }

@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use tokio::process::Command;
 use tokio::time::Instant;
 
+use super::traffic::Rate;
 use crate::error::{Failure, Kind, Result};
 use crate::model::pipeline::{Strategy, Target};
 use crate::model::rolling::{HostsLeft, Rolling};
@@ -36,9 +37,10 @@ const SPARE: f64 = 1.2;
 
 /// How many requests a second tell enough about this pipeline. In a world that is slowed down fewer do: there are as
 /// many in a step of a function, and the machine that is busy has less to do.
-pub fn rate(pipeline: &Pipeline, slowdown: f64) -> f64 {
+pub fn rate(pipeline: &Pipeline, slowdown: f64) -> Rate {
     let has_functions = pipeline.targets.values().any(|target| target.function.is_some());
-    if has_functions { (RATE_OF_FUNCTIONS / slowdown).max(RATE).round() } else { RATE }
+    let per_second = if has_functions { (RATE_OF_FUNCTIONS / slowdown).max(RATE).round() } else { RATE };
+    Rate { per_second, follows_world: has_functions }
 }
 
 /// The speed at which a release of this pipeline takes about as long as it should, and not so fast that too few requests
@@ -47,7 +49,7 @@ pub fn wished(pipeline: &Pipeline) -> f64 {
     let lengths = pipeline.targets.values().map(length);
     // Fleets are released side by side, unless they stand in different stages.
     let world = if pipeline.stages.is_empty() { lengths.fold(0.0, f64::max) } else { lengths.sum() };
-    let per_target = rate(pipeline, 1.0) / pipeline.targets.len().max(1) as f64;
+    let per_target = rate(pipeline, 1.0).per_second / pipeline.targets.len().max(1) as f64;
     let told = pipeline.targets.values().map(|target| told_within(target, per_target));
     (world / SHIPPED_WITHIN).min(told.fold(FASTEST, f64::min)).clamp(1.0, FASTEST).round()
 }
@@ -172,6 +174,7 @@ mod tests {
         let function = include_str!("../../pipelines/thumbnailer.yml");
         let function =
             crate::config::parse(function, "thumbnailer.yml").unwrap_or_else(|problems| panic!("{problems}"));
-        assert_eq!((wished(&function), rate(&function, 1.0), rate(&function, 2.0)), (25.0, RATE_OF_FUNCTIONS, 50.0));
+        let rates = [1.0, 2.0].map(|slowdown| rate(&function, slowdown).per_second);
+        assert_eq!((wished(&function), rates), (25.0, [RATE_OF_FUNCTIONS, 50.0]));
     }
 }

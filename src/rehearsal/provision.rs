@@ -42,7 +42,7 @@ pub struct Wish<'a> {
     pub instances: i32,
     /// A free port on loopback for the listener of each target, in the order of their names.
     pub ports: Vec<u16>,
-    /// The release that is live before anything happens, by artifact.
+    /// The release that is live before anything happens, by artifact; hosts of others stay empty.
     pub baselines: &'a BTreeMap<Name, Bundle>,
     /// The deployment configuration of the groups; CodeDeploy's default without it.
     pub config: Option<&'a str>,
@@ -58,7 +58,7 @@ pub struct Made {
     pub scaling_group: String,
 }
 
-/// Makes the world of all fleets and ships the baseline; returns when all of it is healthy.
+/// Makes the world of all fleets and ships the baselines; returns when all of it is healthy.
 ///
 /// # Errors
 /// What AWS says; a baseline that does not become healthy.
@@ -81,10 +81,11 @@ pub async fn provision(config: &SdkConfig, clock: Clock, wish: &Wish<'_>) -> Res
         site.make_alarms(target, &front).await?;
         make_deployment_group(&site, target, &front, &scaling_group, place, wish.config).await?;
         site.wait_in_service(&scaling_group, wish.instances, clock).await?;
-        let baseline = wish.baselines.get(&target.artifact).ok_or_else(|| unfit("a target has no baseline"))?;
-        let revision = upload::put(&bucket, &keys, baseline).await?;
-        ship(&site, target, &revision, clock).await?;
-        site.wait_healthy(&front, wish.instances, clock).await?;
+        if let Some(baseline) = wish.baselines.get(&target.artifact) {
+            let revision = upload::put(&bucket, &keys, baseline).await?;
+            ship(&site, target, &revision, clock).await?;
+            site.wait_healthy(&front, wish.instances, clock).await?;
+        }
         let has_stages = wish.pipeline.stages.len() > 1;
         match target.blue_green() {
             Some(strategy) => make_blue_green(&site, (target, strategy), &front, &scaling_group, has_stages).await?,

@@ -20,7 +20,7 @@ use super::route_back::parts;
 use super::routes::look_at_routes;
 use super::served::{Place, Served};
 use super::ship::{Order, Shipped, ship};
-use super::traffic::{BASELINE, CANDIDATE, Door, Traffic, try_out};
+use super::traffic::{BASELINE, CANDIDATE, Door, Rate, Traffic, try_out};
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::Outcome;
 use crate::model::pipeline::{Promote, Strategy, Target};
@@ -140,8 +140,11 @@ async fn in_world(
         return Err(Failure::new(Kind::Preflight, what)
             .help("the baseline is the artifact as it lies there: mend it until it answers, then rehearse again"));
     }
-    let rate = rehearsal.rate.unwrap_or_else(|| pace::rate(&rehearsal.pipeline, slowdown));
-    say(&format!("{rate} requests per second"));
+    let rate = match rehearsal.rate {
+        Some(per_second) => Rate { per_second, follows_world: false },
+        None => pace::rate(&rehearsal.pipeline, slowdown),
+    };
+    say(&format!("{} requests per second", rate.per_second));
     let site = Site { account: place.account.clone(), region: place.region.clone() };
     let functions = rehearsal.pipeline.targets.iter();
     let functions = functions.filter_map(|(name, target)| Some((name.clone(), target.function.clone()?))).collect();

@@ -319,7 +319,8 @@ fn condition_text(condition: &Condition) -> String {
         Condition::Targets { baseline, target_groups, lasting, .. } => {
             let least = condition.least_healthy().unwrap_or(*baseline);
             let long = lasting.map(|lasting| format!("; fewer for {lasting} fail")).unwrap_or_default();
-            format!("{label}: {least} of {baseline} healthy in {}{long}", counted(target_groups.len(), "target group"))
+            let before = if *baseline == 0 { String::new() } else { format!(" of {baseline}") };
+            format!("{label}: {least}{before} healthy in {}{long}", counted(target_groups.len(), "target group"))
         }
         Condition::Alarm { red_since, no_data, .. } => {
             let before =
@@ -399,11 +400,19 @@ fn totals(story: &mut Vec<Block>, plan: &Plan) {
     } else {
         format!("; held instead where it would take back {}", held.join(", "))
     };
+    let first: Vec<&str> = plan.lanes().filter(|lane| is_first_in_place(lane)).map(|it| it.target.as_str()).collect();
+    let is_first = if first.is_empty() {
+        String::new()
+    } else {
+        format!("; {} has nothing to go back to: stuck, exit 21", first.join(", "))
+    };
     fields(
         story,
         "failure",
         vec![
-            format!("a failed step, a failed watch{expired}: rolled back without being asked, exit 20{is_held}"),
+            format!(
+                "a failed step, a failed watch{expired}: rolled back without being asked, exit 20{is_held}{is_first}"
+            ),
             "the way back fails, too: stuck, a person must act, exit 21".to_owned(),
         ],
     );
@@ -413,6 +422,11 @@ fn totals(story: &mut Vec<Block>, plan: &Plan) {
         story.push(Block::field("at most", most.to_owned()));
     }
     story.push(Block::field("calls", format!("at most {} to AWS per minute while it watches", plan.calls_per_minute)));
+}
+
+/// Hosts that never had a release get one: there is nothing to bring back.
+fn is_first_in_place(lane: &Lane) -> bool {
+    lane.fleet().is_some_and(|fleet| fleet.rolling.is_some() && fleet.baseline.live.is_none())
 }
 
 fn is_approval(step: &Step) -> bool {

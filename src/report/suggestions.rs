@@ -50,7 +50,10 @@ fn of_status(plan: &Plan, state: &State, invocation: &Invocation, is_driven: boo
         RunStatus::Ended(Outcome::Refused) => vec![again, status],
         RunStatus::Ended(Outcome::Held) => vec![invocation.suggest("rollback", format!("back to {keeps}")), show],
         RunStatus::Ended(Outcome::Stuck) => {
-            let back = invocation.suggest("rollback", format!("tries to go back to {keeps} once more"));
+            let back = match &old {
+                Some(_) => invocation.suggest("rollback", format!("tries to go back to {keeps} once more")),
+                None => invocation.suggest("deploy", "a release that works; there was none before"),
+            };
             [show, back].into_iter().chain(looks(plan, state)).collect()
         }
         RunStatus::Held => {

@@ -138,9 +138,11 @@ fn once_it_serves(fleet: &OnFleet, id: Option<&str>, waited_seconds: i64, known:
         let group = green.as_ref().and_then(|green| view.scaling.get(green)).and_then(|fact| fact.value.as_ref());
         return until_it_serves_alone(fleet, group, known);
     }
+    let serves =
+        if fleet.baseline.serves_nobody() { "nothing is deployed, as before" } else { "the old release serves" };
     match green {
-        None => Advance::Done("the old release serves".to_owned()),
-        Some(green) => drop_leftover("the old release serves", &green, waited_seconds, known),
+        None => Advance::Done(serves.to_owned()),
+        Some(green) => drop_leftover(serves, &green, waited_seconds, known),
     }
 }
 
@@ -211,8 +213,12 @@ pub(super) fn redeploy(fleet: &OnFleet) -> Advance {
     if fleet.baseline.live.is_some() {
         return Advance::Call(Call::Redeploy);
     }
-    let what = "the old fleet does not serve and no earlier release is known to deploy".to_owned();
-    Advance::Broken(Cause::new(Side::CodeDeploy, what))
+    let what = if fleet.baseline.serves_nobody() {
+        "nothing was deployed here before, so there is nothing to go back to"
+    } else {
+        "the old fleet does not serve and no earlier release is known to deploy"
+    };
+    Advance::Broken(Cause::new(Side::CodeDeploy, what.to_owned()))
 }
 
 fn follow_redeployment(fleet: &OnFleet, id: &str, known: Known) -> Advance {

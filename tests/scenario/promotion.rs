@@ -27,7 +27,7 @@ async fn both() -> Stage {
     let pipeline = pipeline();
     let config = Some("CodeDeployDefault.HalfAtATime");
     let mut stage = Stage::with(&pipeline, 2, config).await;
-    stage.furnish(&pipeline, "staging", 2, config).await;
+    stage.furnish(&pipeline, "staging", 2, config, true).await;
     stage
 }
 

@@ -126,6 +126,19 @@ impl Stage {
     }
 
     pub async fn with(pipeline: &str, instances: i32, config: Option<&str>) -> Stage {
+        let mut stage = Stage::bare(pipeline);
+        stage.furnish(pipeline, "production", instances, config, true).await;
+        stage
+    }
+
+    /// A world with four instances to which nothing was ever deployed.
+    pub async fn without_baseline(pipeline: &str) -> Stage {
+        let mut stage = Stage::bare(pipeline);
+        stage.furnish(pipeline, "production", 4, Some("CodeDeployDefault.HalfAtATime"), false).await;
+        stage
+    }
+
+    fn bare(pipeline: &str) -> Stage {
         fastrand::seed(7);
         let clock = Clock::starting_at("2026-11-21T09:00:00Z".parse().unwrap(), 1.0);
         let settings = Settings { clock, wire: clock, hosts: Arc::new(ModelHosts::default()), seed: 7, sockets: false };
@@ -133,7 +146,7 @@ impl Stage {
         let user = sandbox.add_user("111122223333", "alice");
         let directory = std::env::temp_dir().join(format!("shipit-scenario-{}-{}", std::process::id(), fresh()));
         fs::create_dir_all(&directory).unwrap();
-        let mut stage = Stage {
+        let stage = Stage {
             sandbox,
             clock,
             made: Vec::new(),
@@ -143,12 +156,18 @@ impl Stage {
         };
         stage.write("shop.yml", pipeline);
         stage.release("baseline", "");
-        stage.furnish(pipeline, "production", instances, config).await;
         stage
     }
 
-    /// Makes the world of one environment, with the baseline in it.
-    pub async fn furnish(&mut self, pipeline: &str, environment: &str, instances: i32, config: Option<&str>) {
+    /// Makes the world of one environment, with the baseline in it or nothing.
+    pub async fn furnish(
+        &mut self,
+        pipeline: &str,
+        environment: &str,
+        instances: i32,
+        config: Option<&str>,
+        has_baseline: bool,
+    ) {
         let file = shipit::config::File::parse(pipeline, "shop.yml").unwrap_or_else(|problems| panic!("{problems}"));
         let parsed = file.pipeline(environment, &Facts::default(), Need::Targets);
         let parsed = parsed.unwrap_or_else(|problems| panic!("{problems}"));
@@ -156,8 +175,11 @@ impl Stage {
         let environment = Name::new(environment).unwrap();
         let first = 8000 + self.made.len();
         let ports = (0..parsed.targets.len()).map(|place| u16::try_from(first + place).unwrap()).collect();
-        let artifacts =
-            parsed.targets.values().filter(|target| target.fleet.is_some()).map(|target| target.artifact.clone());
+        let artifacts = parsed
+            .targets
+            .values()
+            .filter(|target| has_baseline && target.fleet.is_some())
+            .map(|target| target.artifact.clone());
         let baselines = artifacts.map(|artifact| (artifact, baseline.clone())).collect();
         let wish =
             Wish { pipeline: &parsed, environment: &environment, instances, ports, baselines: &baselines, config };

@@ -98,6 +98,29 @@ fn what_does_not_fit_together_is_said_at_once() {
     assert_eq!(parse(&text, "a.yml").unwrap_err().list().len(), 10);
 }
 
+/// What would never be judged or done is no silent wish.
+#[test]
+fn keys_of_the_other_kind_are_said() {
+    let places = |text: &str| {
+        let problems = parse(text, "a.yml").unwrap_err();
+        let told = problems.list().iter().map(|it| {
+            let span = it.span.unwrap();
+            (text[span.start..span.end].to_owned(), it.message.clone())
+        });
+        told.collect::<Vec<_>>()
+    };
+    let fleet = "fleet: { application: storefront, deployment_group: storefront-web }";
+    let text = changed(GOOD, fleet, "function: { name: shop, alias: live }");
+    let text = changed(&text, "{ blue_green: { promote: automatic, keep_blue: 0m } }", "{ all_at_once: {} }");
+    let of = |marked: &[&str], kind: &str| -> Vec<(String, String)> {
+        marked.iter().map(|it| ((*it).to_owned(), format!("this key is for {kind}"))).collect()
+    };
+    assert_eq!(places(&text), of(&["true", "targets", "http"], "fleets"));
+    let text =
+        changed(GOOD, "    artifact: web\n", "    artifact: web\n    keep_versions: 3\n    restore_latest: true\n");
+    assert_eq!(places(&text), of(&["3", "true"], "functions"));
+}
+
 fn shape_of(schema: &serde_json::Value, text: &str) -> Vec<Problem> {
     let mut node = crate::yaml::parse(text, "a.yml").unwrap();
     let facts = Facts::default();

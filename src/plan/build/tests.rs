@@ -54,6 +54,24 @@ finish act 3m ≤ 1h9m Redeploy"
 }
 
 #[test]
+fn what_hosts_answer_is_judged_in_the_bake_of_a_first_release() {
+    let first = |_: &mut Pipeline, fleet: &mut Fleet, _: &mut Intent| {
+        fleet.baseline = None;
+        fleet.target_groups[0].targets.clear();
+    };
+    let plan = built(first);
+    let lane = plan.lanes().next().unwrap();
+    let told = lane.watches.iter().map(|watch| {
+        let labels: Vec<String> = watch.conditions.iter().map(Condition::label).collect();
+        format!("{} to {}: {}", watch.from, watch.to, labels.join(", "))
+    });
+    assert_eq!(
+        told.collect::<Vec<_>>(),
+        ["reroute to bake: alarm storefront-5xx", "bake to bake: targets ≥ 4, http /healthz"]
+    );
+}
+
+#[test]
 fn an_approval_is_compared_again_and_blue_is_kept() {
     let plan = built(|pipeline, fleet, _| {
         *strategy(pipeline) = crate::model::pipeline::BlueGreen {

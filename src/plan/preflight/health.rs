@@ -107,15 +107,18 @@ pub(super) fn requests_have_a_listener(subject: &Subject) -> Option<Refusal> {
     Some(subject.refuse(what).fix(fix))
 }
 
+/// Before a first release nothing can answer.
 pub(super) fn probes_answer(subject: &Subject) -> Option<Refusal> {
-    let troubles =
-        subject.fleet.probes.iter().filter_map(|probe| Some(format!("{}: {}", probe.path, probe.trouble.as_ref()?)));
-    let troubles: Vec<String> = troubles.collect();
-    (!troubles.is_empty()).then(|| {
+    let fleet = subject.fleet;
+    let mut targets = fleet.target_groups.iter().flat_map(|group| &group.targets);
+    let is_first = fleet.baseline.is_none() && !targets.any(|target| target.state == "healthy");
+    let troubles = &fleet.probe_troubles;
+    (!troubles.is_empty() && !is_first).then(|| {
         let what = format!("requests that are not answered well before anything has changed: {}", troubles.join("; "));
-        subject
-            .refuse(what)
-            .fix(format!("make the live release answer them, or correct `targets.{}.health.http`", subject.name))
+        subject.refuse(what).fix(format!(
+            "if the live release is the reason, go back with `shipit rollback`; else correct `targets.{}.health.http`",
+            subject.name
+        ))
     })
 }
 

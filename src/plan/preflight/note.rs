@@ -76,12 +76,17 @@ fn about_the_fleet(subject: &Subject, group: &ScalingGroup) -> Vec<String> {
     let mut notes = Vec::new();
     let (fleet, name) = (subject.fleet, &group.name);
     let is_rolling = subject.rolling.is_some();
+    let (healthy, serving) =
+        (fleet::healthy(fleet, group).len(), group.instances.iter().filter(|it| it.is_in_service()).count());
     if fleet.baseline.is_none() {
         let when = if is_rolling { "" } else { "once blue is gone " };
         notes.push(format!("nothing was deployed to {} yet: {when}there is no way back", subject.group_name()));
     }
-    let (healthy, serving) =
-        (fleet::healthy(fleet, group).len(), group.instances.iter().filter(|it| it.is_in_service()).count());
+    if fleet.baseline.is_none() && healthy == 0 && !fleet.target_groups.is_empty() {
+        notes.push("nobody is served yet: `targets` and `http` are judged from the bake on".to_owned());
+    } else if healthy < serving && !fleet.target_groups.is_empty() {
+        notes.push(format!("only {healthy} of {serving} instances in service are healthy in their target groups now"));
+    }
     if let Some(floor) =
         fleet.min_healthy.as_ref().and_then(|min| floor(serving, min)).filter(|floor| !is_rolling && *floor >= serving)
     {
@@ -89,9 +94,6 @@ fn about_the_fleet(subject: &Subject, group: &ScalingGroup) -> Vec<String> {
         notes.push(format!(
             "{config} wants {floor} hosts healthy at any time, and there are {serving}: CodeDeploy may refuse"
         ));
-    }
-    if healthy < serving && !fleet.target_groups.is_empty() {
-        notes.push(format!("only {healthy} of {serving} instances in service are healthy in their target groups now"));
     }
     if is_rolling {
         notes.extend(rolling::notes(subject, group));

@@ -136,6 +136,25 @@ bake to bake: targets ≥ 90%"
     assert_eq!(serde_json::from_slice::<Plan>(&bytes).unwrap(), plan);
 }
 
+/// Nothing answers before it, so what hosts answer is judged in the bake; there is nothing to go back to.
+#[test]
+fn a_first_release_is_watched_once_it_serves() {
+    let first = |fleet: &mut Fleet, _: &mut Intent| {
+        fleet.baseline = None;
+        fleet.target_groups.iter_mut().for_each(|group| group.targets.clear());
+        fleet.probe_troubles = vec!["/healthz: answered 502".to_owned()];
+    };
+    let plan = built(named("CodeDeployDefault.HalfAtATime"), first).unwrap().plan;
+    assert_eq!(
+        story(&plan),
+        "\
+create 18m ≤ 1h54m None
+bake 5m ≤ 45m None
+create to bake: alarm storefront-5xx
+bake to bake: targets ≥ 4, http /healthz"
+    );
+}
+
 #[test]
 fn a_configuration_is_made_once() {
     let zones = RollingZones {

@@ -3,7 +3,8 @@
 //! Functions are called by their alias, fleets are asked through their load balancer, in turn.
 //!
 //! The rate is per second of wire time and an open loop: a request is sent when its time has come, whether or not those
-//! before it were answered. Half of the requests go over kept connections, half over fresh ones; one in ten is an order.
+//! before it were answered. Callers of functions are so many that a busy machine could not run them all: they slow down
+//! with the world. Half of the requests go over kept connections, half over fresh ones; one in ten is an order.
 
 mod client;
 mod tally;
@@ -24,6 +25,22 @@ pub use tally::{BASELINE, CANDIDATE, Tally};
 
 /// What visitors look at.
 const PAGES: &[&str] = &["/", "/product/teapot", "/", "/product/sencha", "/product/cup"];
+
+/// How many requests are sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rate {
+    /// Per second of wire time.
+    pub per_second: f64,
+    /// Whether there are fewer while the world is slowed down: as many in a minute of world time as before.
+    pub follows_world: bool,
+}
+
+impl Rate {
+    fn between(self, clock: Clock) -> Duration {
+        let pace = if self.follows_world { clock.pace() } else { 1.0 };
+        Duration::from_secs_f64(1.0 / (self.per_second * pace))
+    }
+}
 
 /// Where users come in.
 pub enum Door {
@@ -101,11 +118,11 @@ pub struct Traffic {
 }
 
 impl Traffic {
-    /// Starts to send so many requests a second to the doors, in turn.
+    /// Starts to send so many requests to the doors, in turn.
     ///
     /// # Errors
     /// There is no door.
-    pub fn start(doors: Vec<Door>, rate: f64, clock: Clock) -> Result<Traffic, String> {
+    pub fn start(doors: Vec<Door>, rate: Rate, clock: Clock) -> Result<Traffic, String> {
         if doors.is_empty() {
             return Err("there is nothing to send traffic to".to_owned());
         }
@@ -121,16 +138,17 @@ impl Traffic {
     }
 }
 
-async fn send(doors: Vec<Arc<Door>>, rate: f64, clock: Clock, mut stopped: oneshot::Receiver<()>) -> Tally {
+async fn send(doors: Vec<Arc<Door>>, rate: Rate, clock: Clock, mut stopped: oneshot::Receiver<()>) -> Tally {
     let mut tally = Tally::starting(clock.now());
-    // Ticks that come late are made up for: the rate holds.
-    let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / rate));
+    let mut due = Instant::now();
     let mut under_way = JoinSet::new();
     let mut count = 0;
     loop {
         tokio::select! {
             _ = &mut stopped => break,
-            _ = ticks.tick() => {
+            () = tokio::time::sleep_until(due) => {
+                // Those that come late are made up for: the rate holds.
+                due += rate.between(clock);
                 let door = Arc::clone(&doors[count % doors.len()]);
                 // Each door gets every kind of request.
                 let request = nth(count / doors.len());

@@ -2,6 +2,7 @@
 
 use super::samples::plan;
 use super::{NARROW, invocation};
+use crate::plan::rolling::{Batches, OnRolling};
 use crate::plan::{Intent, WayBack};
 use crate::report::{Style, plan_markdown, plan_text};
 
@@ -156,6 +157,17 @@ fn the_first_deployment_and_a_rollback() {
     let text = plan_text(&first, &[], None, Style::PLAIN);
     assert!(text.contains("before    nothing deployed before on 4 instances"), "{text}");
     assert!(text.contains("finish: none: nothing was deployed before"), "{text}");
+
+    let fleet = first.waves[0].lanes[0].fleet_mut();
+    fleet.rolling = Some(OnRolling {
+        config: "CodeDeployDefault.HalfAtATime".to_owned(),
+        make: None,
+        suspend: Vec::new(),
+        ignore_stop_failures: false,
+        batches: Batches { hosts: 4, least: 2, at_once: 2, zones: Vec::new() },
+    });
+    let text = plan_text(&first, &[], None, Style::PLAIN);
+    assert!(text.contains("web has nothing to go back to: stuck, exit 21"), "{text}");
 
     let mut back = plan(false);
     back.intent = Intent::Rollback;

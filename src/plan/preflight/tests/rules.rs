@@ -2,7 +2,7 @@
 
 use super::super::*;
 use super::{said, strategy, target};
-use crate::model::observed::{Alarm, MinHealthy, Probe};
+use crate::model::observed::{Alarm, MinHealthy};
 use crate::model::pipeline::Promote;
 use crate::model::{Period, Pipeline};
 
@@ -219,7 +219,7 @@ const TRAFFIC: [Row; 8] = [
     ),
 ];
 
-const HEALTH: [Row; 9] = [
+const HEALTH: [Row; 10] = [
     ("alarm missing", |_, f| f.alarms.clear(), "alarms that do not exist in ap-northeast-2: storefront-5xx"),
     (
         "alarm red",
@@ -254,8 +254,17 @@ const HEALTH: [Row; 9] = [
     ("bake just long enough", |_, f| f.alarms[0].window = Some((60, 3)), ""),
     (
         "probe in trouble",
-        |_, f| f.probes = vec![Probe { path: "/healthz".into(), trouble: Some("503".into()) }],
-        "requests that are not answered well before anything has changed: /healthz: 503",
+        |_, f| f.probe_troubles = vec!["/healthz: answered 503".into()],
+        "requests that are not answered well before anything has changed: /healthz: answered 503",
+    ),
+    (
+        "nothing answers before a first release",
+        |_, f| {
+            f.probe_troubles = vec!["/healthz: answered 502".into()];
+            f.baseline = None;
+            f.target_groups[0].targets.clear();
+        },
+        "",
     ),
     (
         "bundle gone",
