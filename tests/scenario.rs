@@ -21,6 +21,8 @@ mod first;
 mod functions;
 #[path = "scenario/holds.rs"]
 mod holds;
+#[path = "scenario/hosts.rs"]
+mod hosts;
 #[path = "scenario/many.rs"]
 mod many;
 #[path = "scenario/order.rs"]
@@ -47,3 +49,5 @@ mod tasks;
 mod telling;
 #[path = "scenario/weather.rs"]
 mod weather;
+#[path = "scenario/zones.rs"]
+mod zones;

@@ -183,6 +183,8 @@ fn target_of(target: &InstanceTarget) -> DeploymentTarget {
     let events = target.lifecycle_events().iter().map(|event| LifecycleEvent {
         name: text(event.lifecycle_event_name()),
         status: text(event.status().map(|status| status.as_str())),
+        began: moment(event.start_time()),
+        ended: moment(event.end_time()),
         diagnostics: event.diagnostics().map(|said| Diagnostics {
             code: text(said.error_code().map(|code| code.as_str())),
             script: text(said.script_name()),
@@ -194,6 +196,7 @@ fn target_of(target: &InstanceTarget) -> DeploymentTarget {
         id: text(target.target_id()),
         label: target.instance_label().map(|label| label.as_str().to_owned()),
         status: text(target.status().map(|status| status.as_str())),
+        updated: moment(target.last_updated_at()),
         events: events.collect(),
     }
 }

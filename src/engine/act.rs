@@ -163,7 +163,10 @@ impl Act {
             Ok(Seen::Nothing) => vec![ended(None)],
             Ok(Seen::Deployment(deployment)) => {
                 let step = self.made_by();
-                vec![Record::DeploymentSeen { target: target.clone(), step, deployment }, ended(None)]
+                vec![
+                    Record::DeploymentSeen { target: target.clone(), step, deployment, waits: Vec::new() },
+                    ended(None),
+                ]
             }
             Ok(Seen::Version(version)) => {
                 vec![Record::VersionSeen { target: target.clone(), version }, ended(None)]

@@ -158,7 +158,7 @@ pub enum Record {
         /// Why not.
         why: String,
     },
-    /// A deployment of ours was created or found again.
+    /// A deployment of ours was created, found again, or looked at closely because hosts do not move on.
     DeploymentSeen {
         /// The target.
         target: Name,
@@ -166,6 +166,9 @@ pub enum Record {
         step: StepId,
         /// `d-…`.
         deployment: String,
+        /// Hosts that do not move on in it, or in a deployment that follows from it, and were not told of before.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        waits: Vec<HostWait>,
     },
     /// A version of ours was published or found again.
     VersionSeen {
@@ -303,6 +306,27 @@ pub enum Record {
         /// What is live now: target to release or bundle.
         live: BTreeMap<Name, String>,
     },
+}
+
+/// A host that does not move on, and until when CodeDeploy waits for it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct HostWait {
+    /// The deployment.
+    pub deployment: String,
+    /// The instance.
+    pub host: String,
+    /// The lifecycle event that does not end, or does not begin.
+    pub event: String,
+    /// Whether it has begun, as far as CodeDeploy says.
+    #[serde(default)]
+    pub is_begun: bool,
+    /// Whether Auto Scaling has the instance no more, or is terminating it.
+    #[serde(default)]
+    pub is_gone: bool,
+    /// Since when nothing happens.
+    pub since: Timestamp,
+    /// When CodeDeploy gives the host up at the latest.
+    pub until: Timestamp,
 }
 
 /// Why something failed.

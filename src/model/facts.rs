@@ -136,6 +136,8 @@ pub struct DeploymentTarget {
     pub label: Option<String>,
     /// Such as `Succeeded`, `Ready`, `Failed`.
     pub status: String,
+    /// When that last changed.
+    pub updated: Option<Timestamp>,
     /// Its lifecycle events, in order.
     pub events: Vec<LifecycleEvent>,
 }
@@ -147,6 +149,10 @@ pub struct LifecycleEvent {
     pub name: String,
     /// Such as `Failed`, `Skipped`.
     pub status: String,
+    /// When it began.
+    pub began: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
     /// What the agent said, if it failed.
     pub diagnostics: Option<Diagnostics>,
 }

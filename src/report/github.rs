@@ -240,6 +240,10 @@ impl Reporter for GitHub {
             Record::CallLost { target, why, .. } => {
                 self.workflow.warning(&format!("{target}: the end of a call was not seen"), why);
             }
+            Record::DeploymentSeen { target, waits, .. } if !waits.is_empty() => {
+                let hosts: Vec<&str> = waits.iter().map(|wait| wait.host.as_str()).take(5).collect();
+                self.workflow.warning(&format!("{target}: hosts do not move on"), &hosts.join(", "));
+            }
             Record::DecisionIgnored { name, why } => self.workflow.warning(&format!("{name} has no effect"), why),
             Record::RunPlanned { .. }
             | Record::DriverStarted { .. }

@@ -50,9 +50,8 @@ impl Line {
 
 /// What is said of a record; `before` is the state without it.
 pub fn lines(plan: &Plan, before: &State, envelope: &Envelope) -> Vec<Line> {
-    let said = said(plan, before, envelope);
-    let line = |(mark, place, text)| Line { at: envelope.at, mark, place, text };
-    said.map(line).into_iter().collect()
+    let said = said(plan, before, envelope).into_iter().chain(waiting(plan, before, envelope));
+    said.map(|(mark, place, text)| Line { at: envelope.at, mark, place, text }).collect()
 }
 
 /// What is said of a failure that waits for a person.
@@ -90,7 +89,7 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
         Record::CallLost { target, step, why, .. } => {
             here(Mark::Trouble, target, step, format!("its end was not seen: {why}"))
         }
-        Record::DeploymentSeen { target, step, deployment } => {
+        Record::DeploymentSeen { target, step, deployment, .. } => {
             let lane = before.lane(target)?;
             let known = if step.0 == "restore" { &lane.redeployment } else { &lane.deployment };
             let is_news = known.as_ref() != Some(deployment);
@@ -129,6 +128,14 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
         // Said by what comes of them: the step's begin, a deployment's id, trouble, the end; a bake's by heartbeats.
         Record::CallBegan { .. } | Record::Watched { .. } | Record::AliasMoved { .. } => None,
     }
+}
+
+/// What is said of hosts that do not move on.
+fn waiting(plan: &Plan, before: &State, envelope: &Envelope) -> Vec<(Mark, String, String)> {
+    let Record::DeploymentSeen { target, step, waits, .. } = &envelope.record else { return Vec::new() };
+    let step = if before.is_going_back() { &StepId::from("restore") } else { step };
+    let texts = super::waits::told(plan.lane(target), waits, before.is_going_back(), envelope.at);
+    texts.into_iter().filter_map(|text| here(Mark::Trouble, target, step, text)).collect()
 }
 
 fn judged(target: &Name, condition: &str, verdict: &str, why: &str) -> Said {

@@ -25,6 +25,7 @@ pub mod terminal;
 #[cfg(test)]
 mod tests;
 pub mod traffic;
+mod waits;
 pub mod words;
 
 pub use commands::{Invocation, Suggestion};

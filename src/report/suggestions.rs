@@ -4,13 +4,34 @@ use super::commands::{Invocation, Suggestion, quoted};
 use crate::event::record::{Outcome, Side};
 use crate::plan::{Hold, Intent, Plan, What};
 use crate::run::held::{acceptance, does};
+use crate::run::rolling::to_resume;
 use crate::run::{RunStatus, State, StepStatus};
 
 /// Looks into AWS that are suggested at most.
 const LOOKS: usize = 4;
 
-/// What to type next; `is_driven` says whether a process drives the run now.
+/// What to type next, and before that what has to be put right by hand; `is_driven` says whether a process drives the run now.
 pub fn suggestions(plan: &Plan, state: &State, invocation: &Invocation, is_driven: bool) -> Vec<Suggestion> {
+    let mut all = if state.has_ended() { suspended(state) } else { Vec::new() };
+    all.extend(of_status(plan, state, invocation, is_driven));
+    all
+}
+
+/// Processes of Auto Scaling that CodeDeploy let rest and did not resume.
+fn suspended(state: &State) -> Vec<Suggestion> {
+    let steps = state.lanes.iter().flat_map(|lane| lane.steps.iter().chain(&lane.restore));
+    let mut all: Vec<Suggestion> = Vec::new();
+    for (processes, command) in steps.filter_map(|step| to_resume(&step.note)) {
+        if !all.iter().any(|known| known.command == command) {
+            all.push(Suggestion::new(command, format!("CodeDeploy did not resume {processes}")));
+        }
+    }
+    all.truncate(LOOKS);
+    all
+}
+
+/// What to type next; `is_driven` says whether a process drives the run now.
+fn of_status(plan: &Plan, state: &State, invocation: &Invocation, is_driven: bool) -> Vec<Suggestion> {
     let new = &plan.release.label;
     let old = plan.lanes().find(|lane| !lane.steps.is_empty()).and_then(|lane| lane.live());
     let keeps = old.as_deref().unwrap_or("the baseline");

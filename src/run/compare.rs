@@ -170,8 +170,13 @@ mod tests {
     }
 
     fn ready(group: &ScalingGroup) -> Vec<DeploymentTarget> {
-        let target =
-            |id: &String| DeploymentTarget { id: id.clone(), label: None, status: "Ready".into(), events: vec![] };
+        let target = |id: &String| DeploymentTarget {
+            id: id.clone(),
+            label: None,
+            status: "Ready".into(),
+            updated: None,
+            events: vec![],
+        };
         group.instances.iter().map(|instance| target(&instance.id)).collect()
     }
 

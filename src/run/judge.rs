@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use super::command::judge_command;
 use super::metrics::judge_metric;
 use super::reads::Read;
+use super::size::least_healthy;
 use super::state::{LaneState, StepStatus};
 use super::view::{LaneView, Probes, active_watches};
 use crate::model::Period;
@@ -173,7 +174,7 @@ const LOW_SECONDS: i64 = 600;
 pub fn judge(condition: &Condition, lane: &Lane, view: &LaneView, now: Timestamp) -> Verdict {
     match condition {
         Condition::Targets { target_groups, baseline, lasting, .. } => {
-            let least = condition.least_healthy().unwrap_or(*baseline);
+            let least = least_healthy(lane, condition, view).unwrap_or(*baseline);
             let oldest = target_groups.iter().map(|arn| view.health.get(arn).map(|fact| fact.at)).min();
             match oldest.flatten() {
                 Some(at) if is_fresh(at, now) => {

@@ -34,9 +34,11 @@ pub mod reporter;
 pub mod restore;
 pub mod rolling;
 pub mod settle;
+mod size;
 pub mod state;
 pub mod task;
 pub mod view;
+mod waits;
 
 #[cfg(test)]
 mod tests;

@@ -14,6 +14,7 @@ use super::judge::{Judged, Judging, Verdict};
 use super::settle::{Advance, Call, Known, settle};
 use super::state::{LaneState, RunStatus, State, StepState, StepStatus};
 use super::view::View;
+use super::waits::{in_short, news, waits};
 use crate::event::Progress;
 use crate::event::decision::Decision;
 use crate::event::record::{Cause, Outcome, Record, Side};
@@ -202,12 +203,28 @@ impl<'a> Deciding<'a> {
         match advance {
             Advance::Done(note) => self.emit(Record::StepDone { target, step: id, note }),
             Advance::Broken(cause) => self.fail(lane, step, cause),
-            Advance::Wait(why, count) => self.show(lane, place, &id, why, count),
+            Advance::Wait(why, count) => {
+                let why = self.tell_waits(lane, place, why);
+                self.show(lane, place, &id, why, count);
+            }
             Advance::Call(call) => self.call(lane, place, &id, call),
         }
         let started = self.step_state(place, &step.id).and_then(|state| state.started);
         let limit = SignedDuration::try_from(step.limit.duration()).unwrap_or(SignedDuration::MAX);
         self.wake(started.and_then(|started| started.checked_add(limit).ok()));
+    }
+
+    /// Says which hosts do not move on: at length once, in short as long as it lasts.
+    fn tell_waits(&mut self, lane: &Lane, place: usize, why: String) -> String {
+        let found = waits(lane, &self.view.lanes[place], self.now);
+        let state = &self.state.lanes[place];
+        let told = news(&found, &state.waits);
+        let made = [("create", &state.deployment), ("restore", &state.redeployment)];
+        let made = made.into_iter().find_map(|(step, made)| Some((StepId::from(step), made.clone()?)));
+        if let Some((step, deployment)) = made.filter(|_| !told.is_empty()) {
+            self.emit(Record::DeploymentSeen { target: lane.target.clone(), step, deployment, waits: told });
+        }
+        in_short(&found).map_or(why.clone(), |short| format!("{why}; {short}"))
     }
 
     fn call(&mut self, lane: &Lane, place: usize, step: &StepId, call: Call) {

@@ -6,8 +6,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::judge::conditions;
+use super::size::least_healthy;
 use super::state::{LaneState, RunStatus, State, StepState, StepStatus};
 use super::view::{LaneView, View, active_watches};
+use super::waits;
 use crate::model::condition::Condition;
 use crate::model::facts::Status;
 use crate::model::lambda::LATEST;
@@ -71,8 +73,10 @@ pub fn blind(plan: &Plan, state: &State, view: &mut View, now: Timestamp) -> Opt
     for ((lane, lane_state), lane_view) in plan.lanes().zip(&state.lanes).zip(&mut view.lanes) {
         let wanted = wanted(lane, lane_state, lane_view, state.status, now);
         lane_view.gaps.retain(|read, _| wanted.iter().any(|Wanted(it, _)| it == read));
-        let gone = lane_view.gaps.values().find(|(_, since)| now.duration_since(*since) > BLIND);
-        found = found.or_else(|| gone.map(|(why, _)| why.clone()));
+        // What hosts say explains; nothing is decided by it.
+        let mut gaps = lane_view.gaps.iter().filter(|(read, _)| !matches!(read, Read::Targets(_)));
+        let gone = gaps.find(|(_, (_, since))| now.duration_since(*since) > BLIND);
+        found = found.or_else(|| gone.map(|(_, (why, _))| why.clone()));
     }
     found
 }
@@ -109,6 +113,7 @@ fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, no
             Some(Status::Succeeded) => reads.push(Wanted(Read::Deployment(id.clone()), pace.max(60))),
             Some(Status::Created | Status::Queued | Status::InProgress | Status::Ready | Status::Other(_)) | None => {
                 reads.push(Wanted(Read::Deployment(id.clone()), pace));
+                reads.extend(lane.fleet().into_iter().flat_map(|fleet| quiet_reads(fleet, view, id, now)));
             }
         }
         match &step.what {
@@ -135,9 +140,14 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
         for condition in &watch.conditions {
             match condition {
                 Condition::Targets { .. } => {
-                    let is_low = condition.least_healthy().is_some_and(|least| view.lows.contains_key(&least));
+                    let least = least_healthy(lane, condition, view);
+                    let is_low = least.is_some_and(|least| view.lows.contains_key(&least));
                     let pace = if is_low { 15 } else { (age / 4).clamp(30, 300) };
                     reads.extend(lane.fleet().into_iter().flat_map(|fleet| health_reads(fleet, pace)));
+                    // Perhaps fewer are wanted by now.
+                    let rolling = lane.fleet().filter(|fleet| is_low && fleet.rolling.is_some());
+                    let group = rolling.map(|fleet| fleet.baseline.scaling_group.name.clone());
+                    reads.extend(group.map(|name| Wanted(Read::Scaling(name), 60)));
                 }
                 Condition::Alarm { name, .. } => {
                     reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 180)));
@@ -182,9 +192,11 @@ fn wanted_back(
         if fleet.rolling.is_none() {
             reads.push(Wanted(Read::Scaling(fleet.green_group(id)), pace.max(10)));
         }
+        reads.extend(quiet_reads(fleet, view, id, now));
         let known = view.deployment(id);
         if let Some(rollback) = known.and_then(|deployment| deployment.rollback.as_ref()) {
             reads.push(Wanted(Read::Deployment(rollback.clone()), pace));
+            reads.extend(quiet_reads(fleet, view, rollback, now));
         }
     }
     let has_ended = |id: &String| view.deployment(id).is_some_and(|it| it.status.has_ended());
@@ -192,6 +204,15 @@ fn wanted_back(
         reads.extend(attempts_since(state, view).map(|since| Wanted(Read::Attempts(since), pace.max(15))));
     }
     reads
+}
+
+/// Hosts that do not move on are looked at, and whether Auto Scaling still has them.
+fn quiet_reads(fleet: &OnFleet, view: &LaneView, id: &str, now: Timestamp) -> Vec<Wanted> {
+    let Some(pace) = view.deployment(id).and_then(|deployment| waits::pace(fleet, deployment, view, now)) else {
+        return Vec::new();
+    };
+    let groups = waits::groups(fleet, id).into_iter().map(|name| Wanted(Read::Scaling(name), pace));
+    std::iter::once(Wanted(Read::Targets(id.to_owned()), pace)).chain(groups).collect()
 }
 
 /// Everything by which it is proved which release the hosts have.

@@ -18,6 +18,9 @@ use jiff::Timestamp;
 /// How long CodeDeploy may take to begin a follow-on deployment for hosts that scaled out meanwhile.
 const FOLLOW_ON_SECONDS: i64 = 15 * 60;
 
+/// What precedes the processes that are still suspended.
+const SUSPENDED: &str = "; CodeDeploy did not resume ";
+
 /// What is still missing for the roll.
 pub(super) fn settle(deployment: &Deployment, (lane, fleet): (&Lane, &OnFleet), known: Known) -> Advance {
     let id = &deployment.id;
@@ -155,13 +158,13 @@ fn still_suspended(fleet: &OnFleet, group: &ScalingGroup) -> String {
     if still.is_empty() {
         return String::new();
     }
-    let name = &group.name;
     let command = "aws autoscaling resume-processes --auto-scaling-group-name";
-    format!(
-        "; CodeDeploy did not resume {}: {command} {name} --scaling-processes {}",
-        still.join(", "),
-        still.join(" ")
-    )
+    format!("{SUSPENDED}{}: {command} {} --scaling-processes {}", still.join(", "), group.name, still.join(" "))
+}
+
+/// What CodeDeploy did not resume, as the note of a step or of the way back has it, and the command that does.
+pub fn to_resume(note: &str) -> Option<(&str, &str)> {
+    note.split_once(SUSPENDED)?.1.split_once(": ")
 }
 
 /// What the way back still needs: a rollback of CodeDeploy's own is followed; where there is none, or it did not bring all

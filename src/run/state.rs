@@ -1,12 +1,12 @@
 //! The state of a run: the fold of its records. Total: any record after any other gives a state, so that nothing that was
 //! written can make a run unreadable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::judge::Verdict;
-use crate::event::record::{Back, Build, Cause, Origin, Outcome, Record, Side};
+use crate::event::record::{Back, Build, Cause, HostWait, Origin, Outcome, Record, Side};
 use crate::model::{Name, Revision, RunId};
 use crate::plan::{Hold, Lane, Plan, StepId, What};
 
@@ -127,6 +127,8 @@ pub struct LaneState {
     pub verdicts: BTreeMap<String, (String, String)>,
     /// Conditions that a person accepted, and who: they count as passed.
     pub waived: BTreeMap<String, String>,
+    /// Hosts that do not move on, as far as that was told.
+    pub waits: BTreeSet<HostWait>,
 }
 
 /// Where a step stands.
@@ -189,6 +191,7 @@ impl State {
                 promoted_by: None,
                 verdicts: BTreeMap::new(),
                 waived: BTreeMap::new(),
+                waits: BTreeSet::new(),
             })
             .collect();
         State {
@@ -369,7 +372,8 @@ impl State {
 impl LaneState {
     /// What was made by the run, and what a person decided for all waits.
     fn take_in(&mut self, record: &Record) {
-        if let Record::DeploymentSeen { step, deployment, .. } = record {
+        if let Record::DeploymentSeen { step, deployment, waits, .. } = record {
+            self.waits.extend(waits.iter().cloned());
             if step.0 != "restore" {
                 self.deployment = Some(deployment.clone());
             } else if self.redeployment.as_ref() != Some(deployment) {

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 
 use super::judge::{Judging, Verdict};
 use super::reads::Read;
+use super::size::least_healthy;
 use super::state::{LaneState, State, StepStatus};
 use crate::model::command::{Ended, Exit};
-use crate::model::condition::Condition;
 use crate::model::facts::{Attempt, Deployment, DeploymentTarget};
 use crate::model::lambda::{Alias, Code, Metrics};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
@@ -44,6 +44,8 @@ pub struct LaneView {
     pub deployments: BTreeMap<String, Fact<Deployment>>,
     /// When a deployment was first seen to be over.
     pub ended: BTreeMap<String, Timestamp>,
+    /// When it was first seen how many hosts of a deployment stand where they stand now.
+    pub moved: BTreeMap<String, Timestamp>,
     /// Hosts of a deployment, by its id.
     pub targets: BTreeMap<String, Fact<Vec<DeploymentTarget>>>,
     /// Health by target group.
@@ -137,7 +139,7 @@ impl LaneView {
         // What was low before a condition is watched does not speak against it.
         let watched: Vec<usize> = active_watches(lane, state)
             .flat_map(|watch| &watch.conditions)
-            .filter_map(Condition::least_healthy)
+            .filter_map(|condition| least_healthy(lane, condition, self))
             .collect();
         self.lows.retain(|least, _| watched.contains(least));
         let baking = state.cursor().filter(|place| {
@@ -186,6 +188,10 @@ impl LaneView {
         if deployment.status.has_ended() {
             self.ended.entry(deployment.id.clone()).or_insert(at);
         }
+        let stands = |it: &Deployment| (it.status.clone(), it.overview, it.is_waiting_to_terminate);
+        if self.deployment(&deployment.id).map(stands) != Some(stands(&deployment)) {
+            self.moved.insert(deployment.id.clone(), at);
+        }
         self.deployments.insert(deployment.id.clone(), Fact { value: deployment, at });
     }
 
@@ -204,9 +210,11 @@ impl LaneView {
             Some((when, lows, serving)) if *when == at => (lows.clone(), *serving),
             Some(_) | None => (self.lows.clone(), self.serving),
         };
-        let least = lane.watches.iter().flat_map(|watch| &watch.conditions).filter_map(Condition::least_healthy);
+        let conditions = lane.watches.iter().flat_map(|watch| &watch.conditions);
+        let least: Vec<usize> = conditions.filter_map(|condition| least_healthy(lane, condition, self)).collect();
         let healthy = self.healthy();
         self.lows = least
+            .into_iter()
             .filter(|least| healthy < *least)
             .map(|least| {
                 let (count, since) = lows.get(&least).copied().unwrap_or((0, at));

@@ -10,7 +10,7 @@ pub fn pipeline() -> String {
     rolling("{ min_healthy: 50% }, suspend: [AZRebalance]")
 }
 
-fn rolling(strategy: &str) -> String {
+pub fn rolling(strategy: &str) -> String {
     PIPELINE
         .replace("    group_is_replaced: true\n", "")
         .replace("{ blue_green: { promote: automatic } }", &format!("{{ rolling: {strategy} }}"))
@@ -69,7 +69,7 @@ async fn hosts_get_the_release_a_few_at_a_time() {
     let said = stage.shipit("deploy shop.yml --release two").await;
     assert_eq!(said.code, 0, "{}{}", said.err, said.out);
     insta::assert_snapshot!(said.out, @r"
-    ✓ succeeded after 8m33s: release two is live in production
+    ✓ succeeded after 8m32s: release two is live in production
       traffic   web: two serves all of it
       changed   web: bundle 05525cee → two
       next      shipit status shop.yml -e production     # what is live now
@@ -183,6 +183,11 @@ async fn a_lost_host_is_replaced_and_waited_for() {
     let (said, ()) = tokio::join!(deploy, loss);
     assert_eq!(said.code, 0, "{}{}", said.err, said.out);
     assert!(said.err.contains("(CodeDeployAutoUpdate) to end"), "{}", said.err);
+    // Named as soon as it is missed, not when CodeDeploy gives it up.
+    let gone = ": terminated, Auto Scaling does not have it any more; d-";
+    let line = said.err.lines().find(|line| line.contains(gone)).unwrap_or_else(|| panic!("{}", said.err));
+    assert!(line.starts_with("09:0") && line.contains("waits for") && line.contains("until 10:0"), "{line}");
+    assert_eq!(said.err.matches(gone).count(), 1, "{}", said.err);
     assert_eq!(
         stage.picture().await,
         "live two on 4, 4 deployments: Succeeded by user, Succeeded by user, Succeeded by autoscaling, \
@@ -241,6 +246,86 @@ async fn what_cannot_roll_is_refused() {
     let said = stage.shipit("deploy shop.yml --release two").await;
     assert_eq!(said.code, 10, "{}", said.err);
     assert!(said.err.contains("is BLUE_GREEN, not IN_PLACE"), "{}", said.err);
+}
+
+/// A release that answers with errors, rolling, and is held for it.
+async fn held() -> Stage {
+    let pipeline = pipeline().replace("    health:", "    on_failure: hold\n    health:");
+    let stage = Stage::new(&pipeline).await;
+    stage.traffic(20);
+    stage.release("two", "errors: 100\n");
+    let said = stage.shipit("deploy shop.yml --release two").await;
+    assert_eq!(said.code, 22, "{}{}", said.err, said.out);
+    for expected in ["shipit promote shop.yml -e production", "shipit abort shop.yml -e production"] {
+        assert!(said.out.contains(expected), "{expected}: {}", said.out);
+    }
+    stage
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_roll_is_accepted_or_taken_back() {
+    for seconds in [0, 7200] {
+        let stage = held().await;
+        stage.advance(seconds).await;
+        let said = stage.shipit("promote shop.yml").await;
+        assert_eq!(said.code, 0, "{seconds}\n{}{}", said.err, said.out);
+        let picture = stage.picture().await;
+        assert_eq!(picture, "live two on 4, 2 deployments: Succeeded by user, Succeeded by user; 1 group");
+        let stage = held().await;
+        stage.advance(seconds).await;
+        let said = stage.shipit("abort shop.yml").await;
+        assert_eq!(said.code, 0, "{seconds}\n{}{}", said.err, said.out);
+        assert!(said.out.contains("aborted by"), "{}", said.out);
+        assert!(stage.picture().await.starts_with("live baseline on 4, 3 deployments"), "{seconds}");
+    }
+}
+
+/// Wherever the driver is killed that takes a held roll back, the next one brings the hosts back.
+#[tokio::test(start_paused = true)]
+async fn a_held_roll_survives_the_driver_that_takes_it_back() {
+    let whole = Blade::new(None);
+    assert_eq!(held().await.shipit_cut("abort shop.yml", &whole).await.unwrap().code, 0);
+    let names = whole.names();
+    let first = names.iter().position(|name| name.contains("abort.json")).unwrap();
+    for (at, name) in names.iter().enumerate().take(names.len() - 2).skip(first + 1) {
+        let stage = held().await;
+        let cut = Blade::new(Some(Cut { at, is_before: at % 2 == 0 }));
+        assert_eq!(stage.shipit_cut("abort shop.yml", &cut).await, None, "{name}");
+        stage.advance(90).await;
+        let said = stage.shipit("resume shop.yml").await;
+        assert!(matches!(said.code, 0 | 20), "{name}\n{}{}", said.err, said.out);
+        assert!(stage.picture().await.starts_with("live baseline on 4"), "{name}");
+    }
+}
+
+/// A migration before the first host, a smoke test after the bake.
+#[tokio::test(start_paused = true)]
+async fn tasks_stand_around_a_roll() {
+    let tasks = "    before_traffic: [{ command: { run: [./migrate.sh] } }]\n    \
+                 after: [{ command: { run: [./smoke.sh] } }]\n    health:";
+    for (migrate, smoke, code, picture) in [
+        ("exit 0", "exit 0", 0, "live two on 4, 2 deployments"),
+        ("exit 3", "exit 0", 20, "live baseline on 4, 1 deployments"),
+        (
+            "exit 0",
+            "exit 1",
+            20,
+            "live baseline on 4, 3 deployments: Succeeded by user, Succeeded by user, Succeeded by user",
+        ),
+    ] {
+        let stage = Stage::new(&pipeline().replace("    health:", tasks)).await;
+        stage.release("two", "");
+        stage.program("migrate.sh", migrate);
+        stage.program("smoke.sh", smoke);
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        assert_eq!(said.code, code, "{migrate} {smoke}\n{}{}", said.err, said.out);
+        if code == 0 {
+            let at = |text: &str| said.err.find(text).unwrap_or_else(|| panic!("{text}: {}", said.err));
+            assert!(at("✓ web before-1") < at("▸ web create") && at("✓ web bake") < at("✓ web after-1"));
+        }
+        let seen = stage.picture().await;
+        assert!(seen.starts_with(picture), "{migrate} {smoke}: {seen}");
+    }
 }
 
 async fn ends_well_after(cut: Cut, is_bad: bool) -> (u8, String) {

@@ -47,7 +47,7 @@ targets:
 ";
 
 /// The AppSpec of the model application.
-const APPSPEC: &str = "\
+pub const APPSPEC: &str = "\
 version: 0.0
 os: linux
 files: [{ source: /, destination: /srv/shop }]

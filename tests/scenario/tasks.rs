@@ -20,7 +20,7 @@ fn flat(text: &str) -> String {
 }
 
 impl Stage {
-    fn program(&self, name: &str, script: &str) {
+    pub fn program(&self, name: &str, script: &str) {
         self.write(name, &format!("#!/bin/sh\n{script}\n"));
         let path = self.directory.join(name);
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();

@@ -121,7 +121,12 @@ fn a_failed_host_is_told_with_its_log_and_what_to_do() {
     let failed =
         cause(Side::CodeDeploy, what, &details).help(["look at the end of its log below", "see: aws deploy x"]);
     let (web, step) = (name("web"), crate::plan::StepId::from("create"));
-    let seen = Record::DeploymentSeen { target: web.clone(), step: step.clone(), deployment: "d-B".to_owned() };
+    let seen = Record::DeploymentSeen {
+        target: web.clone(),
+        step: step.clone(),
+        deployment: "d-B".to_owned(),
+        waits: Vec::new(),
+    };
     let story = Story::new()
         .then(0, Record::StepStarted { target: web.clone(), step: step.clone() })
         .then(3, seen)

@@ -185,7 +185,7 @@ impl Story {
     pub fn ready() -> Story {
         let (target, step) = (name("web"), StepId::from("create"));
         let mut story = Story::new().step("create", 0, 250, "green is ready: 4 of 4").step("compare", 250, 251, "");
-        let seen = Record::DeploymentSeen { target, step, deployment: "d-BBBBBBBBB".to_owned() };
+        let seen = Record::DeploymentSeen { target, step, deployment: "d-BBBBBBBBB".to_owned(), waits: Vec::new() };
         story.0.insert(3, (2, seen));
         story
     }
@@ -258,7 +258,12 @@ impl Story {
         let what = "i-01: AfterInstall install.sh: exit 1".to_owned();
         let cause = Cause::new(Side::CodeDeploy, what).details(details);
         let live = BTreeMap::from([(name("web"), "r1".to_owned())]);
-        let seen = Record::DeploymentSeen { target: web.clone(), step: step.clone(), deployment: "d-B".to_owned() };
+        let seen = Record::DeploymentSeen {
+            target: web.clone(),
+            step: step.clone(),
+            deployment: "d-B".to_owned(),
+            waits: Vec::new(),
+        };
         Story::new()
             .then(0, Record::StepStarted { target: web.clone(), step: step.clone() })
             .then(3, seen)

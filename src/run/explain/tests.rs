@@ -10,11 +10,12 @@ fn event(name: &str, status: &str, said: Option<(&str, &str, &str, &str)>) -> Li
         message: message.to_owned(),
         log_tail: log_tail.to_owned(),
     });
-    LifecycleEvent { name: name.to_owned(), status: status.to_owned(), diagnostics }
+    LifecycleEvent { name: name.to_owned(), status: status.to_owned(), began: None, ended: None, diagnostics }
 }
 
 fn host(id: &str, status: &str, events: Vec<LifecycleEvent>) -> DeploymentTarget {
-    DeploymentTarget { id: id.to_owned(), label: Some("Green".to_owned()), status: status.to_owned(), events }
+    let (label, status) = (Some("Green".to_owned()), status.to_owned());
+    DeploymentTarget { id: id.to_owned(), label, status, updated: None, events }
 }
 
 fn failed(id: &str, name: &str, code: &str, script: &str, message: &str, log_tail: &str) -> DeploymentTarget {

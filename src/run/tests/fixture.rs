@@ -200,7 +200,12 @@ pub fn ended(step: &str, attempt: u32, trouble: Option<&str>) -> Record {
 }
 
 pub fn seen(step: &str, deployment: &str) -> Record {
-    Record::DeploymentSeen { target: name("web"), step: StepId::from(step), deployment: deployment.into() }
+    Record::DeploymentSeen {
+        target: name("web"),
+        step: StepId::from(step),
+        deployment: deployment.into(),
+        waits: Vec::new(),
+    }
 }
 
 pub fn cause(side: Side, what: &str) -> Cause {

@@ -13,3 +13,4 @@ mod settling;
 mod simulation;
 mod tasks;
 mod totality;
+mod waits;

@@ -27,6 +27,7 @@ fn attempt(id: &str, of: Revision, created: i64, status: Status, hosts: &[(usize
         id: host(*number),
         label: None,
         status: (*status).to_owned(),
+        updated: None,
         events: Vec::new(),
     };
     let deployment = Deployment {

@@ -60,7 +60,7 @@ fn record() -> impl Strategy<Value = Record> {
                 Record::CallBegan { target: target.clone(), step: step.clone(), attempt, call },
                 Record::CallEnded { target: target.clone(), step: step.clone(), attempt, trouble },
                 Record::CallLost { target: target.clone(), step: step.clone(), attempt, why: "x".into() },
-                Record::DeploymentSeen { target: target.clone(), step: step.clone(), deployment: id },
+                Record::DeploymentSeen { target: target.clone(), step: step.clone(), deployment: id, waits: Vec::new() },
                 Record::StepDone { target: target.clone(), step: step.clone(), note: note.clone() },
                 Record::StepFailed { target: target.clone(), step: step.clone(), cause: cause(side, "x") },
                 Record::Watched { target: target.clone(), step: step.clone(), seconds: u64::from(number) * 1000 },
@@ -132,6 +132,7 @@ fn hosts(lane: &Lane, count: usize, status: &Status) -> Vec<DeploymentTarget> {
         id: host.id.clone(),
         label: None,
         status: status.to_string(),
+        updated: None,
         events: Vec::new(),
     };
     fleet.instances.iter().take(count).map(target).collect()

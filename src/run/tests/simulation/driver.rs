@@ -181,7 +181,8 @@ impl Simulation {
             return said.unwrap_or_else(|| vec![trouble(planned, &target, "it was changed meanwhile")]);
         }
         let seen = |step: &str, deployment: String| {
-            vec![Record::DeploymentSeen { target: target.clone(), step: StepId::from(step), deployment }]
+            let (target, step) = (target.clone(), StepId::from(step));
+            vec![Record::DeploymentSeen { target, step, deployment, waits: Vec::new() }]
         };
         match &planned.call {
             Call::Create | Call::Redeploy => {
