@@ -7,10 +7,11 @@ use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, Status};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
 use crate::model::pipeline::Promote;
+use crate::model::rolling::Rolling;
 use crate::model::task::Task;
 use crate::model::{Period, Pipeline, RunId};
 use crate::plan::build::build;
-use crate::plan::sample::{fleet, input, name, pipeline};
+use crate::plan::sample::{fleet, input, name, pipeline, rolling_fleet, rolling_pipeline};
 use crate::plan::{Lane, OnFleet, Plan, StepId};
 use crate::run::State;
 use crate::run::settle::Advance;
@@ -52,6 +53,18 @@ pub fn plan_with_tasks() -> Plan {
             tasks(r#"[{"http": {"path": "/cart"}}, {"command": {"run": ["./smoke.sh"], "repeatable": true}}]"#);
     }
     plan_of(&pipeline)
+}
+
+/// A rolling fleet with a migration before its first host, and a page after the bake.
+pub fn rolling_plan_with_tasks() -> Plan {
+    let half = Rolling { config: Some("CodeDeployDefault.HalfAtATime".into()), ..Rolling::default() };
+    let mut pipeline = rolling_pipeline(half);
+    for target in pipeline.targets.values_mut() {
+        target.before_traffic = tasks(r#"[{"command": {"run": ["./migrate.sh"]}}]"#);
+        target.after = tasks(r#"[{"http": {"path": "/cart"}}]"#);
+    }
+    let built = build(&input(&pipeline, &name("production"), rolling_fleet()));
+    built.unwrap_or_else(|refused| panic!("{refused:?}")).plan
 }
 
 /// Tasks as a pipeline writes them.

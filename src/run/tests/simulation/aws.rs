@@ -26,6 +26,8 @@ pub struct Luck {
     pub aborts: u8,
     /// Turns in which somebody stops a deployment or moves it on in the console.
     pub console: u8,
+    /// Turns in which a host of a rolling fleet dies, comes or goes.
+    pub hosts: u8,
     /// The release turns its alarm red.
     pub is_bad: bool,
 }

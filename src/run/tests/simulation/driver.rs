@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::super::fixture::at;
 use super::aws::{Luck, Phase, Site};
 use super::function::FunctionSite;
-use crate::event::decision::{Decision, Wish};
+use super::rolling::RollingSite;
+use crate::event::decision::Decision;
 use crate::event::record::{Cause, Record, Side};
 use crate::model::RunId;
 use crate::model::command::{Ended, Exit};
-use crate::plan::{Action, Hold, Plan, StepId, What};
+use crate::plan::{Action, Plan, StepId, What};
 use crate::run::State;
-use crate::run::held::acceptance;
 use crate::run::next::{PlannedCall, Stop, Turn, next};
 use crate::run::reads::{Read, blind, due};
 use crate::run::settle::Call;
@@ -23,18 +23,20 @@ pub struct Simulation {
     pub sites: Vec<Site>,
     /// For lanes on functions, where sites are empty.
     pub functions: Vec<Option<FunctionSite>>,
+    /// For lanes whose hosts get the release in place, where sites are empty, too.
+    pub rolling: Vec<Option<RollingSite>>,
     /// The journal.
     pub records: Vec<(i64, Record)>,
     pub state: State,
     pub now: i64,
     /// Calls on their way, the dead drivers' included.
-    calls: Vec<OnTheWay>,
-    view: View,
+    pub(super) calls: Vec<OnTheWay>,
+    pub(super) view: View,
     pending: Vec<Record>,
-    decisions: Vec<Decision>,
-    luck: Luck,
-    rng: fastrand::Rng,
-    token: u64,
+    pub(super) decisions: Vec<Decision>,
+    pub(super) luck: Luck,
+    pub(super) rng: fastrand::Rng,
+    pub(super) token: u64,
     /// How often each task was done, by lane and step.
     done: BTreeMap<(usize, String), u32>,
     /// What was found wrong.
@@ -42,12 +44,12 @@ pub struct Simulation {
 }
 
 #[derive(Clone)]
-struct OnTheWay {
-    planned: PlannedCall,
+pub(super) struct OnTheWay {
+    pub(super) planned: PlannedCall,
     effect_at: Option<i64>,
-    answer_at: i64,
+    pub(super) answer_at: i64,
     is_answered_well: bool,
-    token: u64,
+    pub(super) token: u64,
     records: Vec<Record>,
 }
 
@@ -57,6 +59,7 @@ impl Simulation {
         let mut simulation = Simulation {
             sites: plan.lanes().map(|lane| Site::new(lane, luck)).collect(),
             functions: plan.lanes().map(|lane| FunctionSite::new(lane, luck)).collect(),
+            rolling: plan.lanes().map(|lane| RollingSite::new(lane, luck)).collect(),
             state: State::new(run, &plan),
             view: View::new(&plan),
             plan,
@@ -76,7 +79,7 @@ impl Simulation {
     }
 
     /// A new driver: it knows nothing but the journal.
-    fn take_over(&mut self) {
+    pub(super) fn take_over(&mut self) {
         self.token += 1;
         self.view = View::new(&self.plan);
         self.pending = vec![Record::DriverStarted { token: self.token, holder: "test".into() }];
@@ -95,7 +98,7 @@ impl Simulation {
         state
     }
 
-    fn is_unlucky(&mut self, percent: u8) -> bool {
+    pub(super) fn is_unlucky(&mut self, percent: u8) -> bool {
         self.rng.u8(..100) < percent
     }
 
@@ -137,10 +140,13 @@ impl Simulation {
     }
 
     /// Lets time pass, and takes calls to where they go.
-    fn pass(&mut self, seconds: i64) {
+    pub(super) fn pass(&mut self, seconds: i64) {
         for _ in 0..seconds {
             self.now += 1;
             for site in &mut self.sites {
+                site.pass(self.now, &mut self.rng);
+            }
+            for site in self.rolling.iter_mut().flatten() {
                 site.pass(self.now, &mut self.rng);
             }
             for place in 0..self.calls.len() {
@@ -179,6 +185,12 @@ impl Simulation {
         if let Some(function) = &mut self.functions[planned.lane] {
             let said = function.take_effect(planned, now, rng);
             return said.unwrap_or_else(|| vec![trouble(planned, &target, "it was changed meanwhile")]);
+        }
+        if let (Some(rolling), false) = (&mut self.rolling[planned.lane], matches!(planned.call, Call::Task { .. })) {
+            let lane = &self.state.lanes[planned.lane];
+            let known: Vec<&String> = lane.deployment.iter().chain(&lane.redeployment).collect();
+            let said = rolling.take_effect(planned, &known, now, rng);
+            return said.unwrap_or_else(|why| vec![trouble(planned, &target, why)]);
         }
         let seen = |step: &str, deployment: String| {
             let (target, step) = (target.clone(), StepId::from(step));
@@ -302,25 +314,36 @@ impl Simulation {
 
     fn read(&mut self, place: usize, read: Read) {
         let (site, view, now) = (&self.sites[place], &mut self.view.lanes[place], self.now);
+        let rolling = self.rolling[place].as_ref();
         match read {
             Read::Deployment(id) => {
-                if let Some(deployment) = site.read_deployment(&id) {
+                let found = rolling.map_or_else(|| site.read_deployment(&id), |it| it.read_deployment(&id));
+                if let Some(deployment) = found {
                     view.saw_deployment(deployment, at(now));
                 }
             }
             Read::Targets(id) => {
-                view.targets.insert(id, Fact { value: Vec::new(), at: at(now) });
+                let value = rolling.map_or_else(Vec::new, |it| it.read_targets(&id));
+                view.targets.insert(id, Fact { value, at: at(now) });
             }
-            Read::Health(arn) => view.saw_health(site.lane(), &arn, site.read_health(now), at(now)),
+            Read::Health(arn) => {
+                let health = rolling.map_or_else(|| site.read_health(now), |it| it.read_health(now));
+                view.saw_health(site.lane(), &arn, health, at(now));
+            }
             Read::Scaling(name) => {
-                let value = site.read_group(&name);
+                let value = rolling.map_or_else(|| site.read_group(&name), |it| Some(it.read_group(now)));
                 view.scaling.insert(name, Fact { value, at: at(now) });
             }
-            Read::Attempts(_) => view.saw_attempts(Vec::new(), at(now)),
+            Read::Attempts(since) => {
+                view.saw_attempts(rolling.map_or_else(Vec::new, |it| it.read_attempts(since)), at(now));
+            }
             Read::Group => view.named = Some(Fact { value: vec![site.named.clone()], at: at(now) }),
             Read::Alarm(name) => {
-                let alarm =
-                    self.functions[place].as_ref().map_or_else(|| site.read_alarm(now), |it| it.read_alarm(now));
+                let alarm = match (&self.functions[place], rolling) {
+                    (Some(function), _) => function.read_alarm(now),
+                    (None, Some(rolling)) => rolling.read_alarm(now),
+                    (None, None) => site.read_alarm(now),
+                };
                 view.alarms.insert(name, Fact { value: Some(alarm), at: at(now) });
             }
             Read::Probe(condition) => view.saw_probe(condition, None, at(now)),
@@ -339,101 +362,6 @@ impl Simulation {
                 }
             }
         }
-    }
-
-    /// Somebody aborts, or does in the console what was not asked for.
-    fn people(&mut self) {
-        if self.is_unlucky(self.luck.aborts) {
-            self.decide(Wish::Abort, "abort");
-        }
-        for place in 0..self.sites.len() {
-            if self.is_unlucky(self.luck.console) {
-                let (site, now) = (&mut self.sites[place], self.now);
-                if let Some(function) = &mut self.functions[place] {
-                    function.somebody_moves();
-                    continue;
-                }
-                let Some(id) = site.forward().map(|dep| dep.id.clone()) else { continue };
-                match self.rng.u8(..4) {
-                    0 => site.go_on(&id, Phase::Ready, now, &mut self.rng),
-                    1 => site.go_on(&id, Phase::Waiting, now, &mut self.rng),
-                    _ => site.stop(&id, now, &mut self.rng),
-                }
-            }
-        }
-    }
-
-    fn decide(&mut self, what: Wish, name: &str) {
-        self.decisions.push(Decision { name: name.to_owned(), by: "ann".into(), what });
-    }
-
-    /// The run waits for a person: one promotes, one aborts, or nobody does until it is too late.
-    fn somebody_comes_back(&mut self) {
-        self.calls.retain(|call| call.token != self.token);
-        let hours = self.rng.i64(0..3);
-        self.pass(60 + 3600 * hours);
-        let waits: Vec<Wish> = self
-            .plan
-            .lanes()
-            .zip(&self.state.lanes)
-            .filter_map(|(lane, state)| {
-                let step = &lane.steps[state.cursor()?];
-                let is_approval = matches!(step.what, What::Hold(Hold::Approval { .. }));
-                is_approval.then(|| Wish::Promote { target: lane.target.clone(), step: step.id.clone(), full: false })
-            })
-            .collect();
-        match self.rng.u8(..4) {
-            0 => self.decide(Wish::Abort, "abort"),
-            1 => {}
-            _ => waits.into_iter().for_each(|wish| {
-                let Wish::Promote { target, step, .. } = &wish else { return };
-                let name = format!("promote-{target}-{step}");
-                self.decide(wish, &name);
-            }),
-        }
-        self.take_over();
-    }
-
-    /// The run is held: one accepts what can be accepted, one aborts, one only looks.
-    fn somebody_decides(&mut self) {
-        self.calls.retain(|call| call.token != self.token);
-        let away = if self.rng.u8(..10) == 0 { self.rng.i64(3600..200_000) } else { self.rng.i64(60..3600) };
-        self.pass(away);
-        match (self.rng.u8(..4), self.state.held.clone()) {
-            (0, _) => self.decide(Wish::Abort, "abort"),
-            (1, _) | (_, None) => {}
-            (_, Some(held)) => {
-                let number = self.state.holds;
-                let wish = Wish::Accept { target: held.target.clone(), step: held.step.clone(), number };
-                if acceptance(&self.plan, &self.state, &held).is_ok() {
-                    self.decide(wish, &format!("accept-{number}"));
-                }
-            }
-        }
-        self.take_over();
-    }
-
-    /// Killed: calls that are on their way may still arrive, their answers do not.
-    fn die(&mut self) {
-        let keeps: Vec<bool> = self.calls.iter().map(|_| self.rng.bool()).collect();
-        let mut keeps = keeps.into_iter();
-        self.calls.retain(|_| keeps.next().unwrap_or(false));
-        for call in &mut self.calls {
-            call.token = 0;
-            call.answer_at = i64::MAX;
-        }
-        let away = if self.rng.u8(..10) == 0 { self.rng.i64(600..20_000) } else { self.rng.i64(1..120) };
-        self.pass(away);
-        self.take_over();
-    }
-
-    /// Nothing can be read: it lets go, and another one comes an hour later.
-    fn let_go(&mut self) {
-        let why = "nothing can be read".to_owned();
-        let record = Record::Detached { why };
-        self.state.apply(&self.plan, at(self.now), &record);
-        self.records.push((self.now, record));
-        self.die();
     }
 
     /// What must hold in every turn.
@@ -472,7 +400,8 @@ impl Simulation {
     pub fn tale(&self) -> String {
         let lines = self.records.iter().rev().take(60).rev().map(|(now, record)| format!("{now:>6} {}", line(record)));
         let deployments = self.sites.iter().flat_map(|site| &site.deployments).map(|dep| format!("{dep:?}"));
-        lines.chain(deployments).collect::<Vec<_>>().join("\n")
+        let rolling = self.rolling.iter().flatten().flat_map(RollingSite::tale);
+        lines.chain(deployments).chain(rolling).collect::<Vec<_>>().join("\n")
     }
 }
 

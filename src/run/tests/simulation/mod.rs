@@ -4,4 +4,6 @@
 mod aws;
 mod driver;
 mod function;
+mod people;
 mod properties;
+mod rolling;

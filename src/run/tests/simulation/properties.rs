@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-use super::super::fixture::{plan, plan_of_two, plan_with_holds, plan_with_tasks};
+use super::super::fixture::{plan, plan_of_two, plan_with_holds, plan_with_tasks, rolling_plan_with_tasks};
 use super::aws::Luck;
 use super::driver::Simulation;
 use crate::event::record::{Cause, Outcome, Record, Side};
 use crate::model::function::{FunctionTarget, Shifting};
 use crate::model::{Name, Period};
-use crate::plan::sample::{function, function_plan, function_target};
+use crate::plan::sample::{function, function_plan, function_target, rolling_plan};
 use crate::plan::{Lane, OnFailure, Plan, RollbackScope, Wave};
 use crate::run::{LaneState, RunStatus};
 
@@ -17,7 +17,7 @@ use crate::run::{LaneState, RunStatus};
 const TURNS: usize = 6000;
 
 /// The plans: one lane, with and without waits for people; two lanes side by side and one after the other.
-fn plans() -> [Plan; 15] {
+fn plans() -> [Plan; 19] {
     let mut in_turn = plan_of_two(plan_with_holds());
     let second = in_turn.waves[0].lanes.split_off(1);
     in_turn.waves.push(Wave { name: "second".into(), lanes: second });
@@ -40,6 +40,10 @@ fn plans() -> [Plan; 15] {
         held(plan_of_two(plan_with_holds()), &["api"]),
         held(staged(RollbackScope::Stage, true), &["web", "thumbs"]),
         held(function_plan(&function_target(), &function()), &["thumbs"]),
+        rolling_plan(),
+        rolling_plan_with_tasks(),
+        plan_of_two(rolling_plan()),
+        held(plan_of_two(rolling_plan_with_tasks()), &["api"]),
     ]
 }
 
@@ -179,7 +183,8 @@ fn unasked(plan: &Plan, cause: &Cause, targets: &[Name]) -> Option<String> {
 /// Every world that the run touched must be what the outcome says.
 fn flaws_of_worlds(simulation: &Simulation, outcome: Outcome) -> Vec<String> {
     let mut flaws = Vec::new();
-    for ((site, function), lane) in simulation.sites.iter().zip(&simulation.functions).zip(&simulation.state.lanes) {
+    let sites = simulation.sites.iter().zip(&simulation.functions).zip(&simulation.rolling);
+    for (((site, function), rolling), lane) in sites.zip(&simulation.state.lanes) {
         // What a stage that was done keeps is the new release.
         let is_kept = outcome == Outcome::RolledBack && lane.restore.is_none() && lane.cursor().is_none();
         let is_staged = simulation.plan.rollback == RollbackScope::Stage;
@@ -187,6 +192,10 @@ fn flaws_of_worlds(simulation: &Simulation, outcome: Outcome) -> Vec<String> {
             flaws.push(format!("{} was not taken back", lane.target));
         }
         let outcome = if is_kept { Outcome::Succeeded } else { outcome };
+        if let Some(rolling) = rolling {
+            flaws.extend(rolling.flaws(outcome, simulation.now));
+            continue;
+        }
         match function {
             // What this run never touched is whatever somebody made of it.
             Some(_) if !lane.is_touched() => {}
@@ -226,8 +235,9 @@ fn flaws_of(site: &super::aws::Site, outcome: Outcome) -> Vec<String> {
 }
 
 fn some_luck() -> impl Strategy<Value = Luck> {
-    let odds = (0u8..=30, 0u8..=30, 0u8..=40, 0u8..=40, 0u8..=5, 0u8..=2, 0u8..=2, any::<bool>(), 0u8..=20);
-    odds.prop_map(|(deployments, backs, calls, reads, deaths, aborts, console, is_bad, tasks)| Luck {
+    let odds = (0u8..=30, 0u8..=30, 0u8..=40, 0u8..=40, 0u8..=5, 0u8..=2, 0u8..=2, any::<bool>(), (0u8..=20, 0u8..=3));
+    odds.prop_map(|(deployments, backs, calls, reads, deaths, aborts, console, is_bad, (tasks, hosts))| Luck {
+        hosts,
         tasks,
         deployments,
         backs,
@@ -249,7 +259,7 @@ fn runner(cases: u32) -> TestRunner {
 fn every_run_ends_as_it_says() {
     let plans = plans();
     let all = (0..plans.len(), some_luck(), any::<u64>());
-    let tried = runner(250).run(&all, |(place, luck, seed)| {
+    let tried = runner(300).run(&all, |(place, luck, seed)| {
         let simulation = run(plans[place].clone(), luck, seed);
         let flaws = flaws(&simulation);
         prop_assert!(flaws.is_empty(), "{flaws:#?}\n{}", simulation.tale());
@@ -259,8 +269,8 @@ fn every_run_ends_as_it_says() {
 }
 
 /// How many of some runs without waits for people end how.
-fn outcomes(luck: Luck) -> Vec<String> {
-    let plans = [plan(), plan_of_two(plan())];
+fn outcomes(plan: Plan, luck: Luck) -> Vec<String> {
+    let plans = [plan.clone(), plan_of_two(plan)];
     let mut counts = std::collections::BTreeMap::new();
     for seed in 0..30 {
         let simulation = run(plans[seed % 2].clone(), luck, seed as u64);
@@ -285,10 +295,25 @@ fn weather_is_not_failure() {
             assert_eq!(simulation.state.status, RunStatus::Ended(Outcome::RolledBack), "{}", simulation.tale());
         }
     }
-    for luck in [fair, storm] {
-        assert_eq!(outcomes(luck), ["30 Ended(Succeeded) "]);
-        assert_eq!(outcomes(Luck { is_bad: true, ..luck }), ["30 Ended(RolledBack) Condition"]);
-        let failing = outcomes(Luck { deployments: 100, ..luck });
+    for (plan, luck) in [(plan(), fair), (plan(), storm), (rolling_plan(), fair)] {
+        assert_eq!(outcomes(plan.clone(), luck), ["30 Ended(Succeeded) "], "{luck:?}");
+        let bad = outcomes(plan.clone(), Luck { is_bad: true, ..luck });
+        assert_eq!(bad, ["30 Ended(RolledBack) Condition"]);
+        let failing = outcomes(plan, Luck { deployments: 100, ..luck });
         assert!(failing.iter().all(|ending| ending.contains("RolledBack")), "{failing:?}");
     }
+}
+
+/// A fleet in place, again and again in all weathers: more can go wrong on its hosts than in a copy of it.
+#[test]
+fn every_roll_ends_as_it_says() {
+    let plans = [rolling_plan(), held(rolling_plan_with_tasks(), &["web"])];
+    let all = (0..plans.len(), some_luck(), any::<u64>());
+    let tried = runner(150).run(&all, |(place, luck, seed)| {
+        let simulation = run(plans[place].clone(), luck, seed);
+        let flaws = flaws(&simulation);
+        prop_assert!(flaws.is_empty(), "{flaws:#?}\n{}", simulation.tale());
+        Ok(())
+    });
+    tried.unwrap_or_else(|error| panic!("{error}"));
 }
