@@ -8,8 +8,8 @@ use super::function::FunctionSite;
 use super::rolling::RollingSite;
 use crate::event::decision::Decision;
 use crate::event::record::{Cause, Record, Side};
-use crate::model::RunId;
 use crate::model::command::{Ended, Exit};
+use crate::model::{Name, RunId};
 use crate::plan::{Action, Plan, StepId, What};
 use crate::run::State;
 use crate::run::next::{PlannedCall, Stop, Turn, next};
@@ -180,8 +180,8 @@ impl Simulation {
 
     /// What a call does to the world, and what it would tell: as `engine::act` has it.
     fn take_effect(&mut self, planned: &PlannedCall) -> Vec<Record> {
-        let (site, rng, now) = (&mut self.sites[planned.lane], &mut self.rng, self.now);
-        let (target, step) = (site.lane().target.clone(), planned.step.clone());
+        let target = self.sites[planned.lane].lane().target.clone();
+        let (rng, now) = (&mut self.rng, self.now);
         if let Some(function) = &mut self.functions[planned.lane] {
             let said = function.take_effect(planned, now, rng);
             return said.unwrap_or_else(|| vec![trouble(planned, &target, "it was changed meanwhile")]);
@@ -192,6 +192,12 @@ impl Simulation {
             let said = rolling.take_effect(planned, &known, now, rng);
             return said.unwrap_or_else(|why| vec![trouble(planned, &target, why)]);
         }
+        self.take_effect_on_copies(planned, target)
+    }
+
+    fn take_effect_on_copies(&mut self, planned: &PlannedCall, target: Name) -> Vec<Record> {
+        let (site, rng, now) = (&mut self.sites[planned.lane], &mut self.rng, self.now);
+        let step = planned.step.clone();
         let seen = |step: &str, deployment: String| {
             let (target, step) = (target.clone(), StepId::from(step));
             vec![Record::DeploymentSeen { target, step, deployment, waits: Vec::new() }]
