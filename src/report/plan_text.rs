@@ -107,9 +107,14 @@ fn lane_story(story: &mut Vec<Block>, plan: &Plan, lane: &Lane, begins: Begins) 
         fields(story, "watched", watched(lane, watch));
     }
     if lane.is_held_on_failure() {
-        let alarms =
-            if lane.fleet().is_some() { "; CodeDeploy neither goes back by itself nor heeds alarms" } else { "" };
-        let held = format!("held until a person accepts (promote) or goes back (abort), exit 22{alarms}");
+        let codedeploy = match lane.fleet() {
+            Some(fleet) if fleet.rolling.is_some() => {
+                "; CodeDeploy neither goes back by itself nor heeds alarms, and goes on to the other hosts meanwhile"
+            }
+            Some(_) => "; CodeDeploy neither goes back by itself nor heeds alarms",
+            None => "",
+        };
+        let held = format!("held until a person accepts (promote) or goes back (abort), exit 22{codedeploy}");
         fields(
             story,
             "failure",

@@ -256,6 +256,8 @@ async fn held() -> Stage {
     stage.release("two", "errors: 100\n");
     let said = stage.shipit("deploy shop.yml --release two").await;
     assert_eq!(said.code, 22, "{}{}", said.err, said.out);
+    let told = said.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("nor heeds alarms, and goes on to the other hosts meanwhile"), "{told}");
     for expected in ["shipit promote shop.yml -e production", "shipit abort shop.yml -e production"] {
         assert!(said.out.contains(expected), "{expected}: {}", said.out);
     }
