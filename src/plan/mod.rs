@@ -253,6 +253,11 @@ impl What {
     pub fn sends_back(&self) -> bool {
         !matches!(self, What::Hold(Hold::Later) | What::Act(Action::Finish | Action::PruneVersions { .. }))
     }
+
+    /// Whether users may meet the new release once it has begun.
+    pub fn moves_traffic(&self) -> bool {
+        matches!(self, What::Act(Action::Reroute | Action::Roll | Action::ShiftAlias { .. }))
+    }
 }
 
 /// A change; each converges, so doing it twice is doing it once.

@@ -221,7 +221,7 @@ fn timeline(plan: &Plan, lane: &Lane, begins: Begins) -> Table {
         table.rows.push(Row::Remark("times count from the start, without what people take to promote".to_owned()));
     }
     let mut is_promoted = false;
-    let first = lane.steps.iter().position(|step| moves_traffic(&step.what));
+    let first = lane.steps.iter().position(|step| step.what.moves_traffic());
     for (place, step) in lane.steps.iter().enumerate() {
         if first == Some(place) {
             let who = if lane.function().is_some() { "callers" } else { "users" };
@@ -252,10 +252,6 @@ fn timeline(plan: &Plan, lane: &Lane, begins: Begins) -> Table {
         }
     }
     table
-}
-
-fn moves_traffic(what: &What) -> bool {
-    matches!(what, What::Act(Action::Reroute | Action::Roll | Action::ShiftAlias { .. }))
 }
 
 /// Whether the old release has to be deployed anew to come back.

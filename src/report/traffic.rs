@@ -89,11 +89,8 @@ pub fn first_traffic(lane: &Lane, state: &LaneState) -> Option<Timestamp> {
 
 /// The steps that move traffic. Hosts are touched by a deployment only.
 fn moves<'a>(lane: &Lane, state: &'a LaneState) -> Vec<&'a StepState> {
-    let is_move = |what: &What| match what {
-        What::Act(Action::Roll) => state.deployment.is_some(),
-        What::Act(Action::Reroute | Action::ShiftAlias { .. }) => true,
-        What::Act(_) | What::Hold(_) => false,
-    };
+    let has_begun = |what: &What| *what != What::Act(Action::Roll) || state.deployment.is_some();
+    let is_move = |what: &What| what.moves_traffic() && has_begun(what);
     let steps = lane.steps.iter().zip(&state.steps).filter(|(step, _)| is_move(&step.what));
     steps.map(|(_, state)| state).collect()
 }

@@ -11,7 +11,11 @@ pub fn pipeline() -> String {
 }
 
 pub fn rolling(strategy: &str) -> String {
-    PIPELINE
+    in_place(PIPELINE, strategy)
+}
+
+fn in_place(pipeline: &str, strategy: &str) -> String {
+    pipeline
         .replace("    group_is_replaced: true\n", "")
         .replace("{ blue_green: { promote: automatic } }", &format!("{{ rolling: {strategy} }}"))
 }
@@ -297,6 +301,28 @@ async fn a_held_roll_survives_the_driver_that_takes_it_back() {
         let said = stage.shipit("resume shop.yml").await;
         assert!(matches!(said.code, 0 | 20), "{name}\n{}{}", said.err, said.out);
         assert!(stage.picture().await.starts_with("live baseline on 4"), "{name}");
+    }
+}
+
+/// What the load balancer counts from the first host on decides where nothing else sees the trouble.
+#[tokio::test(start_paused = true)]
+async fn requests_decide_over_a_roll() {
+    let health = PIPELINE.find("    health:").unwrap();
+    for (metric, behaviour, code, why) in [
+        ("errors_5xx: \"< 1%\"", "", 0, ""),
+        ("errors_5xx: \"< 1%\"", "errors: 20\n", 20, "5xx < 1%:"),
+        ("errors_5xx: not worse than baseline", "errors: 20\n", 20, "worse with 99.9% confidence"),
+    ] {
+        let text =
+            format!("{}    health: {{ targets: {{}}, metrics: [{{ {metric} }}], bake: 5m }}\n", &PIPELINE[..health]);
+        let stage = Stage::new(&in_place(&text, "{ min_healthy: 50% }")).await;
+        stage.traffic(20);
+        stage.advance(1200).await;
+        stage.release("two", behaviour);
+        let said = stage.shipit("deploy shop.yml --release two").await;
+        assert_eq!(said.code, code, "{metric} {behaviour}\n{}\n{}", said.err, said.out);
+        let out = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(out.contains(why), "{metric}: {out}");
     }
 }
 

@@ -12,7 +12,7 @@ use crate::model::expression::Measure;
 use crate::model::lambda::{self, Metrics, Minute};
 use crate::model::measure::Datapoint;
 use crate::model::metric::MetricCondition;
-use crate::plan::{Action, Lane, What};
+use crate::plan::Lane;
 use crate::run::function::version;
 use crate::run::judge::conditions;
 use crate::run::metrics::STABLE_BEFORE;
@@ -33,8 +33,7 @@ impl Asked {
     /// The new version since its first call, and the old one since somewhat before. Both releases of a fleet stand behind one
     /// target group: there the old one is what was before, and the new one begins with the first whole minute.
     fn of(lane: &Lane, state: &LaneState, now: Timestamp) -> Asked {
-        let moves = |what: &What| matches!(what, What::Act(Action::ShiftAlias { .. } | Action::Reroute));
-        let began = lane.steps.iter().zip(&state.steps).find(|(step, _)| moves(&step.what));
+        let began = lane.steps.iter().zip(&state.steps).find(|(step, _)| step.what.moves_traffic());
         let began = began.and_then(|(_, state)| state.started).unwrap_or(now);
         let (mut fronts, mut others) = (Vec::new(), Vec::new());
         for condition in conditions(lane) {
