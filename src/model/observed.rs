@@ -49,6 +49,14 @@ pub struct Fleet {
     pub remarks: Vec<String>,
 }
 
+impl Fleet {
+    /// Whether nobody is served yet: nothing was ever deployed, and no target is healthy anywhere.
+    pub fn serves_nobody(&self) -> bool {
+        let mut targets = self.target_groups.iter().flat_map(|group| &group.targets);
+        self.baseline.is_none() && !targets.any(|target| target.state == "healthy")
+    }
+}
+
 /// A deployment group's settings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Group {

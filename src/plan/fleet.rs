@@ -153,7 +153,7 @@ fn watches(subject: &Subject, baseline: &FleetBaseline, steps: &[Step]) -> Vec<W
     };
     let mut wanted: Vec<Condition> = targets.into_iter().map(|targets| targets_stay(targets, baseline)).collect();
     wanted.extend(probes_and_alarms(subject));
-    let (at_once, later) = once_somebody_is_served(wanted, baseline);
+    let (at_once, later) = once_somebody_is_served(wanted, subject.fleet);
     let to = task::last_watched(steps);
     let watch = |id: &str, from: &str, conditions| Watch {
         id: id.to_owned(),
@@ -167,12 +167,9 @@ fn watches(subject: &Subject, baseline: &FleetBaseline, steps: &[Step]) -> Vec<W
 }
 
 /// What is judged at once, and what waits for the bake: before a first release nothing answers, and that says nothing of it.
-pub(super) fn once_somebody_is_served(
-    wanted: Vec<Condition>,
-    baseline: &FleetBaseline,
-) -> (Vec<Condition>, Vec<Condition>) {
+pub(super) fn once_somebody_is_served(wanted: Vec<Condition>, fleet: &Fleet) -> (Vec<Condition>, Vec<Condition>) {
     let asks_hosts = |condition: &Condition| matches!(condition, Condition::Targets { .. } | Condition::Http { .. });
-    wanted.into_iter().partition(|condition| !baseline.serves_nobody() || !asks_hosts(condition))
+    wanted.into_iter().partition(|condition| !fleet.serves_nobody() || !asks_hosts(condition))
 }
 
 /// What is asked on the way forward only.

@@ -233,10 +233,9 @@ fn watches(subject: &Subject, baseline: &FleetBaseline, batches: &Batches) -> Ve
         }
     };
     let targets = targets.filter(|_| !baseline.target_groups.is_empty());
-    let rolling = targets.as_ref().filter(|_| !baseline.serves_nobody());
-    let rolling = rolling.and_then(|targets| while_it_rolls(targets, baseline, batches));
+    let rolling = targets.as_ref().and_then(|targets| while_it_rolls(targets, baseline, batches));
     let baking = targets.map(|targets| targets_stay(targets, baseline));
-    let (at_once, later) = once_somebody_is_served(probes_and_alarms(subject), baseline);
+    let (at_once, later) = once_somebody_is_served(probes_and_alarms(subject), subject.fleet);
     let watches = [
         watch("hosts", "create", "create", rolling.into_iter().collect()),
         watch("health", "create", "bake", at_once),

@@ -69,6 +69,16 @@ fn what_hosts_answer_is_judged_in_the_bake_of_a_first_release() {
         told.collect::<Vec<_>>(),
         ["reroute to bake: alarm storefront-5xx", "bake to bake: targets ≥ 4, http /healthz"]
     );
+    // Somebody is served by a host that one target group calls healthy.
+    let served = |_: &mut Pipeline, fleet: &mut Fleet, _: &mut Intent| {
+        fleet.baseline = None;
+        let mut other = fleet.target_groups[0].clone();
+        other.targets.clear();
+        fleet.target_groups.push(other);
+    };
+    let plan = built(served);
+    let watches = &plan.lanes().next().unwrap().watches;
+    assert_eq!(watches.iter().map(|watch| watch.from.0.as_str()).collect::<Vec<_>>(), ["reroute"]);
 }
 
 #[test]

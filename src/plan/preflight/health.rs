@@ -109,11 +109,8 @@ pub(super) fn requests_have_a_listener(subject: &Subject) -> Option<Refusal> {
 
 /// Before a first release nothing can answer.
 pub(super) fn probes_answer(subject: &Subject) -> Option<Refusal> {
-    let fleet = subject.fleet;
-    let mut targets = fleet.target_groups.iter().flat_map(|group| &group.targets);
-    let is_first = fleet.baseline.is_none() && !targets.any(|target| target.state == "healthy");
-    let troubles = &fleet.probe_troubles;
-    (!troubles.is_empty() && !is_first).then(|| {
+    let troubles = &subject.fleet.probe_troubles;
+    (!troubles.is_empty() && !subject.fleet.serves_nobody()).then(|| {
         let what = format!("requests that are not answered well before anything has changed: {}", troubles.join("; "));
         subject.refuse(what).fix(format!(
             "if the live release is the reason, go back with `shipit rollback`; else correct `targets.{}.health.http`",

@@ -82,7 +82,7 @@ fn about_the_fleet(subject: &Subject, group: &ScalingGroup) -> Vec<String> {
         let when = if is_rolling { "" } else { "once blue is gone " };
         notes.push(format!("nothing was deployed to {} yet: {when}there is no way back", subject.group_name()));
     }
-    if fleet.baseline.is_none() && healthy == 0 && !fleet.target_groups.is_empty() {
+    if fleet.serves_nobody() && !fleet.target_groups.is_empty() {
         notes.push("nobody is served yet: `targets` and `http` are judged from the bake on".to_owned());
     } else if healthy < serving && !fleet.target_groups.is_empty() {
         notes.push(format!("only {healthy} of {serving} instances in service are healthy in their target groups now"));
