@@ -9,7 +9,8 @@
 //! # Code map
 //! Folders are the architecture; `tests/tidy.rs` enforces which may use which.
 //!
-//! - [`time`], [`error`]: the clock that every part is given, and failures whose kind decides the exit code
+//! - [`clock`] (a member of the workspace): the one clock that every part is given
+//! - [`error`]: failures whose kind decides the exit code
 //! - [`model`]: the nouns
 //! - [`config`], [`yaml`], [`artifact`]: what goes in: the pipeline file and bundles, with every problem at its place
 //! - [`plan`]: what a run will do, as data
@@ -20,13 +21,13 @@
 //! - [`aws`], [`probe`]: SDK clients, read-only sweeps, the calls that change something; requests to the live listener
 //! - `exchange`: one HTTP request through the SDK's client, for what no SDK crate does
 //! - [`report`]: what people and machines are told
-//! - [`sandbox`]: the embedded AWS; it imports nothing of shipit but [`time`]
+//! - [`sandbox`] (a member of the workspace): the embedded AWS
 //! - [`rehearsal`]: a world made for a pipeline, its users, and shipit as a process in it
 //! - [`cli`]: one file per command
 //!
 //! # Invariants
 //! - nothing outside `report` and `cli` prints
-//! - `sandbox` imports nothing of shipit but `time`
+//! - `sandbox` uses nothing of shipit but the clock
 //! - nothing below `cli` and `rehearsal` knows that a sandbox exists
 
 pub mod artifact;
@@ -43,7 +44,5 @@ pub mod probe;
 pub mod rehearsal;
 pub mod report;
 pub mod run;
-pub mod sandbox;
 pub mod store;
-pub mod time;
 pub mod yaml;

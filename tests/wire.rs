@@ -15,9 +15,9 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
-use shipit::sandbox::hosts::{Backend, Hosts, Launched};
-use shipit::sandbox::{Sandbox, Settings, World};
-use shipit::time::Clock;
+use clock::Clock;
+use sandbox::hosts::{Backend, Hosts, Launched};
+use sandbox::{Sandbox, Settings, World};
 
 const REGION: &str = "ap-northeast-2";
 

@@ -14,7 +14,7 @@ use super::outlets::Outlets;
 use crate::engine::Pace;
 use crate::report::{Style, Workflow};
 use crate::store::holder::Holder;
-use crate::time::Clock;
+use clock::Clock;
 
 /// The surroundings of a command.
 pub struct Around {

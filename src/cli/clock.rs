@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::{Failure, Kind, Result};
-use crate::time::{Change, Clock, NOTICE};
+use clock::{Change, Clock, NOTICE};
 
 /// How often changes are looked for: each is known before it takes effect.
 const LOOK: u32 = 4;
@@ -38,7 +38,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::time::wall_now;
+    use clock::wall_now;
 
     #[tokio::test]
     async fn a_clock_follows_the_changes_of_another_process() {

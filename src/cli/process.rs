@@ -17,7 +17,7 @@ use crate::engine::Pace;
 use crate::error::Kind;
 use crate::report::{Guard, Style, Surroundings, Workflow};
 use crate::store::holder::Holder;
-use crate::time::Clock;
+use clock::Clock;
 
 /// A driver that was interrupted ends within five seconds, whatever AWS does.
 const FAREWELL: Duration = Duration::from_millis(4800);
@@ -30,7 +30,7 @@ const OFFLINE: &[&str] = &["validate", "schema", "rehearse", "sandbox", "help"];
 pub fn main() -> u8 {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     if words.get(1).is_some_and(|word| word == "sandbox-hosts") {
-        return u8::try_from(crate::sandbox::hosts::supervisor::supervise()).unwrap_or(1);
+        return u8::try_from(::sandbox::hosts::supervisor::supervise()).unwrap_or(1);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,

@@ -22,7 +22,7 @@ use crate::report::{HistoryRow, StatusView, ending, history_text, lines, status_
 use crate::run::{LaneState, State};
 use crate::store::head::{self, Head, RunSummary};
 use crate::store::{StoreError, lock};
-use crate::time::wall_now;
+use clock::wall_now;
 
 /// Runs that `history` shows.
 const RUNS_SHOWN: usize = 20;

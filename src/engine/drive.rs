@@ -30,7 +30,7 @@ use crate::run::{RunStatus, State, reads};
 use crate::store::journal::Append;
 use crate::store::lease::Guard;
 use crate::store::{Bucket, Journal, Keys, Lease, StoreError, claims, decisions, head};
-use crate::time::Clock;
+use clock::Clock;
 
 /// How long an interrupted driver waits for the call in flight (wire time).
 const FAREWELL: Duration = Duration::from_millis(2500);

@@ -12,11 +12,11 @@ use crate::plan::build::build;
 use crate::plan::sample::{fleet, input, name, pipeline};
 use crate::probe::Prober;
 use crate::run::{Reporters, RunStatus, State};
-use crate::sandbox::faults::{Action, When};
 use crate::store::lease::{Taking, claim};
 use crate::store::lock;
 use crate::store::tests::stage::{Stage, at, claim_of, holder, run, started};
 use crate::store::{Journal, Lease};
+use ::sandbox::faults::{Action, When};
 
 fn plan() -> Plan {
     let (pipeline, environment) = (pipeline(), name("production"));

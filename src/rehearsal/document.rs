@@ -17,7 +17,7 @@ use crate::report::style::Tint;
 use crate::report::{Style, Suggestion};
 use crate::run::state::StepState;
 use crate::run::{RunStatus, StepStatus};
-use crate::time::Clock;
+use clock::Clock;
 
 /// How a rehearsal went. Times ending in `_s` are seconds; those within the run count from the first request, in world
 /// time.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::model::Name;
-use crate::sandbox::faults;
+use ::sandbox::faults;
 
 /// One thing that goes wrong.
 #[derive(Clone, Debug, PartialEq)]

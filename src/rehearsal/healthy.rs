@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use super::looking::Looking;
 use crate::model::Name;
-use crate::sandbox::Sandbox;
-use crate::sandbox::doc::{Doc, doc};
-use crate::sandbox::world::{Scope, Site};
+use ::sandbox::Sandbox;
+use ::sandbox::doc::{Doc, doc};
+use ::sandbox::world::{Scope, Site};
 
 /// The count of each target and since when; each is another than the one before.
 pub type Counts = BTreeMap<String, Vec<(Timestamp, usize)>>;

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http_body_util::BodyExt;
 
-use crate::sandbox::Sandbox;
+use ::sandbox::Sandbox;
 
 /// What stands between a client and the sandbox: it may do something before the request arrives or after it was answered,
 /// or never let go.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::fault::Phase;
-use crate::sandbox::Sandbox;
-use crate::sandbox::doc::{Doc, doc};
-use crate::sandbox::ec2::kill_instance;
-use crate::sandbox::world::{Scope, Site};
+use ::sandbox::Sandbox;
+use ::sandbox::doc::{Doc, doc};
+use ::sandbox::ec2::kill_instance;
+use ::sandbox::world::{Scope, Site};
 
 /// How often the API is asked, in wire time: a phase may be over within a few world seconds.
 const LOOK: Duration = Duration::from_millis(5);

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::pace::start_interpreter;
-use crate::time::Clock;
+use clock::Clock;
 
 /// How often it is measured, in wire time.
 const EVERY: Duration = Duration::from_millis(700);

@@ -25,7 +25,7 @@ use crate::model::pipeline::{BlueGreen, Environment, FleetRef, Promote, Target};
 use crate::model::task::longest;
 use crate::model::{Name, Period, Pipeline, Revision};
 use crate::store::{Bucket, Keys, upload};
-use crate::time::Clock;
+use clock::Clock;
 pub use fleet::Front;
 pub use function::{Caller, Invoked, MadeFunction, make_function};
 

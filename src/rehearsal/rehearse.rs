@@ -28,8 +28,8 @@ use crate::model::task::Task;
 use crate::model::{Name, Pipeline};
 use crate::report::{Invocation, Style, Suggestion, ending};
 use crate::run::RunStatus;
-use crate::sandbox::sts::Credentials;
-use crate::sandbox::world::Site;
+use ::sandbox::sts::Credentials;
+use ::sandbox::world::Site;
 
 /// How long traffic goes on before the release and after its end, in wire time.
 const MARGIN: Duration = Duration::from_millis(1000);

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::pipeline::Target;
-use crate::sandbox::Sandbox;
-use crate::sandbox::doc::{Doc, doc};
-use crate::sandbox::world::{Scope, Site};
+use ::sandbox::Sandbox;
+use ::sandbox::doc::{Doc, doc};
+use ::sandbox::world::{Scope, Site};
 
 /// One lifecycle event on the hosts of one fleet.
 #[derive(Clone, Debug, PartialEq, Eq)]

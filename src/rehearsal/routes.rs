@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::looking::Looking;
 use crate::model::Name;
 use crate::model::function::FunctionRef;
-use crate::sandbox::Sandbox;
-use crate::sandbox::doc::{Doc, doc};
-use crate::sandbox::world::{Scope, Site};
+use ::sandbox::Sandbox;
+use ::sandbox::doc::{Doc, doc};
+use ::sandbox::world::{Scope, Site};
 
 /// The routes of every target's alias, such as `1: 95%, 2: 5%`; each is another than the one before.
 pub type Routes = BTreeMap<String, Vec<String>>;

@@ -17,9 +17,9 @@ use tokio::task::JoinHandle;
 use super::inproc::{InProcess, Open};
 use super::metronome::Metronome;
 use crate::error::{Failure, Kind, Result};
-use crate::sandbox::hosts::real::RealHosts;
-use crate::sandbox::{Sandbox, Settings, sts};
-use crate::time::{Clock, wall_now};
+use ::sandbox::hosts::real::RealHosts;
+use ::sandbox::{Sandbox, Settings, sts};
+use clock::{Clock, wall_now};
 
 /// Where a sandbox is made.
 pub struct Place {

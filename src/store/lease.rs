@@ -11,7 +11,7 @@ use super::keys::Keys;
 use super::lock::{Claim, Held, Lock, Seen, read, write};
 use super::objects::{Bucket, StoreError, WRITES};
 use crate::model::RunId;
-use crate::time::wall_now;
+use clock::wall_now;
 
 /// How often the holder says that it lives (wire time).
 pub const BEAT: Duration = Duration::from_secs(10);

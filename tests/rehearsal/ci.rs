@@ -18,12 +18,12 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::SdkConfig;
+use clock::Clock;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use shipit::artifact::bundle;
 use shipit::model::Name;
 use shipit::rehearsal::provision::{Wish, provision};
-use shipit::time::Clock;
 
 use super::{SPEED, Scene};
 

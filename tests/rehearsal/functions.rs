@@ -13,13 +13,13 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use clock::{Clock, wall_now};
 use rustix::process::{Pid, Signal, kill_process};
+use sandbox::doc::{Doc, doc};
+use sandbox::hosts::real::RealHosts;
+use sandbox::lambda::{Invoked, invoke};
+use sandbox::world::{Scope, Settings, Site, World};
 use serde_json::{Value, json};
-use shipit::sandbox::doc::{Doc, doc};
-use shipit::sandbox::hosts::real::RealHosts;
-use shipit::sandbox::lambda::{Invoked, invoke};
-use shipit::sandbox::world::{Scope, Settings, Site, World};
-use shipit::time::{Clock, wall_now};
 
 use crate::Scene;
 use crate::hosts::{PROGRAM, is_alive, zipped};

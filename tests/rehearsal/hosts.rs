@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use shipit::sandbox::codedeploy::commands::{self, Diagnostics, ErrorCode, Progress};
-use shipit::sandbox::codedeploy::events::{Event, INSTALL};
-use shipit::sandbox::doc::{Doc, doc};
-use shipit::sandbox::hosts::real::RealHosts;
-use shipit::sandbox::hosts::{Backend, Hosts, Launched};
-use shipit::sandbox::s3::{Bucket, Object, Versioning};
-use shipit::sandbox::world::{Scope, Settings, Site, World};
-use shipit::time::{Clock, wall_now};
+use clock::{Clock, wall_now};
+use sandbox::codedeploy::commands::{self, Diagnostics, ErrorCode, Progress};
+use sandbox::codedeploy::events::{Event, INSTALL};
+use sandbox::doc::{Doc, doc};
+use sandbox::hosts::real::RealHosts;
+use sandbox::hosts::{Backend, Hosts, Launched};
+use sandbox::s3::{Bucket, Object, Versioning};
+use sandbox::world::{Scope, Settings, Site, World};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_shipit");
 const HOST: &str = "i-0123456789abcdef0";

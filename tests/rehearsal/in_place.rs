@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use shipit::sandbox::doc::{Doc, doc};
-use shipit::sandbox::hosts::real::RealHosts;
-use shipit::sandbox::s3::{Bucket, Object, Versioning};
-use shipit::sandbox::world::{Scope, Settings, Site, World};
-use shipit::time::{Clock, wall_now};
+use clock::{Clock, wall_now};
+use sandbox::doc::{Doc, doc};
+use sandbox::hosts::real::RealHosts;
+use sandbox::s3::{Bucket, Object, Versioning};
+use sandbox::world::{Scope, Settings, Site, World};
 
 use super::hosts::{PROGRAM, healthz, is_alive, storefront, zipped};
 

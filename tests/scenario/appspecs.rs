@@ -1,10 +1,10 @@
 //! What shipit says about AppSpecs, beside what the sandbox's agent says, which was written without a look at it. The
 //! shapes are those that people write: each line one that was met somewhere, made small.
 
+use sandbox::codedeploy::events::possible;
+use sandbox::hosts::agent::appspec::AppSpec;
 use shipit::artifact;
 use shipit::model::pipeline::Artifact;
-use shipit::sandbox::codedeploy::events::possible;
-use shipit::sandbox::hosts::agent::appspec::AppSpec;
 
 /// What follows `version: 0.0` and `os: linux`; a shape that has its own begins with `=`.
 const TAKEN: &[&str] = &[

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use sandbox::doc::{Doc, doc};
 use shipit::cli;
 use shipit::rehearsal::inproc::Gate;
-use shipit::sandbox::doc::{Doc, doc};
 
 use super::stage::{PIPELINE, Said, Stage};
 

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use shipit::sandbox::doc::{Doc, doc};
-use shipit::sandbox::lambda::set_model_traffic;
+use sandbox::doc::{Doc, doc};
+use sandbox::lambda::set_model_traffic;
 
 use super::cuts::{Blade, Cut};
 use super::stage::{PIPELINE, Stage};
@@ -66,8 +66,8 @@ impl Stage {
     pub fn watch_alias(&self) -> Seen {
         let seen = Seen::default();
         let (mine, clock, world) = (seen.clone(), self.clock, self.sandbox.world.clone());
-        let site = shipit::sandbox::world::Site { account: "111122223333".into(), region: "ap-northeast-2".into() };
-        let scope = shipit::sandbox::world::Scope { site, caller: "arn:aws:iam::111122223333:user/owner".into() };
+        let site = sandbox::world::Site { account: "111122223333".into(), region: "ap-northeast-2".into() };
+        let scope = sandbox::world::Scope { site, caller: "arn:aws:iam::111122223333:user/owner".into() };
         tokio::spawn(async move {
             loop {
                 let name = doc! { "FunctionName" => "thumbnailer", "Name" => "live" };
@@ -215,8 +215,8 @@ async fn somebody_elses_alias_is_left_alone() {
     let world = stage.sandbox.world.clone();
     tokio::spawn(async move {
         clock.sleep(std::time::Duration::from_secs(120)).await;
-        let site = shipit::sandbox::world::Site { account: "111122223333".into(), region: "ap-northeast-2".into() };
-        let scope = shipit::sandbox::world::Scope { site, caller: "arn:aws:iam::111122223333:user/bob".into() };
+        let site = sandbox::world::Site { account: "111122223333".into(), region: "ap-northeast-2".into() };
+        let scope = sandbox::world::Scope { site, caller: "arn:aws:iam::111122223333:user/bob".into() };
         let none = doc! { "AdditionalVersionWeights" => doc! {} };
         let input = doc! { "FunctionName" => "thumbnailer", "Name" => "live", "FunctionVersion" => "1", "RoutingConfig" => none };
         world.call(&scope, "lambda", "UpdateAlias", &input).unwrap();

@@ -1,8 +1,8 @@
 //! Hosts of a rolling fleet that come, go, die and say nothing while a run is under way.
 
-use shipit::sandbox::codedeploy::commands;
-use shipit::sandbox::doc::doc;
-use shipit::sandbox::world::Site;
+use sandbox::codedeploy::commands;
+use sandbox::doc::doc;
+use sandbox::world::Site;
 
 use super::cuts::{Blade, Cut};
 use super::rolling::{pipeline, rolling};

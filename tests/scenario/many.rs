@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use clock::Clock;
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use sandbox::doc::doc;
+use sandbox::lambda::set_model_traffic;
 use shipit::cli;
 use shipit::rehearsal::inproc::Gate;
-use shipit::sandbox::doc::doc;
-use shipit::sandbox::lambda::set_model_traffic;
-use shipit::time::Clock;
 
 use super::stage::Stage;
 

@@ -10,9 +10,9 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use sandbox::doc::doc;
+use sandbox::faults::{Action, Kind, Rule, Target, When};
 use shipit::rehearsal::inproc::{InProcess, Open};
-use shipit::sandbox::doc::doc;
-use shipit::sandbox::faults::{Action, Kind, Rule, Target, When};
 
 use super::stage::{PIPELINE, Said, Stage};
 

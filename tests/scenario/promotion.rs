@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use shipit::sandbox::doc::doc;
+use sandbox::doc::doc;
 
 use super::cuts::{Blade, Cut};
 use super::stage::{PIPELINE, Stage};

@@ -1,6 +1,6 @@
 //! What is said no to before anything changes.
 
-use shipit::sandbox::doc::doc;
+use sandbox::doc::doc;
 
 use super::stage::{PIPELINE, Stage};
 

@@ -1,6 +1,6 @@
 //! Good and bad releases, and what people do about them.
 
-use shipit::sandbox::doc::doc;
+use sandbox::doc::doc;
 
 use super::stage::{PIPELINE, Stage};
 

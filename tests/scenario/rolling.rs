@@ -1,6 +1,6 @@
 //! A fleet whose own hosts get the release.
 
-use shipit::sandbox::doc::doc;
+use sandbox::doc::doc;
 
 use super::cuts::{Blade, Cut};
 use super::stage::{PIPELINE, Stage};

@@ -1,9 +1,9 @@
 //! What happens while an alias is shifted: people who decide, conditions that cannot be told, and what is tidied up.
 
 use bytes::Bytes;
+use sandbox::doc::{Doc, doc};
+use sandbox::lambda::set_model_traffic;
 use shipit::event::{Envelope, Record};
-use shipit::sandbox::doc::{Doc, doc};
-use shipit::sandbox::lambda::set_model_traffic;
 
 use super::functions::{ARN, Seen, pipeline, stage};
 use super::stage::{Said, Stage};

@@ -12,6 +12,11 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, TimeSource};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_types::SdkConfig;
+use clock::Clock;
+use sandbox::doc::{Doc, doc};
+use sandbox::hosts::model::ModelHosts;
+use sandbox::world::{Scope, Site};
+use sandbox::{Sandbox, Settings};
 use shipit::artifact::{Recipe, bundle};
 use shipit::cli::{self, Around, Ci, Outlets, Sink};
 use shipit::config::{Facts, Need};
@@ -20,12 +25,7 @@ use shipit::model::Name;
 use shipit::rehearsal::inproc::{Gate, InProcess, Open};
 use shipit::rehearsal::provision::{Made, Wish, provision};
 use shipit::report::Style;
-use shipit::sandbox::doc::{Doc, doc};
-use shipit::sandbox::hosts::model::ModelHosts;
-use shipit::sandbox::world::{Scope, Site};
-use shipit::sandbox::{Sandbox, Settings};
 use shipit::store::holder::Holder;
-use shipit::time::Clock;
 use tokio::sync::watch;
 
 /// The pipeline of most scenarios: short bakes, so that tests are fast.
@@ -213,7 +213,7 @@ impl Stage {
     /// Lets users send this many requests per second.
     pub fn traffic(&self, requests_per_second: u32) {
         let balancer = &self.made[0].front.load_balancer;
-        shipit::sandbox::balancer::set_model_traffic(&self.sandbox.world, balancer, requests_per_second);
+        sandbox::balancer::set_model_traffic(&self.sandbox.world, balancer, requests_per_second);
     }
 
     fn config(&self, key: &str, secret: &str, gate: Arc<dyn Gate>) -> (SharedHttpClient, SdkConfig) {

@@ -1,7 +1,7 @@
 //! Throttles, errors and lost answers on shipit's line change nothing but the time it takes; a call budget holds.
 
-use shipit::sandbox::faults::{Action, Kind, Rule, Target, When};
-use shipit::sandbox::world::ApiError;
+use sandbox::faults::{Action, Kind, Rule, Target, When};
+use sandbox::world::ApiError;
 
 use super::stage::{PIPELINE, Stage};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shipit::sandbox::doc::doc;
+use sandbox::doc::doc;
 
 use super::rolling::rolling;
 use super::stage::Stage;

@@ -44,15 +44,27 @@ impl Source {
         Source { path: path.to_owned(), code, shipped, shipped_texts, comments }
     }
 
-    /// `model/units` for `src/model/units.rs`; nothing for a file outside `src`.
-    pub fn place(&self) -> Option<&str> {
-        let place = self.path.strip_prefix("src/")?.strip_suffix(".rs")?;
-        Some(place.strip_suffix("/mod").unwrap_or(place))
+    /// `model/units` for `src/model/units.rs`, `sandbox/s3` for `crates/sandbox/src/s3/mod.rs`; nothing for a file elsewhere.
+    pub fn place(&self) -> Option<String> {
+        let path = self.path.strip_suffix(".rs")?;
+        let place = match path.strip_prefix("crates/") {
+            Some(member) => {
+                let (name, place) = member.split_once("/src/")?;
+                if place == "lib" { name.to_owned() } else { format!("{name}/{place}") }
+            }
+            None => path.strip_prefix("src/")?.to_owned(),
+        };
+        Some(place.strip_suffix("/mod").unwrap_or(&place).to_owned())
+    }
+
+    /// Whether it belongs to a member of the workspace whose walls its manifest proves.
+    pub fn is_of_member(&self) -> bool {
+        self.path.starts_with("crates/")
     }
 
     /// `model` for `src/model/units.rs`.
-    pub fn module(&self) -> Option<&str> {
-        self.place()?.split('/').next()
+    pub fn module(&self) -> Option<String> {
+        Some(self.place()?.split('/').next()?.to_owned())
     }
 
     pub fn finding(&self, at: usize, what: String) -> Finding {

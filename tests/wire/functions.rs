@@ -11,8 +11,8 @@ use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
     AliasRoutingConfiguration, FunctionCode, InvocationType, LogType, Runtime, State, ThrottleReason,
 };
-use shipit::sandbox::Sandbox;
-use shipit::sandbox::faults::{Action, Kind, Rule, Target, When};
+use sandbox::Sandbox;
+use sandbox::faults::{Action, Kind, Rule, Target, When};
 
 use crate::serve;
 

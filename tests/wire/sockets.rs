@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_sdk_s3::error::SdkError;
-use shipit::sandbox::faults::{Action, Kind, Rule, Target, When};
+use sandbox::faults::{Action, Kind, Rule, Target, When};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use crate::sandbox::faults::{Action, Kind, Rule, Target, When};
+use ::sandbox::faults::{Action, Kind, Rule, Target, When};
 
 fn fault(stage: &Stage, operation: &str, nth: u64, when: When, action: Action) {
     let target =
@@ -112,7 +112,7 @@ async fn a_role_acts_under_the_name_of_the_run() {
 async fn a_role_that_cannot_be_assumed_is_a_matter_of_credentials() {
     let stage = Stage::new().await;
     let clients = stage.aws.at(REGION, Some("arn:aws:iam::444455556666:role/ship"), "run", None).await;
-    let denied = crate::sandbox::world::ApiError::new(
+    let denied = ::sandbox::world::ApiError::new(
         "AccessDenied",
         "User: x is not authorized to perform: sts:AssumeRole on resource: y",
     );

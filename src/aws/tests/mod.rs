@@ -25,12 +25,12 @@ use super::*;
 use crate::model::Revision;
 use crate::model::facts::{Deployment, Status};
 use crate::model::pipeline::FleetRef;
-use crate::sandbox::doc::{Doc, doc};
-use crate::sandbox::front::Dropped;
-use crate::sandbox::hosts::model::ModelHosts;
-use crate::sandbox::world::{Scope, Site};
-use crate::sandbox::{Sandbox, Settings};
-use crate::time::Clock;
+use ::sandbox::doc::{Doc, doc};
+use ::sandbox::front::Dropped;
+use ::sandbox::hosts::model::ModelHosts;
+use ::sandbox::world::{Scope, Site};
+use ::sandbox::{Sandbox, Settings};
+use clock::Clock;
 
 const ACCOUNT: &str = "111122223333";
 const REGION: &str = "ap-northeast-2";

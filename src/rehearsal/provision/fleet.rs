@@ -16,7 +16,7 @@ use super::unfit;
 use crate::error::{Failure, Kind, Result};
 use crate::model::Name;
 use crate::model::pipeline::{Environment, Target};
-use crate::time::Clock;
+use clock::Clock;
 
 /// The port on which the application listens on every host.
 const APPLICATION_PORT: i32 = 8080;

@@ -15,7 +15,7 @@ use crate::artifact::bundle::{Bundle, Source};
 use crate::error::Result;
 use crate::model::function::FunctionRef;
 use crate::model::pipeline::{Environment, Target};
-use crate::time::Clock;
+use clock::Clock;
 
 /// How long a function may take until it can be called (world time).
 const ACTIVE_LIMIT: Duration = Duration::from_secs(600);

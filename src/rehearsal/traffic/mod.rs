@@ -18,9 +18,9 @@ use tokio::time::Instant;
 
 use super::provision::{Caller, Invoked};
 
-use crate::time::Clock;
 pub use client::{Answer, Trouble};
 use client::{Client, Order, Request};
+use clock::Clock;
 pub use tally::{BASELINE, CANDIDATE, Tally};
 
 /// What visitors look at.

@@ -7,12 +7,12 @@ use super::stage::Stage;
 use crate::artifact::bundle::{Bundle, Source, from_path};
 use crate::model::pipeline::Store;
 use crate::model::{Name, Revision};
-use crate::sandbox::faults::{Action, When};
-use crate::sandbox::world::ApiError;
 use crate::store::Keys;
 use crate::store::copy::copy;
 use crate::store::journal::hex;
 use crate::store::upload::{find, put};
+use ::sandbox::faults::{Action, When};
+use ::sandbox::world::ApiError;
 
 const MIB: usize = 1 << 20;
 

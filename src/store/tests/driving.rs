@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::stage::{Stage, claim_of, holder, run};
-use crate::sandbox::faults::{Action, When};
 use crate::store::Lease;
 use crate::store::holder::Holder;
 use crate::store::lease::{BEAT, LAPSE, Taking, claim, take_over};
 use crate::store::lock::{Lock, Seen, read, write};
+use ::sandbox::faults::{Action, When};
 
 async fn claimed(stage: &Stage, who: &str) -> Lease {
     match claim(&stage.bucket, &stage.keys, &claim_of('a'), &holder(who)).await.unwrap() {

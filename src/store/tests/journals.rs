@@ -2,8 +2,8 @@
 
 use super::stage::{Stage, at, run, started};
 use crate::event::record::Record;
-use crate::sandbox::faults::{Action, When};
 use crate::store::journal::{Append, Journal};
+use ::sandbox::faults::{Action, When};
 
 async fn open(stage: &Stage) -> (Journal, Vec<u64>) {
     let (journal, envelopes) = Journal::open(&stage.bucket, &stage.keys, &run('a')).await.unwrap();

@@ -7,10 +7,10 @@ use crate::event::decision::{Decision, Wish};
 use crate::event::record::Outcome;
 use crate::model::{Name, Revision, RunId};
 use crate::plan::StepId;
-use crate::sandbox::faults::Action;
-use crate::sandbox::world::ApiError;
 use crate::store::decisions::{leave, read_new};
 use crate::store::head::{Live, RunSummary, add, read};
+use ::sandbox::faults::Action;
+use ::sandbox::world::ApiError;
 
 fn web() -> Name {
     Name::new("web").unwrap()

@@ -17,13 +17,13 @@ use crate::event::record::Record;
 use crate::model::pipeline::Store;
 use crate::model::{Name, RunId};
 use crate::rehearsal::inproc::{InProcess, Open};
-use crate::sandbox::faults::{Action, Kind, Rule, Target, When};
-use crate::sandbox::hosts::model::ModelHosts;
-use crate::sandbox::{Sandbox, Settings};
 use crate::store::holder::Holder;
 use crate::store::lock::Claim;
 use crate::store::{Bucket, Keys};
-use crate::time::Clock;
+use ::sandbox::faults::{Action, Kind, Rule, Target, When};
+use ::sandbox::hosts::model::ModelHosts;
+use ::sandbox::{Sandbox, Settings};
+use clock::Clock;
 
 const REGION: &str = "ap-northeast-2";
 

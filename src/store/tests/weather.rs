@@ -4,14 +4,14 @@ use bytes::Bytes;
 
 use super::stage::{Stage, at, claim_of, holder, run, started};
 use crate::event::decision::Wish;
-use crate::sandbox::faults::{Action, When};
-use crate::sandbox::world::ApiError;
 use crate::store::decisions::leave;
 use crate::store::head::{self, RunSummary};
 use crate::store::journal::{Append, Journal};
 use crate::store::lease::{Taking, claim};
 use crate::store::lock;
 use crate::store::objects::Put;
+use ::sandbox::faults::{Action, When};
+use ::sandbox::world::ApiError;
 
 /// The first answer is lost and the SDK's own retry meets our write; or all four are.
 const LOST: [(u64, Action); 4] =
