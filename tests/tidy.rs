@@ -28,7 +28,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("run", &["event", "plan", "model"]),
     ("exchange", &[]),
     ("aws", &["exchange", "model", "error", "clock"]),
-    ("store", &["aws", "event", "plan", "artifact", "model", "clock", "error"]),
+    // `run`, because a run that is read is its records and their fold, and nobody is to read one otherwise.
+    ("store", &["run", "aws", "event", "plan", "artifact", "model", "clock", "error"]),
     ("probe", &["exchange", "model", "clock", "error"]),
     ("engine", &["run", "event", "plan", "store", "aws", "probe", "model", "clock", "error"]),
     ("report", &["run", "event", "plan", "model", "error"]),

@@ -1,42 +1,9 @@
-//! Runs as they lie in the store.
-
-use std::sync::Arc;
+//! Runs, as commands speak of them: what is wrong with the store, in words.
 
 use crate::error::{Failure, Kind};
-use crate::event::Envelope;
 use crate::model::RunId;
-use crate::plan::Plan;
-use crate::run::State;
-use crate::store::{Bucket, Journal, Keys, StoreError};
-
-/// A run that was read whole.
-pub struct Loaded {
-    /// Its plan.
-    pub plan: Arc<Plan>,
-    /// At its tail.
-    pub journal: Journal,
-    /// All records.
-    pub envelopes: Vec<Envelope>,
-    /// Their fold.
-    pub state: State,
-}
-
-/// Reads a run; `None` if there is no such run.
-///
-/// # Errors
-/// What S3 says, and objects that do not hold what they should.
-pub async fn load(bucket: &Bucket, keys: &Keys, run: &RunId) -> Result<Option<Loaded>, StoreError> {
-    let key = keys.plan(run);
-    let Some(object) = bucket.get(&key).await? else { return Ok(None) };
-    let plan: Plan = serde_json::from_slice(&object.bytes)
-        .map_err(|error| bucket.corrupt(&key, &format!("is not a plan: {error}")))?;
-    let (journal, envelopes) = Journal::open(bucket, keys, run).await?;
-    let mut state = State::new(run.clone(), &plan);
-    for envelope in &envelopes {
-        state.apply(&plan, envelope.at, &envelope.record);
-    }
-    Ok(Some(Loaded { plan: Arc::new(plan), journal, envelopes, state }))
-}
+use crate::store::StoreError;
+pub use crate::store::runs::{Loaded, load};
 
 /// A store's error as it reaches a person.
 impl From<StoreError> for Failure {

@@ -22,6 +22,7 @@ pub mod keys;
 pub mod lease;
 pub mod lock;
 pub mod objects;
+pub mod runs;
 pub mod upload;
 
 #[cfg(test)]
