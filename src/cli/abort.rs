@@ -3,9 +3,9 @@
 use super::args::RunArgs;
 use super::around::Around;
 use super::drive::Asked;
+use super::meant::{Meant, meant, over};
 use super::project::Project;
-use super::promote::decide;
-use super::resume::claimed;
+use super::promote::{decide, goes_back};
 use super::{Ended, prepare};
 use crate::config::Need;
 use crate::error::{Failure, Kind};
@@ -15,9 +15,17 @@ pub async fn run(args: &RunArgs, around: &mut Around) -> Ended {
     let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-abort").await;
     let caller = prepare::caller(&project, &cloud).await?;
-    let Some(run) = claimed(&cloud).await? else {
-        return Err(Failure::new(Kind::Preflight, format!("no run is unfinished in {}", project.environment))
-            .help(format!("to go back from a finished run: {}", project.invocation.command("rollback"))));
+    let asked = ("abort", Asked::Back);
+    let run = match meant(&project, &cloud, &args.meant, asked.0).await? {
+        Meant::UnderWay(run) => run,
+        Meant::Over(run) => return over(&project, &cloud, around, &run, asked).await,
+        Meant::Nothing => {
+            return Err(Failure::new(Kind::Preflight, format!("no run is unfinished in {}", project.environment))
+                .help(format!("to go back from a finished run: {}", project.invocation.command("rollback"))));
+        }
     };
-    decide(&project, &cloud, around, args, &run, &[Wish::Abort], &caller.arn, ("abort", Asked::Back)).await
+    if run.state.is_going_back() {
+        return goes_back(&project, &cloud, around, args, *run, asked).await;
+    }
+    decide(&project, &cloud, around, args, *run, (&[Wish::Abort], &caller.arn), asked).await
 }

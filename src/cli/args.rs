@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::outlets::Asked;
+use crate::model::{RunId, label};
 use crate::rehearsal::Fault;
 
 /// Puts new releases into production on AWS without anyone noticing.
@@ -199,12 +200,26 @@ pub struct DeployArgs {
     pub until_approval: bool,
 }
 
+/// Which run is meant, so that what is said about one never reaches another; without either it is the one under way.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct MeantArgs {
+    /// Only if it is about this run; anything else is left alone (11)
+    #[arg(long, value_name = "ID", value_parser = run_id)]
+    pub run: Option<RunId>,
+    /// Only if it is about this release; anything else is left alone (11)
+    #[arg(long, value_name = "LABEL", value_parser = label)]
+    pub release: Option<String>,
+}
+
 /// `promote`, `abort`.
 #[derive(Debug, ClapArgs)]
 pub struct RunArgs {
     /// Which pipeline and where.
     #[command(flatten)]
     pub at: Where,
+    /// Which run.
+    #[command(flatten)]
+    pub meant: MeantArgs,
     /// How the run is driven and told.
     #[command(flatten)]
     pub drive: DriveArgs,
@@ -230,6 +245,9 @@ pub struct RollbackArgs {
     /// Which pipeline and where.
     #[command(flatten)]
     pub at: Where,
+    /// Which run, or release, is taken back.
+    #[command(flatten)]
+    pub meant: MeantArgs,
     /// How the run is driven and told.
     #[command(flatten)]
     pub drive: DriveArgs,
@@ -244,6 +262,9 @@ pub struct ResumeArgs {
     /// Which pipeline and where.
     #[command(flatten)]
     pub at: Where,
+    /// Which run.
+    #[command(flatten)]
+    pub meant: MeantArgs,
     /// How the run is driven and told.
     #[command(flatten)]
     pub drive: DriveArgs,
@@ -335,6 +356,11 @@ pub struct ServeArgs {
 const SPEED_MAX: f64 = 1000.0;
 /// More than this is no rehearsal but a load test.
 const RATE_MAX: f64 = 1000.0;
+
+/// Scripts fill these in from variables, and one that is not set must not mean "any".
+fn run_id(typed: &str) -> Result<RunId, String> {
+    if typed.is_empty() { Err("it is empty; is its variable not set?".to_owned()) } else { RunId::parse(typed) }
+}
 
 fn speed(typed: &str) -> Result<f64, String> {
     within(typed, 0.1, SPEED_MAX)

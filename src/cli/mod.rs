@@ -14,6 +14,7 @@ mod drive;
 mod ended;
 mod facts;
 mod from;
+mod meant;
 mod order;
 mod outlets;
 mod plan;

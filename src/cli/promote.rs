@@ -6,14 +6,15 @@ use std::time::Duration;
 use super::args::{PromoteArgs, RunArgs};
 use super::around::Around;
 use super::drive::{Asked, drive};
+use super::meant::{CAUSE, Meant, known_as, meant, over};
 use super::project::{Cloud, Project};
-use super::resume::{Taken, claimed, load, take};
+use super::resume::{Taken, load, take};
 use super::{Ended, prepare, runs};
 use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::event::decision::Wish;
 use crate::event::record::Record;
-use crate::model::RunId;
+use crate::model::{RunId, harmless};
 use crate::plan::{Hold, What};
 use crate::report::ResultDocument;
 use crate::run::held::acceptance;
@@ -31,20 +32,30 @@ pub async fn run(args: &PromoteArgs, around: &mut Around) -> Ended {
     let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-promote").await;
     let caller = prepare::caller(&project, &cloud).await?;
-    let Some(run) = claimed(&cloud).await? else {
-        return Err(Failure::new(Kind::Preflight, format!("no run is unfinished in {}", project.environment))
-            .help(project.invocation.command("history")));
+    let asked = ("promote", Asked::Forward);
+    let run = match meant(&project, &cloud, &args.meant, asked.0).await? {
+        Meant::UnderWay(run) => run,
+        Meant::Over(run) => return over(&project, &cloud, around, &run, asked).await,
+        Meant::Nothing => {
+            return Err(Failure::new(Kind::Preflight, format!("no run is unfinished in {}", project.environment))
+                .help(project.invocation.command("history")));
+        }
     };
-    let loaded = load(&cloud, &run).await?;
-    let wishes = match &loaded.state.held {
-        Some(held) => vec![accept(&project, &loaded, held)?],
-        None => waits(&loaded, full),
+    let nothing = |why: String| {
+        let what = format!("{} {why}; nothing to promote", known_as(&run));
+        Err(Failure::new(Kind::Preflight, what).help(project.invocation.command("status")))
+    };
+    if let Some(cause) = &run.state.cause {
+        return nothing(format!("goes back: {}", harmless(&cause.what, CAUSE)));
+    }
+    let wishes = match &run.state.held {
+        Some(held) => vec![accept(&project, &run, held)?],
+        None => waits(&run, full),
     };
     if wishes.is_empty() {
-        return Err(Failure::new(Kind::Preflight, format!("{run} does not wait for anybody now; nothing to promote"))
-            .help(project.invocation.command("status")));
+        return nothing("does not wait for anybody now".to_owned());
     }
-    decide(&project, &cloud, around, args, &run, &wishes, &caller.arn, ("promote", Asked::Forward)).await
+    decide(&project, &cloud, around, args, *run, (&wishes, &caller.arn), asked).await
 }
 
 /// The failure at which the run is held is accepted, if that can be.
@@ -79,54 +90,93 @@ fn waits(run: &runs::Loaded, full: bool) -> Vec<Wish> {
 ///
 /// # Errors
 /// The store cannot be used.
-#[allow(clippy::too_many_arguments)]
 pub async fn decide(
     project: &Project,
     cloud: &Cloud,
     around: &mut Around,
     args: &RunArgs,
-    run: &RunId,
-    wishes: &[Wish],
-    by: &str,
+    run: runs::Loaded,
+    (wishes, by): (&[Wish], &str),
     asked: (&str, Asked),
 ) -> Ended {
+    let id = run.state.run.clone();
+    let mut names = Vec::new();
     for wish in wishes {
-        let is_new = decisions::leave(&cloud.bucket, &cloud.keys, run, wish, by, around.clock.now()).await?;
         let name = decisions::name_of(wish);
-        let said = if is_new { "recorded" } else { "was recorded before" };
+        let said = if run.state.decisions.contains(&name) {
+            "was taken up before"
+        } else if decisions::leave(&cloud.bucket, &cloud.keys, &id, wish, by, around.clock.now()).await? {
+            "recorded"
+        } else {
+            "was recorded before"
+        };
         let _ = writeln!(around.err, "{name} {said}");
+        names.push(name);
     }
     let recorded = ResultDocument {
-        run: Some(run.to_string()),
-        pipeline: Some(project.pipeline.pipeline.to_string()),
-        environment: Some(project.environment.to_string()),
-        ..ResultDocument::of_word(asked.0, "recorded", 0)
+        decisions: names.clone(),
+        ..ResultDocument::of_run(asked.0, &run.plan, &run.state, 0, Some(run.journal.head().to_owned())).of("recorded")
     };
     if args.record {
-        return Ok(around.end(&recorded, ""));
+        let run = load(cloud, &id).await?;
+        if run.state.has_ended() && !names.iter().all(|name| run.state.decisions.contains(name)) {
+            return over(project, cloud, around, &run, asked).await;
+        }
+        return Ok(around.end(&recorded, &format!("{}\n", names.join("\n"))));
     }
-    match take(cloud, around, run, PATIENCE).await? {
+    match take(cloud, around, &id, PATIENCE).await? {
         Taken::Ours(lease) => {
-            let (lease, loaded) = super::deploy::first_entry(cloud, around, lease, load(cloud, run).await?).await?;
+            let (lease, loaded) = super::deploy::first_entry(cloud, around, lease, load(cloud, &id).await?).await?;
             Box::pin(drive(project, cloud, around, &args.drive, lease, loaded, asked)).await
         }
-        Taken::Over => Ok(0),
+        Taken::Over => over(project, cloud, around, &load(cloud, &id).await?, asked).await,
         Taken::Driven(who) => {
-            let _ = writeln!(around.err, "{who} drives {run}; waiting until it has heard");
-            heard(cloud, around, run, wishes).await?;
+            let _ = writeln!(around.err, "{who} drives {id}; waiting until it has heard");
+            heard(cloud, around, &id, &names).await?;
             Ok(around.end(&recorded, ""))
         }
     }
 }
 
+/// A run that goes back already is not told to once more; if nobody drives it, it is driven on.
+///
+/// # Errors
+/// The store cannot be used.
+pub async fn goes_back(
+    project: &Project,
+    cloud: &Cloud,
+    around: &mut Around,
+    args: &RunArgs,
+    run: runs::Loaded,
+    asked: (&str, Asked),
+) -> Ended {
+    let why = run.state.cause.as_ref().map(|cause| harmless(&cause.what, CAUSE)).unwrap_or_default();
+    let _ = writeln!(around.err, "{} goes back already: {why}", known_as(&run));
+    let document = ResultDocument::of_run(asked.0, &run.plan, &run.state, 0, Some(run.journal.head().to_owned()));
+    if args.record {
+        return Ok(around.end(&document, ""));
+    }
+    let id = run.state.run.clone();
+    match take(cloud, around, &id, PATIENCE).await? {
+        Taken::Ours(lease) => {
+            let loaded = load(cloud, &id).await?;
+            Box::pin(drive(project, cloud, around, &args.drive, *lease, loaded, asked)).await
+        }
+        Taken::Over => over(project, cloud, around, &load(cloud, &id).await?, asked).await,
+        Taken::Driven(who) => {
+            let _ = writeln!(around.err, "{who} drives it");
+            Ok(around.end(&document, ""))
+        }
+    }
+}
+
 /// Follows the journal until the decisions are in it.
-async fn heard(cloud: &Cloud, around: &mut Around, run: &RunId, wishes: &[Wish]) -> Result<()> {
-    let names: Vec<String> = wishes.iter().map(decisions::name_of).collect();
+async fn heard(cloud: &Cloud, around: &mut Around, run: &RunId, names: &[String]) -> Result<()> {
     let began = tokio::time::Instant::now();
     loop {
         let loaded = load(cloud, run).await?;
         if names.iter().all(|name| loaded.state.decisions.contains(name)) {
-            return answer(around, &loaded, &names);
+            return answer(around, &loaded, names);
         }
         if loaded.state.has_ended() {
             return Err(Failure::new(Kind::Unexpected, format!("{run} ended before the decision was heard"))

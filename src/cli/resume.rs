@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::args::ResumeArgs;
 use super::around::Around;
 use super::drive::{Asked, drive};
+use super::meant::{Meant, meant, told};
 use super::project::{Cloud, Project};
 use super::{Ended, runs};
 use crate::config::Need;
@@ -18,18 +19,21 @@ use crate::store::lock;
 pub async fn run(args: &ResumeArgs, around: &mut Around) -> Ended {
     let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-resume").await;
-    let Some(run) = claimed(&cloud).await? else {
-        let text = format!("no run is unfinished in {}\n", project.environment);
-        let _ = around.err.write_all(text.as_bytes());
-        return Ok(0);
+    let asked = ("resume", if args.if_abandoned { Asked::Watchdog } else { Asked::Forward });
+    let run = match meant(&project, &cloud, &args.meant, asked.0).await? {
+        Meant::UnderWay(run) => run.state.run,
+        Meant::Over(run) => return Ok(told(&project, around, &run, asked)),
+        Meant::Nothing => {
+            let _ = writeln!(around.err, "no run is unfinished in {}", project.environment);
+            return Ok(0);
+        }
     };
     match take(&cloud, around, &run, LAPSE + Duration::from_secs(10)).await? {
         Taken::Ours(lease) => {
             let (lease, loaded) = super::deploy::first_entry(&cloud, around, lease, load(&cloud, &run).await?).await?;
-            let asked = if args.if_abandoned { Asked::Watchdog } else { Asked::Forward };
-            Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("resume", asked))).await
+            Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, asked)).await
         }
-        Taken::Over => Ok(0),
+        Taken::Over => Ok(told(&project, around, &load(&cloud, &run).await?, asked)),
         Taken::Driven(who) if args.if_abandoned => {
             let _ = writeln!(around.err, "{run} is driven by {who}; nothing to do");
             Ok(0)

@@ -6,6 +6,7 @@ use super::args::{RollbackArgs, RunArgs};
 use super::around::Around;
 use super::deploy::{Order, begin};
 use super::drive::{Asked, drive, no_change};
+use super::meant::is_what_is_live;
 use super::prepare::{self, Wanted};
 use super::project::{Cloud, Project};
 use super::resume::claimed;
@@ -29,7 +30,8 @@ pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
         let is_unfinished =
             runs::load(&cloud.bucket, &cloud.keys, &run).await?.is_some_and(|run| !run.state.has_ended());
         if is_unfinished {
-            let args = RunArgs { at: args.at.clone(), drive: args.drive.clone(), record: false };
+            let (at, meant, drive) = (args.at.clone(), args.meant.clone(), args.drive.clone());
+            let args = RunArgs { at, meant, drive, record: false };
             return abort::run(&args, around).await;
         }
     }
@@ -37,6 +39,7 @@ pub async fn run(args: &RollbackArgs, around: &mut Around) -> Ended {
     let claims = claims::read(&project, &cloud).await?;
     claims::are_free(&project, &cloud, &claims).await?;
     let Goal { wanted, parent, back } = goal(&project, &cloud, args.to.as_deref()).await?;
+    is_what_is_live(&project, &args.meant, (&parent, &back.from))?;
     let by = caller.arn.clone();
     let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, &claims, caller)).await?;
     if built.plan.is_empty() {

@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::harmless::harmless;
+
 /// The name of a pipeline, an environment, a target or an artifact: it becomes part of object keys and commands, so it is
 /// lower-case letters, digits and single `-`, at most 50 characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -143,9 +145,58 @@ impl fmt::Display for RunId {
     }
 }
 
+/// Longest label of a release, in characters.
+const LABEL: usize = 128;
+
+/// Reads the label of a release that a person or a script typed: 1 to 128 visible characters. It becomes part of
+/// commands, logs and the names under which releases are found again.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn label(text: &str) -> Result<String, String> {
+    let wrong = if text.is_empty() {
+        "it is empty; is its variable not set?".to_owned()
+    } else if text.chars().count() > LABEL {
+        format!("it has {} characters; a release is known by at most {LABEL}", text.chars().count())
+    } else if text.chars().any(char::is_control) || harmless(text.trim(), LABEL + 1) != text.trim() {
+        "it has line breaks, control or hidden characters, or what a CI system takes for a command".to_owned()
+    } else if text.trim() != text {
+        "it begins or ends with a blank".to_owned()
+    } else if text.starts_with('-') {
+        "it begins with a dash; a command would take it for an option".to_owned()
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(wrong)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_of_releases() {
+        for good in ["1", "v1.2.3", "jenkins-shop main #12", "2026-11-30_12", "카페", &"a".repeat(128)] {
+            assert_eq!(label(good).as_deref(), Ok(good));
+        }
+        for (bad, part) in [
+            ("", "is its variable not set"),
+            (" ", "begins or ends"),
+            ("-a", "a dash"),
+            (" a", "begins or ends"),
+            ("a ", "begins or ends"),
+            ("a\nb", "line breaks"),
+            ("a\tb", "control"),
+            ("a\u{1b}[31mb", "control"),
+            ("a\u{202e}b", "hidden"),
+            ("a\u{a0}", "begins or ends"),
+            ("::error::a", "a CI system"),
+            (&"a".repeat(129), "129 characters"),
+        ] {
+            let said = label(bad).unwrap_err();
+            assert!(said.contains(part), "{bad:?}: {said}");
+        }
+    }
 
     #[test]
     fn names() {

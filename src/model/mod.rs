@@ -21,7 +21,7 @@ pub mod task;
 pub mod units;
 
 pub use harmless::{harmless, harmless_lines};
-pub use ids::{Name, RunId, VarName};
+pub use ids::{Name, RunId, VarName, label};
 pub use pipeline::Pipeline;
 pub use revision::{Release, Revision};
 pub use units::{Percent, Period};

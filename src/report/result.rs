@@ -49,6 +49,9 @@ pub struct ResultDocument {
     /// How each target was restored, if the run went back.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub restored: BTreeMap<String, String>,
+    /// The decisions that were left for whoever drives, by the names under which the run tells what became of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub decisions: Vec<String>,
     /// SHA-256 of each artifact's bundle.
     pub artifacts: BTreeMap<String, String>,
     /// The hash of the journal's last entry: with it a rewritten tail is seen.
@@ -141,6 +144,13 @@ impl ResultDocument {
     pub fn of_word(command: &str, outcome: &str, exit_code: u8) -> ResultDocument {
         let (command, outcome) = (command.to_owned(), outcome.to_owned());
         ResultDocument { command, outcome, exit_code, ..ResultDocument::default() }
+    }
+
+    /// The same with another word for what the command came to.
+    #[must_use]
+    pub fn of(mut self, outcome: &str) -> ResultDocument {
+        outcome.clone_into(&mut self.outcome);
+        self
     }
 
     /// Adds what went wrong, in a category of its own.

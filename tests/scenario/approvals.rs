@@ -51,6 +51,98 @@ async fn a_person_aborts() {
     assert!(picture.starts_with("live baseline on 4") && picture.ends_with("1 group"), "{picture}");
 }
 
+/// The run of a result file.
+fn run_of(stage: &Stage, file: &str) -> String {
+    let text = std::fs::read_to_string(stage.directory.join(file)).unwrap();
+    serde_json::from_str::<serde_json::Value>(&text).unwrap()["run"].as_str().unwrap().to_owned()
+}
+
+/// A reviewer approves one release while another one has taken its place; a build is aborted that never began a run.
+#[tokio::test(start_paused = true)]
+async fn a_decision_reaches_the_run_that_it_names_and_no_other() {
+    let stage = Stage::new(&manual()).await;
+    let mut runs = Vec::new();
+    for release in ["two", "three"] {
+        stage.release(release, "");
+        let line = format!("deploy shop.yml --release {release} --until-approval --result-file {release}.json");
+        assert_eq!(stage.shipit(&line).await.code, 0);
+        runs.push(run_of(&stage, &format!("{release}.json")));
+        if release == "two" {
+            let said = stage.shipit(&format!("abort shop.yml --run {}", runs[0])).await;
+            assert_eq!(said.code, 0, "{}", said.err);
+        }
+    }
+    let [two, three] = [&runs[0], &runs[1]];
+    let before = stage.deployments();
+    for (line, code, part) in [
+        (format!("promote shop.yml --run {two}"), 11, "was rolled back at 2026-11-21"),
+        ("promote shop.yml --release two".to_owned(), 11, "(release two) was rolled back"),
+        ("promote shop.yml --release four".to_owned(), 11, "no run of release four began"),
+        (format!("promote shop.yml --run {three} --release two"), 11, "does not ship release two"),
+        ("abort shop.yml --release build-7".to_owned(), 11, "no run of release build-7 began"),
+        ("abort shop.yml --run 20261121-000000-aaaa".to_owned(), 11, "there is no run 20261121-000000-aaaa"),
+        ("rollback shop.yml --release baseline".to_owned(), 11, "no run of release baseline began"),
+        ("resume shop.yml --release four".to_owned(), 11, "no run of release four began"),
+        (format!("abort shop.yml --run {two}"), 0, "(release two) was rolled back"),
+        (format!("resume shop.yml --run {two}"), 20, "(release two) was rolled back"),
+        ("abort shop.yml --run ".to_owned(), 2, "is its variable not set"),
+        ("promote shop.yml --release ".to_owned(), 2, "is its variable not set"),
+    ] {
+        let said = stage.shipit(&line).await;
+        assert_eq!(said.code, code, "{line}\n{}{}", said.err, said.out);
+        assert!(format!("{}{}", said.err, said.out).contains(part), "{line}\n{}{}", said.err, said.out);
+        if code == 11 {
+            assert!(
+                said.err.contains(&format!("under way in production is run {three} (release three)")),
+                "{}",
+                said.err
+            );
+            assert!(said.err.contains("paused") && said.err.contains("nothing was changed"), "{}", said.err);
+        }
+    }
+    assert_eq!(stage.deployments(), before);
+    let said = stage.shipit("promote shop.yml --release two").await;
+    let command = said
+        .err
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("shipit ")?.strip_suffix("   # if that run is meant"));
+    let promote = command.unwrap().to_owned();
+    assert_eq!(promote, format!("promote --run {three} shop.yml -e production"));
+    let said = stage.shipit(&format!("{promote} --record --result-file decided.json")).await;
+    assert_eq!((said.code, said.out.as_str()), (0, "promote-web-approval\n"), "{}", said.err);
+    assert_eq!(run_of(&stage, "decided.json"), *three);
+    assert_eq!(stage.shipit(&promote).await.code, 0);
+    // A job that is run once more.
+    let said = stage.shipit(&format!("promote shop.yml --run {three}")).await;
+    assert!(said.code == 0 && said.out.contains("(release three) has succeeded"), "{}{}", said.err, said.out);
+    let said = stage.shipit(&format!("abort shop.yml --run {three}")).await;
+    assert!(said.code == 11 && said.err.contains("too late to abort; nothing is under way"), "{}", said.err);
+    let said = stage.shipit(&format!("rollback shop.yml --run {two}")).await;
+    assert!(said.code == 11 && said.err.contains("is not what is live"), "{}", said.err);
+    let said = stage.shipit(&format!("rollback --run {three} shop.yml -e production")).await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(stage.picture().await.starts_with("live baseline on 4"));
+}
+
+/// What cannot be taken any more is said at once, and nothing is left for nobody.
+#[tokio::test(start_paused = true)]
+async fn a_decision_that_comes_too_late_is_not_recorded_in_silence() {
+    let stage = waiting().await;
+    let recorded = stage.shipit("abort shop.yml --record").await;
+    assert_eq!((recorded.code, recorded.out.as_str()), (0, "abort\n"), "{}", recorded.err);
+    let driving = Box::pin(stage.shipit("resume shop.yml"));
+    let deciding = async {
+        stage.advance(30).await;
+        let promote = stage.shipit("promote shop.yml --record").await;
+        (promote, stage.shipit("abort shop.yml --record").await)
+    };
+    let (driven, (promote, abort)) = tokio::join!(driving, deciding);
+    assert_eq!(driven.code, 20, "{}", driven.err);
+    assert!(promote.code == 10 && promote.err.contains("goes back: aborted by"), "{} {}", promote.code, promote.err);
+    assert!(abort.code == 0 && abort.err.contains("goes back already: aborted by"), "{} {}", abort.code, abort.err);
+    assert!(abort.out.is_empty(), "{}", abort.out);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_approval_that_nobody_gives_rolls_back() {
     let stage = waiting().await;

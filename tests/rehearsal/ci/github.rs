@@ -20,6 +20,8 @@ struct Step {
     name: String,
     id: String,
     condition: String,
+    /// Variables, each with the expression that it stands for.
+    env: Vec<(String, String)>,
     run: String,
 }
 
@@ -45,6 +47,9 @@ fn workflow(text: &str) -> (Vec<Step>, BTreeMap<String, String>) {
             current.id = id;
         } else if let Some(condition) = value("if: ") {
             current.condition = condition;
+        } else if let Some(env) = value("env: ") {
+            let (name, rest) = env.strip_prefix("{ ").and_then(|rest| rest.split_once(": \"${{ ")).unwrap();
+            current.env.push((name.to_owned(), rest.strip_suffix(" }}\" }").unwrap().to_owned()));
         } else if let Some(run) = value("run: ") {
             assert!(!run.starts_with(['|', '>']), "one line each, so that this test can read it: {run}");
             current.run = run;
@@ -57,9 +62,12 @@ fn workflow(text: &str) -> (Vec<Step>, BTreeMap<String, String>) {
 /// GitHub Actions with one workflow.
 struct GitHub<'a> {
     site: &'a Site,
+    text: &'a str,
     steps: Vec<Step>,
     ran: BTreeSet<String>,
     number: u32,
+    /// The outputs of steps that have an id.
+    outputs: BTreeMap<String, PathBuf>,
 }
 
 impl GitHub<'_> {
@@ -72,6 +80,8 @@ impl GitHub<'_> {
         let directory = self.site.scene.directory.join(format!("step-{}-{job}-{name}", self.number));
         fs::create_dir_all(&directory).unwrap();
         let file = |name: &str| directory.join(name);
+        let env: Vec<(String, String)> =
+            step.env.iter().map(|(name, expression)| (name.clone(), self.value(expression))).collect();
         fs::write(file("script.sh"), format!("{}\n", step.run)).unwrap();
         for name in ["outputs", "summary", "env", "path"] {
             fs::write(file(name), "").unwrap();
@@ -96,6 +106,7 @@ impl GitHub<'_> {
                 ("GITHUB_TRIGGERING_ACTOR", "kim"),
                 ("GITHUB_WORKFLOW", "deploy"),
             ])
+            .envs(env)
             .env("GITHUB_RUN_NUMBER", self.number.to_string())
             .env("GITHUB_SHA", format!("{:08x}{:032x}", self.number, 0xc0ff_ee00_u64))
             .env("GITHUB_WORKSPACE", &self.site.repository)
@@ -108,7 +119,21 @@ impl GitHub<'_> {
             .stderr(log)
             .spawn()
             .unwrap();
+        if !step.id.is_empty() {
+            self.outputs.insert(step.id, file("outputs"));
+        }
         (Running { child, log: file("log") }, file("outputs"))
+    }
+
+    /// What an expression about outputs stands for; nothing where there is no such output.
+    fn value(&self, expression: &str) -> String {
+        let parts: Vec<&str> = expression.split('.').collect();
+        let [context, id, "outputs", name] = parts[..] else { panic!("{expression}") };
+        if context == "needs" {
+            let handed_on = format!("{name}: \"${{{{ steps.{id}.outputs.{name} }}}}\"");
+            assert!(self.text.contains(&handed_on), "the job {id} does not hand on its {name}");
+        }
+        assigned(&self.outputs[id]).remove(name).unwrap_or_default()
     }
 
     /// Runs a step to its end; its outputs.
@@ -155,13 +180,30 @@ fn assigned(file: &Path) -> BTreeMap<String, String> {
     outputs
 }
 
+/// A colleague takes a release back that waits and puts another one in its place; then the reviewer of the first approves.
+fn approves_too_late(github: &mut GitHub<'_>) {
+    github.site.release("four");
+    assert_eq!(github.run("deploy", "deploy")["status"], "paused");
+    let approved = github.outputs["deploy"].clone();
+    assert_eq!(github.run("deploy", "recover")["status"], "rolled_back");
+    github.site.release("five");
+    assert_eq!(github.run("deploy", "deploy")["status"], "paused");
+    let other = github.outputs.insert("deploy".to_owned(), approved).unwrap();
+    let (mut running, outputs) = github.start("promote", "promote");
+    assert_eq!(running.code(), 11, "{}", running.said());
+    assert_eq!(assigned(&outputs)["status"], "refused");
+    github.outputs.insert("deploy".to_owned(), other);
+    assert_eq!(github.run("deploy", "recover")["status"], "rolled_back");
+}
+
 #[test]
 fn the_workflow_for_github_does_what_it_says() {
     let text =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/github-actions/deploy.yml")).unwrap();
     let (steps, conditions) = workflow(&text);
     let site = Site::new("github");
-    let mut github = GitHub { site: &site, steps, ran: BTreeSet::new(), number: 0 };
+    let mut github =
+        GitHub { site: &site, text: &text, steps, ran: BTreeSet::new(), number: 0, outputs: BTreeMap::new() };
     let is = |outputs: &BTreeMap<String, String>, status: &str| assert_eq!(outputs["status"], status, "{outputs:?}");
 
     // A pull request, then its merge, then a reviewer.
@@ -201,10 +243,21 @@ fn the_workflow_for_github_does_what_it_says() {
     assert!(github.holds("promote", "recover", true, &cancelled));
     is(&github.run("promote", "recover"), "rolled_back");
 
+    approves_too_late(&mut github);
     assert_eq!(site.live(), first);
     let runs = site.ask(&["history", "storefront-manual", "--output", "json"]);
     let names: Vec<&str> = runs.as_array().unwrap().iter().filter_map(|run| run["build"]["name"].as_str()).collect();
-    assert_eq!(names, ["acme/shop deploy #7", "acme/shop deploy #5", "acme/shop deploy #2"], "{runs:#}");
+    assert_eq!(
+        names,
+        [
+            "acme/shop deploy #13",
+            "acme/shop deploy #11",
+            "acme/shop deploy #7",
+            "acme/shop deploy #5",
+            "acme/shop deploy #2"
+        ],
+        "{runs:#}"
+    );
     let all: BTreeSet<String> = github.steps.iter().map(|step| format!("{}/{}", step.job, step.name)).collect();
     let left: Vec<&String> = all.difference(&github.ran).filter(|step| !step.ends_with("/install")).collect();
     assert!(left.is_empty(), "never run: {left:?}");

@@ -109,6 +109,8 @@ fn the_jenkinsfile_does_what_it_says() {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/jenkins/Jenkinsfile")).unwrap();
     let steps = shell_steps(&text);
     assert_eq!(steps.keys().collect::<Vec<_>>(), ["Deploy", "Plan", "Promote", "post"]);
+    // By this the file tells whether a person is to be asked.
+    let paused = text.split_once(".contains('").and_then(|(_, rest)| rest.split_once("')")).unwrap().0;
     let site = Site::new("jenkins");
     let cookie = format!("durable-{}", std::process::id());
     let mut jenkins = Jenkins { site: &site, steps, number: 41, cookie };
@@ -145,8 +147,29 @@ fn the_jenkinsfile_does_what_it_says() {
     assert_eq!(jenkins.result("aborted.json")["outcome"], "rolled_back");
     // With nothing to take back it ends well, too.
     jenkins.run("post");
-    assert_eq!(site.live(), "jenkins-shop-main-41");
+    assert_eq!(jenkins.result("aborted.json")["outcome"], "rolled_back");
+
+    // A build that is aborted while it waits for the lock leaves the one that has it alone.
+    jenkins.number = 43;
+    site.release("three");
+    jenkins.run("Plan");
+    jenkins.run("Deploy");
+    assert!(jenkins.file("deployed.json").contains(paused));
+    jenkins.number = 44;
+    jenkins.run("post");
+    assert_eq!(jenkins.result("aborted.json")["exit_code"], 11);
+    jenkins.number = 43;
+    jenkins.run("Promote");
+    assert_eq!(site.live(), "jenkins-shop-main-43");
+
+    // Nothing has to change: nobody is asked.
+    jenkins.number = 45;
+    jenkins.run("Plan");
+    jenkins.run("Deploy");
+    assert_eq!(jenkins.result("deployed.json")["outcome"], "no_change");
+    assert!(!jenkins.file("deployed.json").contains(paused));
+    assert_eq!(site.live(), "jenkins-shop-main-43");
     let runs = site.ask(&["history", "storefront-manual", "--output", "json"]);
-    assert_eq!(runs[0]["build"]["url"], "https://jenkins.example/job/shop/job/main/42/", "{runs:#}");
+    assert_eq!(runs[1]["build"]["url"], "https://jenkins.example/job/shop/job/main/42/", "{runs:#}");
     site.close();
 }
