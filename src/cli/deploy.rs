@@ -174,9 +174,7 @@ pub async fn first_entry(
         lease.release(true).await?;
         return Err(failure);
     }
-    let json = super::plan::to_json(&run.plan)?;
-    let plan = hex(&<sha2::Sha256 as sha2::Digest>::digest(json.as_bytes()));
-    let first = planned(claim, revisions, plan);
+    let first = planned(claim, revisions, run.digest);
     let mut journal = run.journal;
     match journal.append(around.clock.now(), lease.token(), std::slice::from_ref(&first)).await? {
         Append::Done(_) => Ok((*lease, super::resume::load(cloud, &id).await?)),

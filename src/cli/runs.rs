@@ -2,6 +2,7 @@
 
 use crate::error::{Failure, Kind};
 use crate::model::RunId;
+use crate::report::Invocation;
 use crate::store::StoreError;
 pub use crate::store::runs::{Loaded, load};
 
@@ -14,9 +15,43 @@ impl From<StoreError> for Failure {
                     .help("create it, with versioning, in the region of the environment; `store: bucket:` names it")
             }
             StoreError::Aws(error) => error.into_failure(),
-            StoreError::Corrupt { .. } => Failure::new(Kind::Unexpected, error.to_string()),
+            error => {
+                let help = next_steps(&error);
+                Failure::new(Kind::Unexpected, error.to_string()).help(help)
+            }
         }
     }
+}
+
+/// What to do about an object that is not as it should be; commands stand on lines of their own.
+fn next_steps(error: &StoreError) -> String {
+    let (bucket, key) = error.object().unwrap_or_default();
+    let versions = format!("aws s3api list-object-versions --bucket {bucket} --prefix {}", quoted(key));
+    let advice = match error {
+        StoreError::Format { .. } if error.is_newer() => {
+            "use the shipit that wrote it, or a newer one; nothing was changed there"
+        }
+        StoreError::Format { .. } => {
+            "it was written before formats were promises: finish that run with the shipit that wrote it, or give \
+             `store: prefix:` another value"
+        }
+        StoreError::Rewritten { .. } => "see who changed it, and restore the version before",
+        StoreError::Missing { .. } => "see what became of it, and restore its last version",
+        StoreError::Corrupt { .. } | StoreError::Aws(_) => "see which of its versions was good, and restore that",
+    };
+    match error.home() {
+        Some((pipeline, environment)) => {
+            let fsck = Invocation::new(pipeline.as_str(), environment.as_str()).command("fsck");
+            format!("{advice}\n{versions}\n{fsck}")
+        }
+        None => format!("{advice}\n{versions}"),
+    }
+}
+
+/// A word as a shell takes it.
+fn quoted(text: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./%".contains(&byte);
+    if text.bytes().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }
 
 impl From<crate::aws::AwsError> for Failure {

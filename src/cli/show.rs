@@ -15,7 +15,7 @@ use crate::event::record::Outcome;
 use crate::model::function::FunctionRef;
 use crate::model::lambda::Alias;
 use crate::model::pipeline::Target;
-use crate::model::{Name, Revision, RunId};
+use crate::model::{Format, Name, Revision, RunId};
 use crate::plan::function::hex_of;
 use crate::report::status::{AliasStatus, Driver, RunView, TargetStatus};
 use crate::report::{HistoryRow, StatusView, ending, history_text, lines, status_text, words};
@@ -48,7 +48,7 @@ pub async fn status(args: &ReadArgs, around: &mut Around) -> Ended {
     let targets = found.into_iter().map(|found| target_status(found, &head, run.as_ref(), &mut notes)).collect();
     let driver = driver(&lock);
     let view = StatusView {
-        v: 0,
+        v: Format::NOW,
         at: around.clock.now(),
         pipeline: project.pipeline.pipeline.clone(),
         environment: project.environment.clone(),

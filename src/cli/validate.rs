@@ -14,13 +14,13 @@ use super::{Ended, facts, in_workspace};
 use crate::artifact::{self, Report};
 use crate::config::{Need, Problem, Problems};
 use crate::error::{Failure, Kind};
-use crate::model::Pipeline;
+use crate::model::{Format, Pipeline};
 use crate::report::{failure_text, github};
 
 /// What a check of many files came to, for editors. Members are only ever added within a version.
 #[derive(Serialize)]
 struct Document {
-    v: u32,
+    v: Format,
     ok: bool,
     /// What was checked, in the order of the command line.
     pipelines: Vec<String>,
@@ -82,7 +82,7 @@ pub fn run(args: &ValidateArgs, around: &mut Around) -> Ended {
     }
     annotate(&problems, around);
     if !is_text {
-        let document = Document { v: 0, ok, pipelines: names, problems };
+        let document = Document { v: Format::NOW, ok, pipelines: names, problems };
         let json = serde_json::to_string_pretty(&document)
             .map_err(|error| Failure::new(Kind::Unexpected, "cannot be written as JSON").because(error))?;
         let _ = writeln!(around.out, "{json}");

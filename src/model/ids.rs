@@ -102,7 +102,7 @@ impl JsonSchema for VarName {
 
 /// The id of a run: when it was planned, in UTC, and four random letters, so that ids sort by time:
 /// `20261121-093406-kfzw`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct RunId(String);
 
@@ -136,6 +136,12 @@ impl RunId {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for RunId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RunId, D::Error> {
+        RunId::parse(&Cow::<str>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }
 

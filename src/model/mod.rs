@@ -4,6 +4,7 @@ pub mod command;
 pub mod condition;
 pub mod expression;
 pub mod facts;
+pub mod format;
 pub mod function;
 pub mod harmless;
 pub mod header;
@@ -20,6 +21,7 @@ pub mod strategy;
 pub mod task;
 pub mod units;
 
+pub use format::Format;
 pub use harmless::{harmless, harmless_lines};
 pub use ids::{Name, RunId, VarName, label};
 pub use pipeline::Pipeline;

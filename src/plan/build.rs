@@ -13,10 +13,7 @@ use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{Environment, Target};
 use crate::model::revision::HookTimes;
-use crate::model::{Name, Period, Pipeline, Release, Revision};
-
-/// The version of the plan's format.
-const VERSION: u32 = 0;
+use crate::model::{Format, Name, Period, Pipeline, Release, Revision};
 
 /// What a plan is made of.
 #[derive(Clone, Debug)]
@@ -94,7 +91,7 @@ pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
     }
     let calls_per_minute = calls_per_minute(&lanes);
     let plan = Plan {
-        v: VERSION,
+        v: Format::NOW,
         pipeline: input.pipeline.pipeline.clone(),
         environment: input.environment.clone(),
         intent: input.intent,

@@ -5,6 +5,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod build;
+pub mod check;
 mod conditions;
 pub mod fleet;
 pub mod function;
@@ -23,7 +24,7 @@ use crate::model::metric::OnUndecided;
 use crate::model::observed::{Baseline, MinHealthy, ScalingGroup};
 use crate::model::pipeline::{FleetRef, Store};
 pub use crate::model::pipeline::{OnFailure, RollbackScope};
-use crate::model::{Name, Percent, Period, Release, Revision};
+use crate::model::{Format, Name, Percent, Period, Release, Revision};
 pub use rolling::OnRolling;
 pub use task::{PlannedTask, TaskKind};
 
@@ -31,7 +32,7 @@ pub use task::{PlannedTask, TaskKind};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// The format's version.
-    pub v: u32,
+    pub v: Format,
     /// The pipeline's name.
     pub pipeline: Name,
     /// The environment's name.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::words;
 use crate::error::{Failure, Kind};
 use crate::event::record::Outcome;
-use crate::model::Name;
+use crate::model::{Format, Name};
 use crate::plan::{Lane, Plan};
 use crate::run::function::has_uploaded;
 use crate::run::{LaneState, RunStatus, State};
@@ -16,7 +16,7 @@ use crate::run::{LaneState, RunStatus, State};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResultDocument {
     /// The format's version.
-    pub v: u32,
+    pub v: Format,
     /// The command, such as `deploy`.
     pub command: String,
     /// What it came to: `succeeded`, `no_change`, `rolled_back`, `paused`, `detached`, `held`, `stuck`, `refused`,

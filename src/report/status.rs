@@ -12,7 +12,7 @@ use super::style::{Style, Tint};
 use super::suggestions::suggestions;
 use super::words::{self, between, clock, date, short};
 use crate::model::lambda::Alias;
-use crate::model::{Name, Percent, Period, RunId};
+use crate::model::{Format, Name, Percent, Period, RunId};
 use crate::plan::{Intent, Plan};
 use crate::run::{RunStatus, State, StepStatus};
 
@@ -23,7 +23,7 @@ const SHOWN: usize = 20;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StatusView {
     /// The format's version.
-    pub v: u32,
+    pub v: Format,
     /// World time of the look.
     pub at: Timestamp,
     /// The pipeline's name.

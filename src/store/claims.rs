@@ -12,14 +12,15 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
+use super::error::StoreError;
 use super::head::Live;
 use super::journal::Journal;
 use super::keys::Keys;
 use super::lock::{self, Claim, Held};
-use super::objects::{Bucket, Put, StoreError, WRITES};
+use super::objects::{Bucket, Put, WRITES};
 use crate::event::record::{Outcome, Record};
 use crate::model::pipeline::{Environment, Target};
-use crate::model::{Name, RunId};
+use crate::model::{Format, Name, RunId};
 use crate::plan::{Lane, On, Plan};
 
 /// Claims that are read or given back at the same time.
@@ -57,7 +58,7 @@ pub enum What {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetClaim {
     /// The format's version.
-    pub v: u32,
+    pub v: Format,
     /// Makes every write unlike any other.
     pub nonce: String,
     /// The run that works on it.
@@ -170,11 +171,7 @@ pub fn wanted(plan: &Plan, live: impl Fn(&Lane) -> Live) -> BTreeMap<Thing, BTre
 async fn read(bucket: &Bucket, keys: &Keys, thing: &Thing) -> Result<Seen, StoreError> {
     let key = keys.target(thing);
     let Some(object) = bucket.get(&key).await? else { return Ok(Seen::default()) };
-    let claim: TargetClaim = serde_json::from_slice(&object.bytes)
-        .map_err(|error| bucket.corrupt(&key, &format!("is not the claim of a target: {error}")))?;
-    if claim.v != 0 {
-        return Err(bucket.corrupt(&key, &format!("has format {}, which this shipit does not know", claim.v)));
-    }
+    let claim = bucket.parse(&key, &object.bytes, "the claim of a target")?;
     Ok(Seen { claim, etag: Some(object.etag) })
 }
 

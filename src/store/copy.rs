@@ -9,9 +9,10 @@ use bytes::Bytes;
 use futures_util::stream;
 use sha2::{Digest, Sha256};
 
+use super::error::StoreError;
 use super::journal::hex;
 use super::keys::Keys;
-use super::objects::{Bucket, StoreError, failed};
+use super::objects::{Bucket, failed};
 use super::upload::{ONE_PIECE_MAX, PART, patient, put_if_absent, put_one, put_parts};
 use crate::aws::{AwsError, Class};
 use crate::model::Revision;

@@ -5,17 +5,18 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::error::StoreError;
 use super::keys::Keys;
-use super::objects::{Bucket, Put, StoreError};
+use super::objects::{Bucket, Put};
 use crate::aws::Class;
 use crate::event::decision::{Decision, Wish};
-use crate::model::{Name, RunId};
+use crate::model::{Format, Name, RunId};
 use crate::plan::StepId;
 
 /// What the object holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Stored {
-    v: u32,
+    v: Format,
     nonce: String,
     by: String,
     at: Timestamp,
@@ -64,7 +65,7 @@ pub async fn leave(
 ) -> Result<bool, StoreError> {
     let key = keys.decision(run, &name_of(wish));
     let stored = Stored {
-        v: 0,
+        v: Format::NOW,
         nonce: format!("{:016x}", fastrand::u64(..)),
         by: by.to_owned(),
         at,
@@ -133,7 +134,7 @@ fn read(name: &str, bytes: &[u8]) -> Option<Decision> {
         StoredWish::Accept { target, step, number } => Wish::Accept { target, step, number },
     };
     let is_named_so = name == name_of(&what);
-    (is_named_so && stored.v == 0 && stored.by.len() <= BY_MAX).then(|| Decision {
+    (is_named_so && stored.v == Format::NOW && stored.by.len() <= BY_MAX).then(|| Decision {
         name: name.to_owned(),
         by: stored.by,
         what,

@@ -7,11 +7,12 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::error::StoreError;
 use super::keys::Keys;
-use super::objects::{Bucket, Put, StoreError};
+use super::objects::{Bucket, Put};
 use crate::event::record::{Back, Build, Origin, Outcome};
 use crate::model::revision::BundleRef;
-use crate::model::{Name, Period, Revision, RunId};
+use crate::model::{Format, Name, Period, Revision, RunId};
 use crate::plan::StepId;
 use crate::plan::timing::{Past, RUNS_COUNTED};
 
@@ -22,7 +23,7 @@ const RUNS_KEPT: usize = 50;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Head {
     /// The format's version.
-    pub v: u32,
+    pub v: Format,
     /// Makes every write unlike any other.
     pub nonce: String,
     /// What is live, by target.

@@ -5,23 +5,31 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt;
-use futures_util::stream;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::error::{Proof, StoreError};
 use super::keys::Keys;
-use super::objects::{Bucket, Put, StoreError};
+use super::objects::{Bucket, Put};
+use super::packs::{self, Recent, pieces};
 use crate::aws::Class;
 use crate::event::record::{Envelope, Record};
-use crate::model::RunId;
+use crate::model::{Format, RunId};
 
 /// Most bytes of one object; a single record that is longer has one for itself.
 const ENTRY_MAX: usize = 256 * 1024;
 
 /// What an object holds besides its records, with room to spare.
 const FRAME: usize = 2 * 1024;
+
+/// Objects that are read at the same time.
+const AT_ONCE: usize = 8;
+
+/// No entry is older or younger: with other times nothing can be reckoned.
+const EARLIEST: Timestamp = Timestamp::constant(946_684_800, 0);
+const LATEST: Timestamp = Timestamp::constant(32_503_680_000, 0);
 
 /// The journal of one run, at its tail.
 #[derive(Clone, Debug)]
@@ -35,6 +43,8 @@ pub struct Journal {
     head: String,
     /// What was read of a turn whose last part has not come yet.
     begun: Option<Begun>,
+    /// What goes into packs that are not whole yet.
+    recent: Recent,
 }
 
 /// Which part of its turn an object is, if a turn does not fit into one.
@@ -57,7 +67,7 @@ struct Begun {
 
 #[derive(Serialize, Deserialize)]
 struct Entry {
-    v: u32,
+    v: Format,
     seq: u64,
     at: Timestamp,
     run: RunId,
@@ -91,44 +101,71 @@ impl Journal {
             next: 0,
             head: String::new(),
             begun: None,
+            recent: Recent::default(),
         };
         let envelopes = journal.catch_up().await?;
         Ok((journal, envelopes))
     }
 
-    /// Reads what was written since.
+    /// Reads what was written since. What is no entry by its name is passed over.
     ///
     /// # Errors
     /// As for [`Journal::open`].
     pub async fn catch_up(&mut self) -> Result<Vec<Envelope>, StoreError> {
-        let bucket = self.bucket.clone();
-        let expected = self.keys.journal_entry(&self.run, self.next);
-        let mut names = bucket.list(&self.keys.journal(&self.run)).await?;
-        names.retain(|key| self.next == 0 || *key >= expected);
-        let mut objects = stream::iter(names).map(|key| async { (bucket.get(&key).await, key) }).buffered(8);
-        let mut envelopes = Vec::new();
-        while let Some((object, key)) = objects.next().await {
-            if key != self.keys.journal_entry(&self.run, self.next) {
-                return Err(bucket.corrupt(&key, &format!("is not entry {} of the journal", self.next)));
+        let before = self.clone();
+        match self.read_on(true).await {
+            // A pack may be wrong; what the entries themselves are decides.
+            Err(error) if error.object().is_some() => {
+                *self = before;
+                self.read_on(false).await
             }
-            let object = object?.ok_or_else(|| bucket.corrupt(&key, "vanished while it was read"))?;
-            envelopes.extend(self.take_in(&key, &object.bytes)?);
+            read => read,
         }
-        Ok(envelopes)
+    }
+
+    async fn read_on(&mut self, by_packs: bool) -> Result<Vec<Envelope>, StoreError> {
+        let bucket = self.bucket.clone();
+        let prefix = self.keys.journal_entries(&self.run);
+        let mut envelopes = Vec::new();
+        let mut after = self.next.checked_sub(1).map(|last| self.keys.journal_entry(&self.run, last));
+        loop {
+            let (names, is_last) = bucket.page(&prefix, after.as_deref()).await?;
+            let numbers = names.iter().filter_map(|key| self.keys.journal_seq(&self.run, key));
+            let end = (self.next..).zip(numbers).try_fold(self.next, |_, (expected, number)| {
+                let missing = || bucket.missing(&self.keys.journal_entry(&self.run, expected));
+                if number == expected { Ok(number + 1) } else { Err(missing()) }
+            })?;
+            let proved = match by_packs {
+                true if is_last => end.saturating_sub(1),
+                true => end,
+                false => 0,
+            };
+            let (keys, run) = (self.keys.clone(), self.run.clone());
+            let fetch = |(first, size)| fetch(&bucket, &keys, &run, first, size);
+            let mut pieces = stream::iter(pieces(self.next, proved, end)).map(fetch).buffered(AT_ONCE);
+            while let Some(entries) = pieces.next().await {
+                for bytes in entries? {
+                    let key = self.keys.journal_entry(&self.run, self.next);
+                    envelopes.extend(self.take_in(&key, &bytes)?);
+                }
+            }
+            if is_last {
+                return Ok(envelopes);
+            }
+            after = names.last().cloned();
+        }
     }
 
     fn take_in(&mut self, key: &str, bytes: &Bytes) -> Result<Vec<Envelope>, StoreError> {
-        let entry: Entry = serde_json::from_slice(bytes)
-            .map_err(|error| self.bucket.corrupt(key, &format!("is not a journal entry: {error}")))?;
-        if entry.v != 0 {
-            return Err(self.bucket.corrupt(key, &format!("has format {}, which this shipit does not know", entry.v)));
-        }
+        let entry: Entry = self.bucket.parse(key, bytes, "a journal entry")?;
         if entry.prev != self.head || entry.seq != self.next || entry.run != self.run {
-            return Err(self
-                .bucket
-                .corrupt(key, "does not follow from the entry before it: the journal was rewritten"));
+            return Err(self.bucket.rewritten(key, Proof::Chain));
+        }
+        if !(EARLIEST..=LATEST).contains(&entry.at) {
+            return Err(self.bucket.corrupt(key, "is not a journal entry: it is of no time of ours"));
         }
         self.head = hash(bytes);
+        self.recent.push(self.next, bytes);
         self.next += 1;
         let records = self.whole(key, entry.part, entry.records)?;
         let envelope = |record| Envelope { run: entry.run.clone(), at: entry.at, seq: entry.seq, record };
@@ -205,7 +242,7 @@ impl Journal {
     ) -> Result<Append, StoreError> {
         let (seq, nonce) = (self.next, format!("{:016x}", fastrand::u64(..)));
         let (prev, records) = (self.head.clone(), records.to_vec());
-        let entry = Entry { v: 0, seq, at, run: self.run.clone(), token, nonce, prev, part, records };
+        let entry = Entry { v: Format::NOW, seq, at, run: self.run.clone(), token, nonce, prev, part, records };
         let key = self.keys.journal_entry(&self.run, seq);
         let body = Bytes::from(serde_json::to_vec(&entry).map_err(|error| self.unwritable(&error))?);
         match self.put(&key, &body).await? {
@@ -213,6 +250,10 @@ impl Journal {
                 self.head = hash(&body);
                 self.next += 1;
                 self.begun = None;
+                self.recent.push(seq, &body);
+                for pack in self.recent.whole(&self.run, seq) {
+                    pack.write(&self.bucket, &self.keys).await;
+                }
                 Ok(Append::Done(seq))
             }
             Put::Lost => Ok(Append::Fenced),
@@ -239,6 +280,27 @@ impl Journal {
     pub fn head(&self) -> &str {
         &self.head
     }
+
+    /// How many objects it has.
+    pub fn length(&self) -> u64 {
+        self.next
+    }
+}
+
+/// Entries from a number on: a pack of so many, or where that is not there, smaller ones, or each by itself.
+async fn fetch(bucket: &Bucket, keys: &Keys, run: &RunId, first: u64, size: u64) -> Result<Vec<Bytes>, StoreError> {
+    if size == 1 {
+        let key = keys.journal_entry(run, first);
+        let object = bucket.get(&key).await?.ok_or_else(|| bucket.missing(&key))?;
+        return Ok(vec![object.bytes]);
+    }
+    if let Some(entries) = packs::read(bucket, keys, run, first, size).await {
+        return Ok(entries);
+    }
+    let smaller = size / 10;
+    let parts = (0..10).map(|place| Box::pin(fetch(bucket, keys, run, first + place * smaller, smaller)));
+    let parts: Vec<Vec<Bytes>> = stream::iter(parts).buffered(AT_ONCE).try_collect().await?;
+    Ok(parts.concat())
 }
 
 fn hash(bytes: &[u8]) -> String {

@@ -75,6 +75,28 @@ impl Keys {
         format!("{}/runs/{run}/journal/{seq:020}.json", self.home)
     }
 
+    /// What the keys of all entries begin with, and nothing else that lies beside them.
+    pub(super) fn journal_entries(&self, run: &RunId) -> String {
+        format!("{}00000000", self.journal(run))
+    }
+
+    /// The number of an entry, by its key; nothing if the key is of something else.
+    pub(super) fn journal_seq(&self, run: &RunId, key: &str) -> Option<u64> {
+        let name = key.strip_prefix(&self.journal(run))?.strip_suffix(".json")?;
+        let is_number = name.len() == 20 && name.bytes().all(|byte| byte.is_ascii_digit());
+        name.parse().ok().filter(|_| is_number)
+    }
+
+    /// Entries of a run's journal once more, so many in one object.
+    pub(super) fn pack(&self, run: &RunId, size: usize, first: u64) -> String {
+        format!("{}{size}/{first:020}.json", self.packs(run))
+    }
+
+    /// All packs of a run.
+    pub(super) fn packs(&self, run: &RunId) -> String {
+        format!("{}/runs/{run}/packs/", self.home)
+    }
+
     /// A run's decisions.
     pub fn decisions(&self, run: &RunId) -> String {
         format!("{}/runs/{run}/decisions/", self.home)
@@ -116,6 +138,30 @@ mod tests {
         let keys = Keys::new(&Store { prefix: String::new(), ..store }, &pipeline, &environment);
         assert_eq!(keys.head(), "storefront/production/head.json");
         assert_eq!(keys.artifact("ab"), "artifacts/ab.zip");
+    }
+
+    #[test]
+    fn foreign_names_beside_entries_are_no_numbers() {
+        let store = Store { bucket: "b".into(), prefix: String::new() };
+        let keys = Keys::new(&store, &Name::new("a").unwrap(), &Name::new("b").unwrap());
+        let run = RunId::parse("20261121-093406-kfzw").unwrap();
+        for (name, seq) in [
+            ("00000000000000000000.json", Some(0)),
+            ("00000000000000010007.json", Some(10_007)),
+            ("", None),
+            ("notes.txt", None),
+            ("7.json", None),
+            ("000000000000000000007.json", None),
+            ("0000000000000000000a.json", None),
+            ("+0000000000000000007.json", None),
+            ("00000000000000000007.json.bak", None),
+            ("00000000000000000007", None),
+            ("00000000000000000007.json/x", None),
+            ("99999999999999999999.json", None),
+        ] {
+            assert_eq!(keys.journal_seq(&run, &format!("{}{name}", keys.journal(&run))), seq, "{name}");
+        }
+        assert!(keys.journal_entry(&run, 10_007).starts_with(&keys.journal_entries(&run)));
     }
 
     #[test]

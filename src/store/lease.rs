@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::error::StoreError;
 use super::holder::Holder;
 use super::keys::Keys;
 use super::lock::{Claim, Held, Lock, Seen, read, write};
-use super::objects::{Bucket, StoreError, WRITES};
+use super::objects::{Bucket, WRITES};
 use crate::model::RunId;
 use clock::wall_now;
 

@@ -5,17 +5,18 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::error::StoreError;
 use super::holder::Holder;
 use super::keys::Keys;
-use super::objects::{Bucket, Put, StoreError};
+use super::objects::{Bucket, Put};
 use crate::event::record::{Back, Build, Origin};
-use crate::model::RunId;
+use crate::model::{Format, RunId};
 
 /// What the object holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lock {
     /// The format's version.
-    pub v: u32,
+    pub v: Format,
     /// Grows with every driver.
     pub token: u64,
     /// Makes every write unlike any other.
@@ -81,11 +82,7 @@ pub struct Seen {
 pub async fn read(bucket: &Bucket, keys: &Keys) -> Result<Seen, StoreError> {
     let key = keys.lock();
     let Some(object) = bucket.get(&key).await? else { return Ok(Seen::default()) };
-    let lock: Lock = serde_json::from_slice(&object.bytes)
-        .map_err(|error| bucket.corrupt(&key, &format!("is not a lock: {error}")))?;
-    if lock.v != 0 {
-        return Err(bucket.corrupt(&key, &format!("has format {}, which this shipit does not know", lock.v)));
-    }
+    let lock = bucket.parse(&key, &object.bytes, "a lock")?;
     Ok(Seen { lock, etag: Some(object.etag) })
 }
 

@@ -9,12 +9,14 @@
 //! <prefix>/<pipeline>/<environment>/head.json
 //! <prefix>/<pipeline>/<environment>/runs/<run>/plan.json
 //! <prefix>/<pipeline>/<environment>/runs/<run>/journal/<20-digit seq>.json
+//! <prefix>/<pipeline>/<environment>/runs/<run>/packs/<10|100|1000>/<20-digit seq>.json
 //! <prefix>/<pipeline>/<environment>/runs/<run>/decisions/<name>.json
 //! ```
 
 pub mod claims;
 pub mod copy;
 pub mod decisions;
+pub mod error;
 pub mod head;
 pub mod holder;
 pub mod journal;
@@ -22,13 +24,15 @@ pub mod keys;
 pub mod lease;
 pub mod lock;
 pub mod objects;
+mod packs;
 pub mod runs;
 pub mod upload;
 
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use error::StoreError;
 pub use journal::Journal;
 pub use keys::Keys;
 pub use lease::Lease;
-pub use objects::{Bucket, StoreError};
+pub use objects::Bucket;

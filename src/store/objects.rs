@@ -4,10 +4,15 @@ use std::time::Duration;
 
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::put_object::PutObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::ServerSideEncryption;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use bytes::Bytes;
+use md5::{Digest, Md5};
 
+use super::error::StoreError;
+use super::journal::hex;
 use crate::aws::{AwsError, Class};
 
 /// Most bytes of an object of ours that are read: plans and journals are far smaller.
@@ -15,6 +20,8 @@ const READ_MAX: i64 = 16 * 1024 * 1024;
 
 /// How often a write is tried again after a conflict (409), which the SDK does not do.
 const CONFLICT_TRIES: u32 = 6;
+/// How often a call is made again that somebody between us and S3 answered.
+const FOREIGN_TRIES: u32 = 3;
 /// How often an object is read and written anew because somebody else was faster.
 pub(super) const WRITES: u32 = 20;
 
@@ -32,24 +39,6 @@ pub struct Object {
     pub bytes: Bytes,
     /// For the next conditional write.
     pub etag: String,
-}
-
-/// Why the bucket could not do it.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// AWS said no, or nothing.
-    #[error(transparent)]
-    Aws(#[from] AwsError),
-    /// An object does not hold what it should.
-    #[error("s3://{bucket}/{key}: {what}")]
-    Corrupt {
-        /// The bucket.
-        bucket: String,
-        /// The key.
-        key: String,
-        /// What is wrong with it.
-        what: String,
-    },
 }
 
 /// How a conditional write went.
@@ -82,6 +71,18 @@ impl Bucket {
     /// # Errors
     /// What S3 says, and objects over 16 MiB.
     pub async fn get(&self, key: &str) -> Result<Option<Object>, StoreError> {
+        for attempt in 0.. {
+            match self.get_once(key).await {
+                Err(StoreError::Aws(error)) if error.class == Class::Transient && attempt < FOREIGN_TRIES => {
+                    tokio::time::sleep(Duration::from_millis(200 << attempt)).await;
+                }
+                got => return got,
+            }
+        }
+        Ok(None)
+    }
+
+    async fn get_once(&self, key: &str) -> Result<Option<Object>, StoreError> {
         let answer = match self.client.get_object().bucket(&self.name).key(key).send().await {
             Ok(answer) => answer,
             Err(error) if error.code() == Some("NoSuchKey") => return Ok(None),
@@ -90,7 +91,7 @@ impl Bucket {
         if answer.content_length().unwrap_or(0) > READ_MAX {
             return Err(self.corrupt(key, "is larger than anything shipit writes there"));
         }
-        let etag = answer.e_tag().unwrap_or_default().to_owned();
+        let etag = answer.e_tag().ok_or_else(|| foreign("GetObject"))?.to_owned();
         let broke_off = |error| AwsError::new(("s3", "GetObject"), Class::Transient, format!("broke off: {error}"));
         let bytes = answer.body.collect().await.map_err(broke_off)?;
         Ok(Some(Object { bytes: bytes.into_bytes(), etag }))
@@ -118,6 +119,7 @@ impl Bucket {
             // Nobody could read it back.
             return Err(self.corrupt(key, "would be larger than 16 MiB; divide the pipeline into several"));
         }
+        let mut foreign_answers = 0;
         for attempt in 0.. {
             let put = self.client.put_object().bucket(&self.name).key(key).content_type("application/json");
             let put = match etag {
@@ -125,7 +127,18 @@ impl Bucket {
                 Some(etag) => put.if_match(etag),
             };
             let error = match put.body(ByteStream::from(body.clone())).send().await {
-                Ok(answer) => return Ok(Put::Done(answer.e_tag().unwrap_or_default().to_owned())),
+                Ok(answer) => match proof(&answer, &body) {
+                    Some(etag) => return Ok(Put::Done(etag)),
+                    None => match self.look(key, &body, etag).await? {
+                        Some(put) => return Ok(put),
+                        None if foreign_answers < FOREIGN_TRIES => {
+                            foreign_answers += 1;
+                            tokio::time::sleep(Duration::from_millis(200 << foreign_answers)).await;
+                            continue;
+                        }
+                        None => return Err(foreign("PutObject").into()),
+                    },
+                },
                 Err(error) => error,
             };
             match error.code() {
@@ -147,6 +160,16 @@ impl Bucket {
         Ok(Put::Lost)
     }
 
+    /// What became of a write whose answer proves nothing; `None` if nothing was written.
+    async fn look(&self, key: &str, body: &Bytes, before: Option<&str>) -> Result<Option<Put>, StoreError> {
+        Ok(match self.get(key).await? {
+            Some(object) if object.bytes == *body => Some(Put::Done(object.etag)),
+            Some(object) if Some(object.etag.as_str()) == before => None,
+            Some(_) => Some(Put::Lost),
+            None => None,
+        })
+    }
+
     async fn is_ours(&self, key: &str, body: &Bytes) -> Result<Put, StoreError> {
         Ok(match self.get(key).await? {
             Some(object) if object.bytes == *body => Put::Done(object.etag),
@@ -159,13 +182,29 @@ impl Bucket {
     /// # Errors
     /// What S3 says.
     pub async fn list(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
-        let mut keys = Vec::new();
-        let mut pages = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).into_paginator().send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| failed("ListObjectsV2", error))?;
-            keys.extend(page.contents().iter().filter_map(|object| object.key().map(str::to_owned)));
+        let mut keys: Vec<String> = Vec::new();
+        loop {
+            let (more, is_last) = self.page(prefix, keys.last().map(String::as_str)).await?;
+            keys.extend(more);
+            if is_last {
+                return Ok(keys);
+            }
         }
-        Ok(keys)
+    }
+
+    /// At most a thousand keys below a prefix, in byte order, those after a key if one is given; and whether they are the
+    /// last ones.
+    ///
+    /// # Errors
+    /// What S3 says.
+    pub async fn page(&self, prefix: &str, after: Option<&str>) -> Result<(Vec<String>, bool), StoreError> {
+        let request = self.client.list_objects_v2().bucket(&self.name).prefix(prefix);
+        let page = request.set_start_after(after.map(str::to_owned)).send().await;
+        let page = page.map_err(|error| failed("ListObjectsV2", error))?;
+        let is_cut = page.is_truncated().ok_or_else(|| foreign("ListObjectsV2"))?;
+        let keys: Vec<String> = page.contents().iter().filter_map(|object| object.key().map(str::to_owned)).collect();
+        let is_last = !is_cut || keys.is_empty();
+        Ok((keys, is_last))
     }
 
     /// The names directly below a prefix that ends in `/`, of things that have something below them.
@@ -173,11 +212,21 @@ impl Bucket {
     /// # Errors
     /// What S3 says.
     pub async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        self.folders_from(prefix, None).await
+    }
+
+    /// The same from a name on.
+    ///
+    /// # Errors
+    /// What S3 says.
+    pub async fn folders_from(&self, prefix: &str, from: Option<&str>) -> Result<Vec<String>, StoreError> {
         let mut names = Vec::new();
         let request = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).delimiter("/");
+        let request = request.set_start_after(from.map(|name| format!("{prefix}{name}")));
         let mut pages = request.into_paginator().send();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| failed("ListObjectsV2", error))?;
+            page.is_truncated().ok_or_else(|| foreign("ListObjectsV2"))?;
             let found = page.common_prefixes().iter().filter_map(|common| common.prefix());
             names.extend(found.filter_map(|it| it.strip_prefix(prefix)).map(|it| it.trim_end_matches('/').to_owned()));
         }
@@ -189,11 +238,27 @@ impl Bucket {
         let why = format!("others wrote s3://{}/{key} {WRITES} times in a row; try again", self.name);
         AwsError::new(("s3", "PutObject"), Class::Transient, why).into()
     }
+}
 
-    /// Says that an object does not hold what it should.
-    pub fn corrupt(&self, key: &str, what: &str) -> StoreError {
-        StoreError::Corrupt { bucket: self.name.clone(), key: key.to_owned(), what: what.to_owned() }
-    }
+/// The ETag of an answer that proves by it that this body was written: S3 says the body's MD5 wherever it does not encrypt
+/// with a key of KMS or of the customer, and says so where it does. Whoever answers in its place has none, or another one.
+fn proof(answer: &PutObjectOutput, body: &Bytes) -> Option<String> {
+    let etag = answer.e_tag()?;
+    let is_md5 = etag.trim_matches('"') == hex(&Md5::digest(body));
+    let by_kms = matches!(
+        answer.server_side_encryption(),
+        Some(ServerSideEncryption::AwsKms | ServerSideEncryption::AwsKmsDsse)
+    );
+    (is_md5 || by_kms || answer.sse_customer_algorithm().is_some()).then(|| etag.to_owned())
+}
+
+/// An answer that S3 does not give: it always says what is missing in it.
+fn foreign(operation: &'static str) -> AwsError {
+    AwsError::new(
+        ("s3", operation),
+        Class::Transient,
+        "was answered, but not by S3: the answer lacks what S3 always says",
+    )
 }
 
 /// An SDK error as ours.

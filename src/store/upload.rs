@@ -13,8 +13,9 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 
+use super::error::StoreError;
 use super::keys::Keys;
-use super::objects::{Bucket, StoreError, failed};
+use super::objects::{Bucket, failed};
 use crate::artifact::bundle::{Bundle, Source};
 use crate::model::Revision;
 

@@ -104,7 +104,7 @@ fn everything(plan: &Plan, records: Vec<Record>, code: u8) -> Vec<String> {
     let document = ResultDocument::of_run("deploy", plan, &state, code, Some("f00d".to_owned()));
     let alias = AliasStatus { function: "thumbnailer".to_owned(), alias: "live".to_owned(), ..AliasStatus::default() };
     let view = StatusView {
-        v: 0,
+        v: crate::model::Format::NOW,
         at: at(9000),
         pipeline: name("thumbs"),
         environment: name("production"),

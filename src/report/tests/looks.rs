@@ -19,7 +19,7 @@ fn view(run: Option<RunView>) -> StatusView {
         alias: None,
     };
     StatusView {
-        v: 0,
+        v: crate::model::Format::NOW,
         at: at(600),
         pipeline: name("storefront"),
         environment: name("production"),

@@ -16,7 +16,7 @@ fn a_run_that_was_rolled_back() {
     let document = ResultDocument::of_run("deploy", &plan, &state, 20, Some("c0ffee".to_owned()));
     insta::assert_snapshot!(document.text(), @r#"
     {
-      "v": 0,
+      "v": 1,
       "command": "deploy",
       "outcome": "rolled_back",
       "exit_code": 20,

@@ -57,7 +57,7 @@ pub fn plan(has_approval: bool) -> Plan {
     ];
     steps.retain(|step| has_approval || !["approval", "keep-blue"].contains(&step.id.0.as_str()));
     Plan {
-        v: 0,
+        v: crate::model::Format::NOW,
         pipeline: name("storefront"),
         environment: name("production"),
         intent: Intent::Deploy,

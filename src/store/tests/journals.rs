@@ -84,10 +84,13 @@ async fn a_journal_that_somebody_touched_is_not_read() {
         ("cut", "is not a journal entry"),
         ("of another run", rewritten),
         ("moved", rewritten),
-        ("newer", "has format 7, which this shipit does not know"),
+        ("newer", "has format 7, and this shipit knows 1"),
+        ("older", "has format 0, and this shipit knows 1"),
+        ("of no time", "is of no time of ours"),
         ("half", "is a part of a turn whose parts before it are not there"),
-        ("gap", "is not entry 1 of the journal"),
-        ("stranger", "is not entry 3 of the journal"),
+        ("gap", "journal/00000000000000000001.json: is not there"),
+        ("far", "journal/00000000000000000003.json: is not there"),
+        ("strangers", ""),
     ] {
         let (stage, _) = written().await;
         let text = |seq| {
@@ -109,7 +112,10 @@ async fn a_journal_that_somebody_touched_is_not_read() {
                 stage.overwrite(&entry(&stage, 2), other).await;
             }
             "moved" => stage.overwrite(&entry(&stage, 3), text(2).await).await,
-            "newer" => stage.overwrite(&entry(&stage, 2), text(2).await.replace("\"v\":0", "\"v\":7")).await,
+            "newer" => stage.overwrite(&entry(&stage, 2), text(2).await.replace("\"v\":1", "\"v\":7")).await,
+            "older" => stage.overwrite(&entry(&stage, 2), text(2).await.replace("\"v\":1", "\"v\":0")).await,
+            "of no time" => stage.overwrite(&entry(&stage, 2), text(2).await.replace("2026-", "9026-")).await,
+            "far" => stage.overwrite(&entry(&stage, 10_000_000_000), text(2).await).await,
             "half" => {
                 let half =
                     text(2).await.replace("\"records\"", "\"part\":{\"turn\":\"x\",\"number\":2,\"of\":2},\"records\"");
@@ -118,7 +124,13 @@ async fn a_journal_that_somebody_touched_is_not_read() {
             "gap" => {
                 stage.bucket.client().delete_object().bucket("acme").key(entry(&stage, 1)).send().await.unwrap();
             }
-            _ => stage.overwrite(&format!("{}notes.txt", stage.keys.journal(&run('a'))), "x").await,
+            _ => {
+                for name in
+                    ["", "notes.txt", "00000000000000000003", "00000000000000000003.json/x", "000000000000x.json"]
+                {
+                    stage.overwrite(&format!("{}{name}", stage.keys.journal(&run('a'))), "x").await;
+                }
+            }
         }
         let opened = Journal::open(&stage.bucket, &stage.keys, &run('a')).await;
         match opened {

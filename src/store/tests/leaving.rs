@@ -58,7 +58,7 @@ async fn what_is_no_decision_is_passed_over() {
         ("b", String::new()),
         ("c", sound.clone()),
         ("promote-web-finish", sound.replace("bake", "keep")),
-        ("promote-web-keep", sound.replace("bake", "keep").replace("\"v\":0", "\"v\":5")),
+        ("promote-web-keep", sound.replace("bake", "keep").replace("\"v\":1", "\"v\":5")),
         ("promote-web-x", sound.replace("bake", "x").replace("ann", &"a".repeat(3000))),
         ("promote-web-y", format!("{}{}", sound.replace("bake", "y"), " ".repeat(20_000))),
         ("promote-web-z", sound.replace("bake", "z").replace("promote\"", "destroy\"")),

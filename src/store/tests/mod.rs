@@ -2,7 +2,10 @@
 
 mod bundles;
 mod driving;
+mod foreign;
 mod journals;
 mod leaving;
+mod loading;
+mod packing;
 pub(crate) mod stage;
 mod weather;
