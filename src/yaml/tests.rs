@@ -84,7 +84,8 @@ fn bombs_are_refused_fast() {
     ] {
         let begun = Instant::now();
         let shown = refused(&text);
-        assert!(begun.elapsed().as_secs() < 5, "{:?} for {expected}", begun.elapsed());
+        // What is not refused would take hours; a busy machine takes seconds.
+        assert!(begun.elapsed().as_secs() < 60, "{:?} for {expected}", begun.elapsed());
         assert!(shown.contains(expected) && shown.len() < 1000, "{shown}");
     }
 }
