@@ -163,6 +163,7 @@ impl Driver {
             began: Instant::now(),
             next_decisions: now,
             wake: None,
+            has_moved: false,
             last_progress: None,
             expired: None,
             locked_out: None,
@@ -216,6 +217,8 @@ struct Driving {
     next_decisions: Timestamp,
     /// When time alone changes something.
     wake: Option<Timestamp>,
+    /// Whether the last turn recorded something: what follows from it is done at once.
+    has_moved: bool,
     last_progress: Option<Instant>,
     expired: Option<String>,
     /// Since when AWS takes the credentials for nothing.
@@ -282,6 +285,7 @@ impl Driving {
         let here = (self.directory.as_path(), &self.interrupt);
         let due = self.programs.begin((&self.plan, &self.state), due, &mut self.view, here, now);
         if !due.is_empty() {
+            self.view.spent.spend(reads::calls(&self.plan, &due), now);
             let locked_out = sweep(&self.plan, &self.state, &self.sites, &self.prober, due, &mut self.view, now).await;
             self.is_locked_out(locked_out);
         }
@@ -293,7 +297,8 @@ impl Driving {
         }
         let turn = next(&self.plan, &state, &self.view, &self.heard, now);
         let records: Vec<Record> = self.pending.iter().chain(&turn.records).cloned().collect();
-        if !records.is_empty() {
+        self.has_moved = !records.is_empty();
+        if self.has_moved {
             match self.journal.append(now, self.token, &records).await? {
                 Append::Done(seq) => self.publish(records, seq, now),
                 Append::Fenced => return self.is_fenced().await,
@@ -438,7 +443,7 @@ impl Driving {
     fn nap(&self) -> Duration {
         let now = self.clock.now();
         let (due, next) = reads::due(&self.plan, &self.state, &self.view, now);
-        if !due.is_empty() || !self.pending.is_empty() {
+        if !due.is_empty() || !self.pending.is_empty() || self.has_moved {
             // Something is due at once; a breath keeps a failing read from spinning.
             return Duration::from_millis(10);
         }

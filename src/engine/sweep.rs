@@ -96,16 +96,19 @@ pub async fn sweep(
     let (probes, others): (Answers, Answers) =
         single.into_iter().partition(|(_, read, _)| matches!(read, Read::Probe(_)));
     let batches = batches.into_iter().chain(alarms).chain(metrics).flatten();
-    let (mut is_answered, mut expired) = (false, None);
+    let (mut is_answered, mut expired, mut is_throttled) = (false, None, false);
     for (place, read, answer) in batches.chain(others).chain(probes) {
         match &answer {
             // Not AWS's.
             Ok(Answer::Probe(_) | Answer::Unreachable(_)) => {}
             Ok(_) => is_answered = true,
             Err(error) if error.class == Class::Expired => expired = expired.or_else(|| Some(error.to_string())),
-            Err(_) => {}
+            Err(error) => is_throttled |= error.class == Class::Throttled,
         }
         take_in(lanes[place], view, place, read, answer, now);
+    }
+    if is_throttled {
+        view.spent.throttled(now);
     }
     expired.filter(|_| !is_answered)
 }

@@ -1,19 +1,22 @@
 //! Makes a plan out of a pipeline and what was observed, or says everything that stands in the way. Pure: equal input
 //! gives equal bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use super::conditions::queries;
 use super::function::FunctionSubject;
 use super::preflight::{Refusal, Subject, before_the_sweep, keeps_blue_for_later, notes, refusals, unchanged};
 use super::timing::Past;
 use super::{Intent, Lane, Plan, Site, Step, StepId, Wave, fleet, function, rolling};
-use crate::model::condition::Condition;
 use crate::model::lambda::Function;
 use crate::model::observed::{Caller, Fleet};
 use crate::model::pipeline::{Environment, Target};
 use crate::model::revision::HookTimes;
 use crate::model::{Format, Name, Period, Pipeline, Release, Revision};
+
+/// Most calls that look at AWS in any minute for one target at work. A batch for any number of targets is one call.
+pub const CALLS_A_MINUTE: usize = 20;
+/// Most of them in any minute for all targets together: below two a second.
+pub const CALLS_OF_ALL: usize = 110;
 
 /// What a plan is made of.
 #[derive(Clone, Debug)]
@@ -109,26 +112,10 @@ pub fn build(input: &Input) -> Result<Built, Vec<Refusal>> {
     Ok(Built { plan, notes: said })
 }
 
-/// While conditions are watched: per lane its deployment and the health of its targets at the densest pace that lasts,
-/// for the run its decisions, and for all lanes together their alarms, a hundred in a call, and twice a minute their metrics,
-/// five hundred queries in a call.
+/// While something may end: what a minute may cost at most for so many targets at work, and half as many again on the way back.
 fn calls_per_minute(lanes: &[&Lane]) -> u32 {
     let busy = lanes.iter().filter(|lane| !lane.steps.is_empty()).count();
-    let all = || lanes.iter().flat_map(|lane| &lane.watches).flat_map(|watch| &watch.conditions);
-    let alarms: BTreeSet<&str> = all()
-        .filter_map(|condition| match condition {
-            Condition::Alarm { name, .. } => Some(name.as_str()),
-            Condition::Targets { .. }
-            | Condition::Http { .. }
-            | Condition::Command { .. }
-            | Condition::Metric { .. }
-            | Condition::Traffic { .. }
-            | Condition::Measured { .. } => None,
-        })
-        .collect();
-    let queries: usize = all().map(queries).sum();
-    let calls = busy * 2 + 1 + alarms.len().div_ceil(100).max(1) + 2 * queries.div_ceil(500);
-    u32::try_from(calls).unwrap_or(u32::MAX)
+    u32::try_from(busy.saturating_mul(CALLS_A_MINUTE).min(CALLS_OF_ALL)).unwrap_or(u32::MAX)
 }
 
 fn lane(

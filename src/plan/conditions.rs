@@ -46,20 +46,6 @@ fn fronts(fleet: &Fleet) -> Vec<Front> {
     fronts
 }
 
-/// How many queries a run's metrics are, by which reads of them are counted.
-pub(super) fn queries(condition: &Condition) -> usize {
-    match condition {
-        Condition::Metric { .. } => 2 * NUMBERS_OF_CALLS,
-        Condition::Traffic { of, .. } => of.len() * NUMBERS_OF_REQUESTS,
-        Condition::Measured { metric } => metric.measure().map_or(0, |it| it.queries()),
-        Condition::Targets { .. } | Condition::Alarm { .. } | Condition::Http { .. } | Condition::Command { .. } => 0,
-    }
-}
-
-/// What is asked of each version, and of each target group.
-const NUMBERS_OF_CALLS: usize = 3;
-const NUMBERS_OF_REQUESTS: usize = 4;
-
 /// Since when an alarm is red, if that is to be ignored.
 fn ignored_since(wanted: &AlarmCondition, found: &Alarm) -> Option<Timestamp> {
     // Without a moment every later one is new.

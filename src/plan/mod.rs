@@ -48,7 +48,7 @@ pub struct Plan {
     /// What goes back when a lane fails.
     #[serde(default, skip_serializing_if = "RollbackScope::is_run")]
     pub rollback: RollbackScope,
-    /// Calls to AWS per minute while conditions are watched, as a budget.
+    /// Most calls to AWS that look, in any minute; on the way back half as many again.
     pub calls_per_minute: u32,
 }
 

@@ -425,7 +425,10 @@ fn totals(story: &mut Vec<Block>, plan: &Plan) {
         let most = "an act has three times its usual time and an hour, or what its AppSpec allows every host";
         story.push(Block::field("at most", most.to_owned()));
     }
-    story.push(Block::field("calls", format!("at most {} to AWS per minute while it watches", plan.calls_per_minute)));
+    story.push(Block::field(
+        "calls",
+        format!("at most {} looks at AWS per minute, a half more on the way back", plan.calls_per_minute),
+    ));
 }
 
 /// Hosts that never had a release get one: there is nothing to bring back.

@@ -29,6 +29,7 @@ pub mod held;
 pub mod judge;
 pub mod metrics;
 pub mod next;
+pub mod pace;
 pub mod reads;
 pub mod reporter;
 pub mod restore;

@@ -1,19 +1,20 @@
-//! What to look at next, and when: dense where something is about to change, sparse where little happens, so that an hour
-//! costs few calls.
+//! What to look at next, and when, by the pace that fits and within what a minute may cost.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::judge::conditions;
+use super::pace::{ALARM, HEALTH, LOW, METRICS, of_deployment, of_proof, of_quick, of_way_back};
 use super::size::least_healthy;
 use super::state::{LaneState, RunStatus, State, StepState, StepStatus};
 use super::view::{LaneView, View, active_watches};
 use super::waits;
+use crate::model::Period;
 use crate::model::condition::Condition;
 use crate::model::facts::Status;
 use crate::model::lambda::LATEST;
-use crate::plan::{Action, Hold, Lane, On, OnFleet, OnFunction, Plan, Step, What};
+use crate::plan::{Action, Lane, On, OnFleet, OnFunction, Plan, Step, What};
 
 /// One thing to look at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,24 +45,92 @@ pub enum Read {
     Metrics,
 }
 
-/// A read and how often it is wanted.
-struct Wanted(Read, u64);
+impl Read {
+    /// What comes first when not everything may be asked for at once: what ends a step, then what sends a run back.
+    fn rank(&self) -> u8 {
+        match self {
+            Read::Probe(_) | Read::Command(_) => 0,
+            Read::Deployment(_) | Read::Code(_) | Read::Alias => 1,
+            Read::Alarm(_) => 2,
+            Read::Health(_) | Read::Scaling(_) | Read::Attempts(_) | Read::Group => 3,
+            Read::Metrics => 4,
+            Read::Targets(_) => 5,
+        }
+    }
 
-/// The reads that are due, with the place of their lane, and when the next one will be.
-pub fn due(plan: &Plan, state: &State, view: &View, now: Timestamp) -> (Vec<(usize, Read)>, Option<Timestamp>) {
-    let mut now_due = Vec::new();
-    let mut next: Option<Timestamp> = None;
-    for (place, ((lane, lane_state), lane_view)) in plan.lanes().zip(&state.lanes).zip(&view.lanes).enumerate() {
-        for Wanted(read, seconds) in wanted(lane, lane_state, lane_view, state.status, now) {
-            let every = SignedDuration::try_from(Duration::from_secs(seconds)).unwrap_or(SignedDuration::MAX);
-            let at = lane_view.tried.get(&read).and_then(|tried| tried.checked_add(every).ok());
-            match at {
-                Some(at) if at > now => next = Some(next.map_or(at, |next| next.min(at))),
-                Some(_) | None => now_due.push((place, read)),
+    /// Which call to AWS answers it: reads with the same answer share one; none for what AWS is not asked.
+    fn call(&self, lane: &Lane, place: usize) -> Option<Looked> {
+        match self {
+            Read::Probe(_) | Read::Command(_) => None,
+            Read::Deployment(_) | Read::Alarm(_) | Read::Metrics => {
+                Some(Looked { site: lane.site, rank: self.rank(), alone: None })
+            }
+            Read::Code(_)
+            | Read::Alias
+            | Read::Health(_)
+            | Read::Scaling(_)
+            | Read::Attempts(_)
+            | Read::Group
+            | Read::Targets(_) => {
+                Some(Looked { site: lane.site, rank: self.rank(), alone: Some((place, self.clone())) })
             }
         }
     }
-    (now_due, next)
+}
+
+/// A call that looks at AWS.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Looked {
+    site: usize,
+    rank: u8,
+    /// The lane and the read that it answers; none for a batch of all of its kind.
+    alone: Option<(usize, Read)>,
+}
+
+/// A read and how often it is wanted.
+struct Wanted(Read, SignedDuration);
+
+/// The reads that are due and may be made now, with the place of their lane, and when the next one will be.
+pub fn due(plan: &Plan, state: &State, view: &View, now: Timestamp) -> (Vec<(usize, Read)>, Option<Timestamp>) {
+    let mut now_due = Vec::new();
+    let mut next: Option<Timestamp> = None;
+    let mut at_work = 0;
+    for (place, ((lane, lane_state), lane_view)) in plan.lanes().zip(&state.lanes).zip(&view.lanes).enumerate() {
+        let wanted = wanted(lane, lane_state, lane_view, state.status, now);
+        at_work += usize::from(!wanted.is_empty());
+        for Wanted(read, every) in wanted {
+            let is_of_aws = read.call(lane, place).is_some();
+            let every = if is_of_aws { view.spent.stretched(every, now) } else { every };
+            let at = lane_view.tried.get(&read).and_then(|tried| tried.checked_add(every).ok());
+            match at {
+                Some(at) if at > now => next = Some(next.map_or(at, |next| next.min(at))),
+                Some(_) | None => now_due.push((place, lane, read)),
+            }
+        }
+    }
+    now_due.sort_by_key(|(place, _, read)| (read.rank(), view.lanes[*place].tried.get(read).copied()));
+    let (left, frees) = view.spent.left(at_work, state.is_going_back(), now);
+    let mut calls = BTreeSet::new();
+    let mut made = Vec::new();
+    for (place, lane, read) in now_due {
+        match read.call(lane, place) {
+            Some(call) if !calls.contains(&call) && calls.len() >= left => {
+                next = [next, frees].into_iter().flatten().min();
+            }
+            call => {
+                calls.extend(call);
+                made.push((place, read));
+            }
+        }
+    }
+    (made, next)
+}
+
+/// How many calls to AWS these reads come to.
+pub fn calls(plan: &Plan, reads: &[(usize, Read)]) -> usize {
+    let lanes: Vec<&Lane> = plan.lanes().collect();
+    let calls = reads.iter().filter_map(|(place, read)| read.call(lanes.get(*place)?, *place));
+    calls.collect::<BTreeSet<_>>().len()
 }
 
 /// How long something that is wanted may be unreadable before the driver lets go.
@@ -97,20 +166,19 @@ fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, no
         return Vec::new();
     }
     let (step, step_state) = (&lane.steps[place], &state.steps[place]);
-    let mut reads = wanted_watching(lane, state, view, now);
-    let age = seconds_since(step_state.started, now);
+    let mut reads = wanted_watching(lane, state, view);
     if let On::Function(_) = &lane.on {
-        reads.extend(function_reads(step, state, age));
+        reads.extend(function_reads(step, state, since(step_state.started, now)));
     }
     if let Some(id) = &state.deployment {
         let known = view.deployment(id);
-        let pace = deployment_pace(step, step_state, age, now);
+        let pace = of_deployment(step, step_state, known, view, now);
         match known.map(|deployment| &deployment.status) {
             Some(Status::Failed | Status::Stopped) => {
-                reads.push(Wanted(Read::Targets(id.clone()), 60));
-                reads.push(Wanted(Read::Deployment(id.clone()), 60));
+                reads.push(Wanted(Read::Targets(id.clone()), HEALTH));
+                reads.push(Wanted(Read::Deployment(id.clone()), HEALTH));
             }
-            Some(Status::Succeeded) => reads.push(Wanted(Read::Deployment(id.clone()), pace.max(60))),
+            Some(Status::Succeeded) => reads.push(Wanted(Read::Deployment(id.clone()), pace.max(HEALTH))),
             Some(Status::Created | Status::Queued | Status::InProgress | Status::Ready | Status::Other(_)) | None => {
                 reads.push(Wanted(Read::Deployment(id.clone()), pace));
                 reads.extend(lane.fleet().into_iter().flat_map(|fleet| quiet_reads(fleet, view, id, now)));
@@ -118,13 +186,13 @@ fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, no
         }
         match &step.what {
             What::Act(Action::Reroute) if known.is_some_and(|deployment| deployment.is_waiting_to_terminate) => {
-                reads.extend(lane.fleet().into_iter().flat_map(|fleet| health_reads(fleet, 15)));
+                reads.extend(lane.fleet().into_iter().flat_map(|fleet| health_reads(fleet, pace)));
             }
             What::Act(Action::Roll) if known.is_some_and(|deployment| deployment.status == Status::Succeeded) => {
-                reads.extend(lane.fleet().into_iter().flat_map(|fleet| proof_reads(fleet, state, view, 15)));
+                reads.extend(lane.fleet().into_iter().flat_map(|fleet| proof_reads(fleet, state, view, (id, now))));
             }
             What::Act(Action::Finish) if known.is_some_and(|deployment| deployment.status.has_ended()) => {
-                reads.push(Wanted(Read::Group, 15));
+                reads.extend(lane.fleet().map(|fleet| Wanted(Read::Group, of_proof(fleet, view, id, now))));
             }
             What::Act(_) | What::Hold(_) => {}
         }
@@ -132,33 +200,31 @@ fn wanted(lane: &Lane, state: &LaneState, view: &LaneView, status: RunStatus, no
     reads
 }
 
-fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timestamp) -> Vec<Wanted> {
+fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView) -> Vec<Wanted> {
     let mut reads = Vec::new();
     for watch in active_watches(lane, state) {
-        let began = lane.place(&watch.from).and_then(|place| state.steps[place].started);
-        let age = seconds_since(began, now);
         for condition in &watch.conditions {
             match condition {
                 Condition::Targets { .. } => {
                     let least = least_healthy(lane, condition, view);
                     let is_low = least.is_some_and(|least| view.lows.contains_key(&least));
-                    let pace = if is_low { 15 } else { (age / 4).clamp(30, 300) };
+                    let pace = if is_low { LOW } else { HEALTH };
                     reads.extend(lane.fleet().into_iter().flat_map(|fleet| health_reads(fleet, pace)));
                     // Perhaps fewer are wanted by now.
                     let rolling = lane.fleet().filter(|fleet| is_low && fleet.rolling.is_some());
                     let group = rolling.map(|fleet| fleet.baseline.scaling_group.name.clone());
-                    reads.extend(group.map(|name| Wanted(Read::Scaling(name), 60)));
+                    reads.extend(group.map(|name| Wanted(Read::Scaling(name), HEALTH)));
                 }
                 Condition::Alarm { name, .. } => {
-                    reads.push(Wanted(Read::Alarm(name.clone()), (age / 6).clamp(30, 180)));
+                    reads.push(Wanted(Read::Alarm(name.clone()), ALARM));
                 }
                 // A datapoint a minute; twice, so that a verdict is not long in coming.
                 Condition::Metric { .. } | Condition::Traffic { .. } | Condition::Measured { .. } => {
-                    reads.push(Wanted(Read::Metrics, 30));
+                    reads.push(Wanted(Read::Metrics, METRICS));
                 }
                 Condition::Command { command } => {
                     if let Some(place) = conditions(lane).position(|other| other == condition) {
-                        reads.push(Wanted(Read::Command(place), command.every.as_seconds()));
+                        reads.push(Wanted(Read::Command(place), signed(command.every)));
                     }
                 }
                 Condition::Http { request, .. } => {
@@ -166,8 +232,8 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView, now: Timesta
                         // Whoever cannot be reached is judged by what AWS says of the targets.
                         let is_lost = view.gaps.contains_key(&Read::Probe(place));
                         let fleet = lane.fleet().filter(|_| is_lost);
-                        reads.extend(fleet.into_iter().flat_map(|fleet| health_reads(fleet, 15)));
-                        reads.push(Wanted(Read::Probe(place), request.every.as_seconds()));
+                        reads.extend(fleet.into_iter().flat_map(|fleet| health_reads(fleet, LOW)));
+                        reads.push(Wanted(Read::Probe(place), signed(request.every)));
                     }
                 }
             }
@@ -183,14 +249,14 @@ fn wanted_back(
     restore: &StepState,
     now: Timestamp,
 ) -> Vec<Wanted> {
-    let pace = (seconds_since(restore.started, now) / 8).clamp(5, 30);
+    let pace = of_way_back(since(restore.started, now));
     let mut reads: Vec<Wanted> = health_reads(fleet, pace).collect();
-    reads.push(Wanted(Read::Scaling(fleet.baseline.scaling_group.name.clone()), pace.max(10)));
+    reads.push(Wanted(Read::Scaling(fleet.baseline.scaling_group.name.clone()), pace.max(LOW)));
     let deployments = [&state.deployment, &state.redeployment];
     for id in deployments.into_iter().flatten() {
         reads.push(Wanted(Read::Deployment(id.clone()), pace));
         if fleet.rolling.is_none() {
-            reads.push(Wanted(Read::Scaling(fleet.green_group(id)), pace.max(10)));
+            reads.push(Wanted(Read::Scaling(fleet.green_group(id)), pace.max(LOW)));
         }
         reads.extend(quiet_reads(fleet, view, id, now));
         let known = view.deployment(id);
@@ -201,7 +267,7 @@ fn wanted_back(
     }
     let has_ended = |id: &String| view.deployment(id).is_some_and(|it| it.status.has_ended());
     if fleet.rolling.is_some() && state.deployment.as_ref().is_some_and(has_ended) {
-        reads.extend(attempts_since(state, view).map(|since| Wanted(Read::Attempts(since), pace.max(15))));
+        reads.extend(attempts_since(state, view).map(|since| Wanted(Read::Attempts(since), pace.max(LOW))));
     }
     reads
 }
@@ -211,12 +277,19 @@ fn quiet_reads(fleet: &OnFleet, view: &LaneView, id: &str, now: Timestamp) -> Ve
     let Some(pace) = view.deployment(id).and_then(|deployment| waits::pace(fleet, deployment, view, now)) else {
         return Vec::new();
     };
+    let pace = SignedDuration::from_secs(i64::try_from(pace).unwrap_or(i64::MAX));
     let groups = waits::groups(fleet, id).into_iter().map(|name| Wanted(Read::Scaling(name), pace));
     std::iter::once(Wanted(Read::Targets(id.to_owned()), pace)).chain(groups).collect()
 }
 
 /// Everything by which it is proved which release the hosts have.
-fn proof_reads(fleet: &OnFleet, state: &LaneState, view: &LaneView, pace: u64) -> Vec<Wanted> {
+fn proof_reads(
+    fleet: &OnFleet,
+    state: &LaneState,
+    view: &LaneView,
+    (deployment, now): (&str, Timestamp),
+) -> Vec<Wanted> {
+    let pace = of_proof(fleet, view, deployment, now);
     let mut reads: Vec<Wanted> = health_reads(fleet, pace).collect();
     reads.push(Wanted(Read::Scaling(fleet.baseline.scaling_group.name.clone()), pace));
     reads.extend(attempts_since(state, view).map(|since| Wanted(Read::Attempts(since), pace)));
@@ -228,8 +301,8 @@ fn attempts_since(state: &LaneState, view: &LaneView) -> Option<Timestamp> {
     view.deployment(state.deployment.as_ref()?)?.created
 }
 
-fn function_reads(step: &Step, state: &LaneState, age: u64) -> Vec<Wanted> {
-    let soon = (age / 4).clamp(2, 30);
+fn function_reads(step: &Step, state: &LaneState, age: SignedDuration) -> Vec<Wanted> {
+    let soon = of_quick(age);
     match &step.what {
         What::Act(Action::UpdateCode) => vec![Wanted(Read::Code(LATEST.to_owned()), soon)],
         What::Act(Action::PublishVersion) => {
@@ -237,13 +310,13 @@ fn function_reads(step: &Step, state: &LaneState, age: u64) -> Vec<Wanted> {
             vec![Wanted(Read::Code(version), soon)]
         }
         What::Act(Action::ShiftAlias { .. }) => vec![Wanted(Read::Alias, soon)],
-        What::Hold(_) => vec![Wanted(Read::Alias, 30)],
+        What::Hold(_) => vec![Wanted(Read::Alias, METRICS)],
         What::Act(_) => Vec::new(),
     }
 }
 
 fn function_back(on: &OnFunction, restore: &StepState, now: Timestamp) -> Vec<Wanted> {
-    let pace = (seconds_since(restore.started, now) / 8).clamp(2, 30);
+    let pace = of_quick(since(restore.started, now));
     let mut reads = vec![Wanted(Read::Alias, pace)];
     if on.restore_latest {
         reads.push(Wanted(Read::Code(LATEST.to_owned()), pace));
@@ -251,35 +324,14 @@ fn function_back(on: &OnFunction, restore: &StepState, now: Timestamp) -> Vec<Wa
     reads
 }
 
-fn health_reads(fleet: &OnFleet, pace: u64) -> impl Iterator<Item = Wanted> + '_ {
+fn health_reads(fleet: &OnFleet, pace: SignedDuration) -> impl Iterator<Item = Wanted> + '_ {
     fleet.baseline.target_groups.iter().map(move |arn| Wanted(Read::Health(arn.clone()), pace))
 }
 
-/// How often a deployment is asked for: soon after a call, then less and less, and rarely while a person is waited for.
-fn deployment_pace(step: &Step, state: &StepState, age: u64, now: Timestamp) -> u64 {
-    if state.last_call.as_ref().is_some_and(|(_, at)| seconds_since(Some(*at), now) < 20) {
-        return 10;
-    }
-    match &step.what {
-        What::Act(Action::Create | Action::Roll) => (age / 3).clamp(15, 60),
-        What::Act(Action::Reroute) => (age / 5).clamp(30, 180),
-        What::Act(Action::Finish) => (age / 4).clamp(10, 30),
-        What::Act(
-            Action::Compare
-            | Action::EnsureConfig
-            | Action::Restore
-            | Action::UpdateCode
-            | Action::PublishVersion
-            | Action::Test { .. }
-            | Action::Task { .. }
-            | Action::ShiftAlias { .. }
-            | Action::PruneVersions { .. },
-        ) => 30,
-        What::Hold(Hold::Bake { .. }) => (age / 3).clamp(60, 300),
-        What::Hold(Hold::Approval { .. } | Hold::Later) => 120,
-    }
+fn since(at: Option<Timestamp>, now: Timestamp) -> SignedDuration {
+    at.map_or(SignedDuration::ZERO, |at| now.duration_since(at).max(SignedDuration::ZERO))
 }
 
-fn seconds_since(at: Option<Timestamp>, now: Timestamp) -> u64 {
-    at.and_then(|at| u64::try_from(now.duration_since(at).as_secs()).ok()).unwrap_or(0)
+fn signed(period: Period) -> SignedDuration {
+    SignedDuration::try_from(period.duration()).unwrap_or(SignedDuration::MAX)
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::judge::{Judging, Verdict};
+use super::pace::Spent;
 use super::reads::Read;
 use super::size::least_healthy;
 use super::state::{LaneState, State, StepStatus};
@@ -29,6 +30,8 @@ pub struct Fact<T> {
 pub struct View {
     /// One per lane of the plan, in its order.
     pub lanes: Vec<LaneView>,
+    /// What looking has cost in the last minute.
+    pub spent: Spent,
 }
 
 /// For how long it is known that AWS can be reached.
@@ -122,7 +125,7 @@ pub struct Ran {
 impl View {
     /// Nothing seen yet.
     pub fn new(plan: &Plan) -> View {
-        View { lanes: plan.lanes().map(|_| LaneView::default()).collect() }
+        View { lanes: plan.lanes().map(|_| LaneView::default()).collect(), spent: Spent::default() }
     }
 
     /// Counts watched time towards bakes. Only time between two looks at which every condition passed counts, and a gap

@@ -67,7 +67,7 @@ async fn hosts_get_the_release_a_few_at_a_time() {
                 the way back fails, too: stuck, a person must act, exit 21
       at most   an act has three times its usual time and an hour, or what its
                 AppSpec allows every host
-      calls     at most 4 to AWS per minute while it watches
+      calls     at most 20 looks at AWS per minute, a half more on the way back
       next      shipit deploy shop.yml -e production   # runs this plan
     ");
     let said = stage.shipit("deploy shop.yml --release two").await;

@@ -55,7 +55,7 @@ fn a_deploy_with_an_approval() {
                 the way back fails, too: stuck, a person must act, exit 21
       at most   an act has three times its usual time and an hour, or what its
                 AppSpec allows every host
-      calls     at most 24 to AWS per minute while it watches
+      calls     at most 24 looks at AWS per minute, a half more on the way back
       note      alarm storefront-5xx has no data yet, which is normal before the
                 first error
       next      shipit deploy storefront -e production   # runs this plan
@@ -128,8 +128,8 @@ fn a_narrow_screen_without_colour_and_unicode() {
       at most: an act has three times its
         usual time and an hour, or what its
         AppSpec allows every host
-      calls: at most 24 to AWS per minute
-        while it watches
+      calls: at most 24 looks at AWS per
+        minute, a half more on the way back
     ");
 }
 
@@ -272,7 +272,7 @@ fn as_markdown() {
     - **failure**: a failed step, a failed watch, an approval that nobody gives: rolled back without being asked, exit 20
       - the way back fails, too: stuck, a person must act, exit 21
     - **at most**: an act has three times its usual time and an hour, or what its AppSpec allows every host
-    - **calls**: at most 24 to AWS per minute while it watches
+    - **calls**: at most 24 looks at AWS per minute, a half more on the way back
     - **note**: a group was left over; if nobody needs it: aws autoscaling delete \`x\`
 
     **next**

@@ -93,8 +93,11 @@ impl Deciding<'_> {
             let (target, step) = (lane.target.clone(), step.id.clone());
             self.emit(Record::Watched { target, step, seconds });
         }
-        let left = i64::try_from(watched.as_seconds() - seconds).unwrap_or(i64::MAX);
-        self.wake(self.now.checked_add(SignedDuration::from_secs(left)).ok());
+        let so_far =
+            self.view.lanes[place].bake.as_ref().filter(|bake| bake.step == step.id).map_or(0.0, |it| it.seconds);
+        let left = watched.as_seconds() as f64 - so_far.max(recorded as f64);
+        let left = SignedDuration::try_from_secs_f64(left).unwrap_or(SignedDuration::MAX);
+        self.wake(self.now.checked_add(left).ok());
         Advance::Wait(why, Some(count))
     }
 

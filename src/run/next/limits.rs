@@ -7,6 +7,7 @@ use crate::model::Period;
 use crate::model::facts::Status;
 use crate::plan::{Action, Hold, Lane, On, Step, What};
 use crate::run::explain::{why_it_ended, with_hosts};
+use crate::run::reads::Read;
 use crate::run::settle::Advance;
 use crate::run::state::LaneState;
 use crate::run::view::{LaneView, active_watches};
@@ -57,6 +58,12 @@ pub(super) fn over_limit(
     if state.deployment.as_ref().is_some_and(|id| view.deployment(id).is_none()) {
         return None;
     }
+    // As long as a look at what it changes fails, it may have got there; whoever sees nothing for long lets go.
+    let is_of_the_step = |read: &Read| !matches!(read, Read::Targets(_) | Read::Probe(_) | Read::Command(_));
+    let is_unseen = matches!(step.what, What::Act(_)) && view.gaps.keys().any(is_of_the_step);
+    if is_unseen {
+        return None;
+    }
     match &step.what {
         What::Hold(Hold::Approval { within }) if is_over(started, *within, now) => {
             Some(broken(format!("nobody approved {} within {within}", step.id)))
@@ -82,14 +89,20 @@ pub(super) fn over_limit(
         What::Act(Action::PruneVersions { .. }) if is_over(started, step.limit, now) => {
             Some(Advance::Done(format!("old versions are left: pruning took longer than {}", step.limit)))
         }
-        What::Act(_)
-            if is_over(started, step.limit, now)
-                && driven_since.is_none_or(|since| now.duration_since(since).as_secs() >= LOOK_SECONDS) =>
-        {
+        What::Act(_) if is_over(started, step.limit, now) && !has_begun_anew(step, state, driven_since, now) => {
             Some(took_longer(step))
         }
         What::Act(_) | What::Hold(Hold::Approval { .. } | Hold::Later) => None,
     }
+}
+
+/// Whether the present driver has only begun with a step whose limit was over when it came: it looks for a while, and
+/// what it called has the whole limit from there.
+fn has_begun_anew(step: &Step, state: &LaneState, driven_since: Option<Timestamp>, now: Timestamp) -> bool {
+    let Some(since) = driven_since else { return false };
+    let calls = state.cursor().and_then(|place| state.steps[place].last_call.as_ref());
+    let has_called = calls.is_some_and(|(_, at)| *at >= since);
+    now.duration_since(since).as_secs() < LOOK_SECONDS || (has_called && !is_over(since, step.limit, now))
 }
 
 /// The way back has its whole limit from every driver: what one that was killed could not finish, the next one can.

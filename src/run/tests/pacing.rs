@@ -4,7 +4,8 @@ use super::fixture::{at, back, began, deployment, done, plan, plan_of_two, plan_
 use crate::event::record::{Record, Side};
 use crate::model::facts::{Deployment, Status};
 use crate::plan::Plan;
-use crate::run::reads::{Read, blind, due};
+use crate::plan::build::CALLS_A_MINUTE;
+use crate::run::reads::{Read, blind, calls, due};
 use crate::run::view::View;
 
 /// Turns at every second from `from`, for `seconds`: how often each thing is read.
@@ -14,6 +15,7 @@ fn reads(plan: &Plan, records: &[(i64, Record)], view: &mut View, from: i64, sec
     for now in from..from + seconds {
         let (reads, next) = due(plan, &state, view, at(now));
         assert!(next.is_none_or(|next| next > at(now)));
+        view.spent.spend(calls(plan, &reads), at(now));
         for (place, read) in reads {
             view.lanes[place].tried.insert(read.clone(), at(now));
             *counts.entry(read).or_insert(0) += 1;
@@ -79,18 +81,62 @@ fn each_phase_has_its_pace() {
 }
 
 const PHASES: &str = "
-create while InProgress: d-1 14
-compare while Ready: d-1 20
-approval while Ready: d-1 5
-reroute while InProgress: d-1 12, arn:tg/web 10, storefront-5xx 13, probe 2 60
-reroute while InProgress: d-1 12, arn:tg/web 41, storefront-5xx 13, probe 2 60
-bake while InProgress: d-1 6, arn:tg/web 20, storefront-5xx 20, probe 2 60
-bake while Succeeded: d-1 6, arn:tg/web 20, storefront-5xx 20, probe 2 60
-bake while Stopped: d-1 10, hosts of d-1 10, arn:tg/web 20, storefront-5xx 20, probe 2 60
-keep while InProgress: d-1 6
-finish while InProgress: d-1 24
-finish while Succeeded: d-1 10, group 40
+create while InProgress: d-1 94
+compare while Ready: d-1 40
+approval while Ready: d-1 7
+reroute while InProgress: d-1 40, arn:tg/web 14, storefront-5xx 43, probe 2 60
+reroute while InProgress: d-1 40, arn:tg/web 41, storefront-5xx 43, probe 2 60
+bake while InProgress: d-1 7, arn:tg/web 14, storefront-5xx 43, probe 2 60
+bake while Succeeded: d-1 7, arn:tg/web 14, storefront-5xx 43, probe 2 60
+bake while Stopped: d-1 14, hosts of d-1 14, arn:tg/web 14, storefront-5xx 43, probe 2 60
+keep while InProgress: d-1 7
+finish while InProgress: d-1 93
+finish while Succeeded: d-1 14, group 47
 ";
+
+/// In any minute a run makes at most so many calls, whatever is due; probes are not AWS's.
+#[test]
+fn no_minute_costs_more_than_its_budget() {
+    let plan = plan();
+    for (step, status) in
+        [("create", Status::InProgress), ("reroute", Status::InProgress), ("finish", Status::Succeeded)]
+    {
+        let mut view = View::new(&plan);
+        view.lanes[0].saw_deployment(deployment(status), at(10));
+        let state = state(&plan, &up_to(step));
+        let mut spent = Vec::new();
+        for now in 10..3000 {
+            let (reads, _) = due(&plan, &state, &view, at(now));
+            let made = calls(&plan, &reads);
+            view.spent.spend(made, at(now));
+            spent.extend(std::iter::repeat_n(now, made));
+            let minute = spent.iter().filter(|at| **at > now - 60).count();
+            assert!(minute <= CALLS_A_MINUTE, "{step}: {minute} calls in the minute before {now}");
+            for (place, read) in reads {
+                view.lanes[place].tried.insert(read, at(now));
+            }
+        }
+        assert!(spent.len() > 200, "{step} is looked at: {}", spent.len());
+    }
+}
+
+/// A throttle doubles the distance between two looks, the next one again; a minute without one halves it.
+#[test]
+fn throttles_slow_down() {
+    let plan = plan();
+    let count = |throttles: &[i64]| {
+        let mut view = View::new(&plan);
+        view.lanes[0].saw_deployment(deployment(Status::InProgress), at(10));
+        throttles.iter().for_each(|seconds| view.spent.throttled(at(*seconds)));
+        reads(&plan, &up_to("bake"), &mut view, 10, 120).join(", ")
+    };
+    let expected = [
+        "d-1 2, arn:tg/web 3, storefront-5xx 9, probe 2 12",
+        "d-1 2, arn:tg/web 3, storefront-5xx 7, probe 2 12",
+        "d-1 1, arn:tg/web 2, storefront-5xx 4, probe 2 12",
+    ];
+    assert_eq!([&[][..], &[10], &[9, 10]].map(count), expected);
+}
 
 #[test]
 fn before_the_first_step_and_after_the_last_nothing_is_read() {
@@ -108,7 +154,7 @@ fn the_way_back_looks_at_all_that_it_decides_by() {
     records.push((20, back(Side::Person)));
     let mut view = View::new(&plan);
     view.lanes[0].saw_deployment(Deployment { rollback: Some("d-2".into()), ..deployment(Status::Stopped) }, at(20));
-    let expected = ["d-1 12", "d-2 12", "arn:tg/web 12", "CodeDeploy_storefront-web_d-1 6", "storefront-asg 6"];
+    let expected = ["d-1 11", "d-2 11", "arn:tg/web 11", "CodeDeploy_storefront-web_d-1 4", "storefront-asg 4"];
     assert_eq!(reads(&plan, &records, &mut view, 20, 60), expected);
 }
 
@@ -150,5 +196,5 @@ fn a_call_makes_what_was_read_old() {
     assert_eq!(due(&plan, &state, &view, at(11)).0, []);
     view.lanes[0].forget_pace();
     let now: Vec<String> = due(&plan, &state, &view, at(11)).0.iter().map(|(_, read)| short(read)).collect();
-    assert_eq!(now, ["arn:tg/web", "d-1"]);
+    assert_eq!(now, ["d-1", "arn:tg/web"]);
 }

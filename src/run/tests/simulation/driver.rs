@@ -13,7 +13,7 @@ use crate::model::{Name, RunId};
 use crate::plan::{Action, Plan, StepId, What};
 use crate::run::State;
 use crate::run::next::{PlannedCall, Stop, Turn, next};
-use crate::run::reads::{Read, blind, due};
+use crate::run::reads::{Read, blind, calls, due};
 use crate::run::settle::Call;
 use crate::run::view::{Fact, View};
 
@@ -306,6 +306,7 @@ impl Simulation {
 
     fn look(&mut self) {
         let (reads, _) = due(&self.plan, &self.state, &self.view, at(self.now));
+        self.view.spent.spend(calls(&self.plan, &reads), at(self.now));
         for (place, read) in reads {
             self.view.lanes[place].tried.insert(read.clone(), at(self.now));
             if self.is_unlucky(self.luck.reads) {

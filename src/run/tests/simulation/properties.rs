@@ -276,7 +276,6 @@ fn outcomes(plan: Plan, luck: Luck) -> Vec<String> {
         let simulation = run(plans[seed % 2].clone(), luck, seed as u64);
         assert_eq!(flaws(&simulation), Vec::<String>::new(), "{seed}\n{}", simulation.tale());
         let why = simulation.state.cause.as_ref().map(|cause| format!("{:?}", cause.side)).unwrap_or_default();
-
         *counts.entry(format!("{:?} {why}", simulation.state.status)).or_insert(0) += 1;
     }
     counts.iter().map(|(ending, count)| format!("{count} {ending}")).collect()
