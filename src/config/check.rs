@@ -299,8 +299,8 @@ fn alarms(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
 fn http(health: &Health, here: &In<'_>, found: &mut Found<'_>) {
     for (index, asked) in health.http.iter().enumerate() {
         let here = here.then(&[Key("http"), Item(index)]);
-        if health.http[..index].iter().any(|earlier| earlier.path == asked.path) {
-            let message = format!("the path `{}` stands here twice", clip(&asked.path, 60));
+        if health.http[..index].iter().any(|earlier| earlier.id() == asked.id()) {
+            let message = format!("the same request to `{}` stands here twice", clip(&asked.path, 60));
             found.say(&here.then(&[Key("path")]), message, "ask it once; its counts would be mixed");
         }
         for (place, name) in asked.headers.keys().enumerate() {

@@ -35,7 +35,7 @@ pub fn metrics(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
             let such = if target.fleet.is_some() { "errors_5xx" } else { "errors" };
             found.say(&here, trouble.to_owned(), &format!("such as `{{ {such}: \"< 1%\" }}`"));
         }
-        if health.metrics[..index].iter().any(|earlier| earlier.label() == metric.label()) {
+        if health.metrics[..index].iter().any(|earlier| earlier.id() == metric.id()) {
             found.say(&here, format!("`{}` stands here twice", metric.label()), "once is enough");
         }
     }

@@ -12,7 +12,7 @@ use crate::aws::{AwsError, Class, Clients, CreateDeployment, Wait};
 use crate::event::record::{Cause, Record, Side};
 use crate::model::facts::{Deployment, Status};
 use crate::model::observed::TargetHealth;
-use crate::model::{Revision, RunId};
+use crate::model::{Mark, Revision, RunId};
 use crate::plan::{FleetBaseline, Intent, Lane, OnFleet, StepId};
 use crate::run::compare::{Leftover, compare};
 use crate::run::explain::occupied;
@@ -25,7 +25,7 @@ const ACT_LIMIT: Duration = Duration::from_secs(60);
 /// How many calls in a row may fail before one that is refused for good ends the way back.
 const FAILURES_BACK: u32 = 7;
 
-/// By what deployments of a run are found again: `CreateDeployment` has no client token, so its description carries this.
+/// By what deployments of a run are found again.
 #[derive(Clone, Debug)]
 pub struct Marks {
     /// The run.
@@ -35,8 +35,13 @@ pub struct Marks {
 }
 
 impl Marks {
-    fn of(&self, step: &StepId) -> String {
-        format!("shipit:{}/{step}#", self.run)
+    fn of(&self, step: &StepId, attempt: u32) -> Mark {
+        Mark { run: self.run.clone(), step: step.to_string(), attempt }
+    }
+
+    /// Whether a deployment is of this step, whichever call made it.
+    fn is_on(&self, deployment: &Deployment, step: &StepId) -> bool {
+        Mark::read(&deployment.description).is_some_and(|mark| mark.run == self.run && mark.step == step.0)
     }
 }
 
@@ -231,12 +236,12 @@ impl Act {
 
     /// Finds the deployment that an earlier attempt created.
     async fn find(&self, clients: &Clients) -> Result<Option<String>, Trouble> {
-        let mark = self.marks.of(&self.made_by());
+        let made_by = self.made_by();
         let fleet = &self.fleet()?.group;
         let ids = clients.list(&fleet.application, &fleet.deployment_group, &[], Some(self.marks.since)).await?;
         let found = clients.deployments(&ids).await?;
         // One that is known is not looked for: when it failed, another is made.
-        let is_it = |it: &Deployment| it.description.starts_with(&mark) && !self.known.contains(&it.id);
+        let is_it = |it: &Deployment| self.marks.is_on(it, &made_by) && !self.known.contains(&it.id);
         Ok(found.into_iter().find(is_it).map(|deployment| deployment.id))
     }
 
@@ -246,7 +251,7 @@ impl Act {
         }
         let OnFleet { group: fleet, rolling, .. } = self.fleet()?;
         let rolling = rolling.as_ref();
-        let description = format!("{}{}", self.marks.of(&self.planned.step), self.planned.attempt);
+        let description = self.marks.of(&self.planned.step, self.planned.attempt).to_string();
         let order = CreateDeployment {
             application: &fleet.application,
             group: &fleet.deployment_group,
@@ -283,7 +288,7 @@ impl Act {
         let Some(other) = clients.deployments(&[id.to_owned()]).await?.into_iter().next() else {
             return Err(Trouble::Later(format!("{id} is active, but cannot be read")));
         };
-        if other.description.starts_with(&self.marks.of(&self.planned.step)) {
+        if self.marks.is_on(&other, &self.planned.step) {
             return Ok(Seen::Deployment(other.id));
         }
         let is_awss_own = other.creator != "user" || self.known.contains(&other.id) || other.status.has_ended();

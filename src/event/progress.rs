@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::call::CallKind;
 use crate::model::Name;
 use crate::plan::StepId;
 
@@ -15,7 +16,16 @@ pub struct Progress {
     /// When it began.
     pub since: Timestamp,
     /// Why it is not done yet.
-    pub why: String,
+    pub doing: Doing,
     /// Something to count, if there is: done, of how many.
     pub count: Option<(usize, usize)>,
+}
+
+/// Why a step is not done yet.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Doing {
+    /// A call is under way.
+    Calling(CallKind),
+    /// Something is waited for: what.
+    Waiting(String),
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Name, Revision, RunId};
+use super::call::CallKind;
+use crate::model::{ConditionId, Name, Revision, RunId};
 use crate::plan::StepId;
 
 /// A record and when it was written, as reporters and `show` see it.
@@ -132,8 +133,8 @@ pub enum Record {
         step: StepId,
         /// Counts the calls of this step from 1.
         attempt: u32,
-        /// What is called, in a few words.
-        call: String,
+        /// What is called.
+        call: CallKind,
     },
     /// That call was answered, or its answer was lost.
     CallEnded {
@@ -213,10 +214,13 @@ pub enum Record {
     Judged {
         /// The target.
         target: Name,
-        /// The condition.
-        condition: String,
-        /// `pass`, `fail` or `undecided`; `would fail` of a condition that is only reported.
-        verdict: String,
+        /// The condition, as the plan has it.
+        condition: ConditionId,
+        /// What it says.
+        verdict: VerdictKind,
+        /// Whether it is only reported and decides nothing.
+        #[serde(default)]
+        report_only: bool,
         /// The numbers.
         why: String,
     },
@@ -260,9 +264,18 @@ pub enum Record {
         step: StepId,
         /// The condition that says no; without it the step itself failed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        condition: Option<String>,
+        condition: Option<ConditionId>,
         /// Why.
         cause: Cause,
+    },
+    /// A person went on though this condition could not be told: it counts as passed until it says no.
+    ConditionAccepted {
+        /// The target.
+        target: Name,
+        /// The condition, as the plan has it.
+        condition: ConditionId,
+        /// Who.
+        by: String,
     },
     /// A person accepted what failed: a condition counts as passed from here on, a step is over or tried again.
     FailureAccepted {
@@ -294,6 +307,15 @@ pub enum Record {
         /// Why.
         cause: Cause,
     },
+    /// CodeDeploy did not resume processes of a fleet's Auto Scaling group that it had suspended for the run.
+    ProcessesLeft {
+        /// The target.
+        target: Name,
+        /// The Auto Scaling group.
+        group: String,
+        /// The processes, as Auto Scaling names them.
+        processes: Vec<String>,
+    },
     /// The driver let go; the run can be resumed.
     Detached {
         /// Why.
@@ -306,6 +328,18 @@ pub enum Record {
         /// What is live now: target to release or bundle.
         live: BTreeMap<Name, String>,
     },
+}
+
+/// What a condition says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VerdictKind {
+    /// It is true.
+    Pass,
+    /// It is false.
+    Fail,
+    /// It cannot be told.
+    Undecided,
 }
 
 /// A host that does not move on, and until when CodeDeploy waits for it.

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{CommandCondition, label};
 use super::function::FunctionRef;
-use super::header::{HeaderName, HeaderSource};
+use super::harmless::harmless;
+use super::header::{HeaderName, HeaderSource, HeaderText, ParameterName, SecretArn};
+use super::measure::Metric;
 use super::metric::MetricCondition;
 use super::status::Statuses;
 use super::units::{Percent, Period};
@@ -65,6 +67,18 @@ impl HttpCondition {
     }
     fn default_failures() -> u32 {
         3
+    }
+
+    /// All that is asked and wanted beside the path.
+    fn detail(&self) -> String {
+        let header = |(name, source): (&HeaderName, &HeaderSource)| match source {
+            HeaderSource::Value(HeaderText(text)) => format!("{name}: {}", harmless(text, 60)),
+            HeaderSource::Secret(SecretArn(arn)) => format!("{name} of secret {arn}"),
+            HeaderSource::Parameter(ParameterName(parameter)) => format!("{name} of parameter {parameter}"),
+        };
+        let body = self.body.as_ref().map(|body| format!("`{}` in the body", harmless(body, 60)));
+        let answer = [format!("answered {} within {}", self.status, self.within)];
+        self.headers.iter().map(header).chain(answer).chain(body).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -228,6 +242,29 @@ impl Condition {
             }
         };
         if self.is_report_only() { format!("{label} (report only)") } else { label }
+    }
+
+    /// The label; beside others that have the same one, with what tells them apart.
+    pub fn label_among<'a>(&self, all: impl Iterator<Item = &'a Condition>) -> String {
+        let (id, label) = (self.id(), self.label());
+        let alike: Vec<&Condition> = all.filter(|it| it.label() == label && it.id() != id).collect();
+        match self.detail() {
+            _ if alike.is_empty() => label,
+            detail if detail.is_empty() || alike.iter().any(|it| it.detail() == detail) => format!("{label} ({id})"),
+            detail => format!("{label} ({detail})"),
+        }
+    }
+
+    /// What the label leaves out.
+    fn detail(&self) -> String {
+        match self {
+            Condition::Http { request, .. } => request.detail(),
+            Condition::Metric { metric, .. } | Condition::Traffic { metric, .. } | Condition::Measured { metric } => {
+                let measured = metric.metric.iter().chain(metric.expression.iter().flat_map(|it| it.of.values()));
+                measured.map(Metric::detail).collect::<Vec<_>>().join("; ")
+            }
+            Condition::Targets { .. } | Condition::Alarm { .. } | Condition::Command { .. } => String::new(),
+        }
     }
 
     /// Whether it is judged and shown, but never enforced.

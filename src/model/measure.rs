@@ -48,6 +48,12 @@ impl Metric {
         let of = if values.is_empty() { String::new() } else { format!(" of {}", values.join(", ")) };
         format!("{} {}{of}", self.statistic, self.name)
     }
+
+    /// What the label leaves out.
+    pub fn detail(&self) -> String {
+        let of = self.dimensions.iter().map(|(name, value)| format!(", {}={value}", name.as_str()));
+        format!("{}{} every {}", self.namespace, of.collect::<String>(), self.period)
+    }
 }
 
 /// The name of a dimension.

@@ -377,6 +377,11 @@ impl Plan {
         self.lanes().find(|lane| lane.target == *target)
     }
 
+    /// The region in which a target stands.
+    pub fn region(&self, target: &Name) -> Option<&str> {
+        Some(self.sites.get(self.lane(target)?.site)?.region.as_str())
+    }
+
     /// How long all of it usually takes, waits for people aside.
     pub fn usual(&self) -> Period {
         let of_step = |step: &Step| match step.what {

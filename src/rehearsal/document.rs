@@ -12,10 +12,11 @@ use super::route_back::Part;
 use super::routes::Routes;
 use super::traffic::{BASELINE, CANDIDATE, Tally};
 use crate::event::record::{Outcome, Record};
+use crate::report::called;
 use crate::report::layout::Page;
 use crate::report::style::Tint;
 use crate::report::{Style, Suggestion};
-use crate::run::state::StepState;
+use crate::run::step::StepState;
 use crate::run::{RunStatus, StepStatus};
 use clock::Clock;
 
@@ -347,9 +348,9 @@ fn steps(run: &Run, route_back: &BTreeMap<String, Vec<Part>>, began: Timestamp) 
 
 fn verdicts(run: &Run, began: Timestamp) -> Vec<Verdict> {
     let verdict = |envelope: &crate::event::Envelope| match &envelope.record {
-        Record::Judged { condition, verdict, why, .. } => Some(Verdict {
-            condition: condition.clone(),
-            verdict: verdict.clone(),
+        Record::Judged { target, condition, verdict, report_only, why } => Some(Verdict {
+            condition: called::condition(run.plan.lane(target), condition),
+            verdict: called::verdict(*verdict, *report_only).to_owned(),
             why: why.clone(),
             at_s: seconds(began, envelope.at),
         }),

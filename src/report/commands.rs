@@ -61,6 +61,16 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
+/// Lets processes of an Auto Scaling group run again.
+pub fn resume_processes(region: Option<&str>, group: &str, processes: &[String]) -> String {
+    let region = region.map(|region| format!(" --region {}", quoted(region))).unwrap_or_default();
+    let processes: Vec<String> = processes.iter().map(|process| quoted(process)).collect();
+    let (group, processes) = (quoted(group), processes.join(" "));
+    format!(
+        "aws autoscaling resume-processes{region} --auto-scaling-group-name {group} --scaling-processes {processes}"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use super::style::{Mark, Style};
 use super::suggestions::suggestions;
 use super::traffic::{Serving, calls, first_traffic, serving, until};
 use super::words::{self, between, clock, date, short};
-use crate::event::record::{Cause, Outcome};
+use crate::event::record::{Cause, Outcome, VerdictKind};
 use crate::plan::{Action, Hold, Intent, Lane, Plan, Step, What};
 use crate::run::function::has_uploaded;
 use crate::run::{LaneState, RunStatus, State, StepStatus};
@@ -157,7 +157,8 @@ fn failed_at(plan: &Plan, state: &State) -> Vec<String> {
     let mut places = Vec::new();
     for (lane, lane_state) in plan.lanes().zip(&state.lanes) {
         let failed = lane_state.steps.iter().position(|step| step.status == StepStatus::Failed);
-        let verdict = lane_state.verdicts.values().any(|(verdict, _)| verdict == "fail");
+        let verdict =
+            lane_state.verdicts.values().any(|told| told.verdict == VerdictKind::Fail && !told.is_report_only);
         let cursor = lane_state.active().filter(|_| verdict);
         let Some(place) = failed.or(cursor) else { continue };
         let (Some(step), Some(step_state)) = (lane.steps.get(place), lane_state.steps.get(place)) else { continue };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::plain::Plain;
-use crate::event::{Envelope, Progress, Record};
+use crate::event::{Envelope, Progress, Record, VerdictKind};
 use crate::model::harmless;
 use crate::model::harmless::without_commands;
 use crate::plan::Plan;
@@ -226,7 +226,7 @@ impl Reporter for GitHub {
             Record::StepStarted { target, .. } if !before.is_going_back() => {
                 self.workflow.open(&stage(plan, target.as_str()));
             }
-            Record::Judged { verdict, .. } if verdict == "fail" => self.workflow.close(),
+            Record::Judged { verdict: VerdictKind::Fail, report_only: false, .. } => self.workflow.close(),
             Record::StepFailed { .. }
             | Record::RestoreFailed { .. }
             | Record::RollBackBegan { .. }
@@ -254,6 +254,8 @@ impl Reporter for GitHub {
             | Record::VersionSeen { .. }
             | Record::AliasMoved { .. }
             | Record::PromotedFully { .. }
+            | Record::ConditionAccepted { .. }
+            | Record::ProcessesLeft { .. }
             | Record::StepDone { .. }
             | Record::Judged { .. }
             | Record::Watched { .. }

@@ -4,12 +4,15 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 
+use super::called;
 use super::result::ResultDocument;
 use super::words::between;
-use crate::event::record::Cause;
-use crate::model::harmless;
+use crate::event::record::{Cause, VerdictKind};
+use crate::model::condition::Condition;
+use crate::model::{ConditionId, harmless};
 use crate::plan::{Lane, Plan};
-use crate::run::{LaneState, State, StepState, StepStatus};
+use crate::run::judge::conditions;
+use crate::run::{LaneState, State, StepState, StepStatus, Told};
 
 /// Lines of details that a case carries.
 const DETAILS: usize = 200;
@@ -75,23 +78,28 @@ fn of_lane(class: &str, lane: &Lane, state: &LaneState, is_over: bool) -> Vec<Ca
         .map(|(step, step_state)| of_step(class, step.id.0.clone(), step_state, is_over))
         .collect();
     cases.extend(state.restore.as_ref().map(|restore| of_step(class, "restore".to_owned(), restore, is_over)));
-    let mut labels: Vec<String> =
-        lane.watches.iter().flat_map(|watch| watch.conditions.iter().map(|condition| condition.label())).collect();
-    labels.extend(state.verdicts.keys().filter(|label| !labels.contains(label)).cloned().collect::<Vec<_>>());
-    labels.dedup();
-    for label in labels {
-        let verdict = match state.verdicts.get(&label) {
+    let mut ids: Vec<ConditionId> = Vec::new();
+    for id in conditions(lane).map(Condition::id).chain(state.verdicts.keys().cloned()) {
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    for id in ids {
+        let verdict = match state.verdicts.get(&id) {
             None => Verdict::Skipped("was not judged".to_owned()),
-            Some((verdict, _)) if verdict == "pass" => Verdict::Passed,
-            Some((verdict, why)) if verdict == "fail" => Verdict::Failed {
+            Some(Told { verdict: VerdictKind::Pass, .. }) => Verdict::Passed,
+            Some(Told { verdict: VerdictKind::Fail, is_report_only: false, why }) => Verdict::Failed {
                 is_error: false,
                 kind: "condition".to_owned(),
                 message: why.clone(),
                 details: Vec::new(),
             },
-            Some((verdict, why)) => Verdict::Skipped(format!("{verdict}: {why}")),
+            Some(Told { verdict, is_report_only, why }) => {
+                Verdict::Skipped(format!("{}: {why}", called::verdict(*verdict, *is_report_only)))
+            }
         };
-        cases.push(Case { class: class.to_owned(), name: label, seconds: 0, verdict });
+        let name = called::condition(Some(lane), &id);
+        cases.push(Case { class: class.to_owned(), name, seconds: 0, verdict });
     }
     cases
 }

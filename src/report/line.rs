@@ -3,10 +3,12 @@
 
 use jiff::Timestamp;
 
+use super::called;
+use super::commands::resume_processes;
 use super::layout::wrap;
 use super::style::{Mark, Style};
 use super::words;
-use crate::event::record::{Build, Cause, Envelope, Outcome, Record, Side};
+use crate::event::record::{Build, Cause, Envelope, Outcome, Record, Side, VerdictKind};
 use crate::model::{Name, Period, harmless};
 use crate::plan::{Action, Intent, Plan, Step, StepId, What};
 use crate::run::{State, StepState, StepStatus};
@@ -103,7 +105,24 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
             let side = planned.map_or(words::side(cause.side), |planned| words::side_of(planned, cause.side));
             here(Mark::Failed, target, step, format!("failed: {} ({side})", cause.what))
         }
-        Record::Judged { target, condition, verdict, why } => judged(target, condition, verdict, why),
+        Record::Judged { target, condition, verdict, report_only, why } => {
+            let condition = called::condition(plan.lane(target), condition);
+            let text = format!("{condition} {}: {why}", called::says(*verdict, *report_only));
+            Some((mark(*verdict, *report_only), target.to_string(), text))
+        }
+        Record::ConditionAccepted { target, condition, by } => {
+            let condition = called::condition(plan.lane(target), condition);
+            let text = format!("{by} goes on without a verdict of {condition}; it passes until it says no");
+            Some((Mark::Fact, target.to_string(), text))
+        }
+        Record::ProcessesLeft { target, processes, .. } if processes.is_empty() => {
+            Some((Mark::Fact, target.to_string(), "all that CodeDeploy had suspended is resumed".to_owned()))
+        }
+        Record::ProcessesLeft { target, group, processes } => {
+            let command = resume_processes(plan.region(target), group, processes);
+            let text = format!("CodeDeploy did not resume {} of {group}: {command}", processes.join(", "));
+            Some((Mark::Trouble, target.to_string(), text))
+        }
         Record::Paused { target, step, until } => {
             let until = words::date(*until);
             here(Mark::Paused, target, step, format!("waits for a person to promote; after {until} it rolls back"))
@@ -138,14 +157,12 @@ fn waiting(plan: &Plan, before: &State, envelope: &Envelope) -> Vec<(Mark, Strin
     texts.into_iter().filter_map(|text| here(Mark::Trouble, target, step, text)).collect()
 }
 
-fn judged(target: &Name, condition: &str, verdict: &str, why: &str) -> Said {
-    let (mark, word) = match verdict {
-        "pass" => (Mark::Done, "passes"),
-        "fail" => (Mark::Failed, "fails"),
-        "would fail" => (Mark::Fact, "would fail"),
-        _ => (Mark::Fact, "is undecided"),
-    };
-    Some((mark, target.to_string(), format!("{condition} {word}: {why}")))
+fn mark(verdict: VerdictKind, is_report_only: bool) -> Mark {
+    match verdict {
+        VerdictKind::Pass => Mark::Done,
+        VerdictKind::Fail if !is_report_only => Mark::Failed,
+        VerdictKind::Fail | VerdictKind::Undecided => Mark::Fact,
+    }
 }
 
 fn back(plan: &Plan, before: &State, cause: &Cause, targets: &[Name]) -> String {
@@ -193,7 +210,7 @@ fn intent(plan: &Plan) -> String {
 /// A step that just failed has said why already.
 fn why_back(plan: &Plan, before: &State, cause: &Cause) -> String {
     for (lane, lane_state) in plan.lanes().zip(&before.lanes) {
-        let said = |step: &StepState| step.status == StepStatus::Failed && step.note == cause.what;
+        let said = |step: &StepState| step.status == StepStatus::Failed && step.cause.as_ref() == Some(cause);
         if let Some(step) = lane_state.steps.iter().position(said).and_then(|place| lane.steps.get(place)) {
             return format!("{} of {} failed", step.id, lane.target);
         }
@@ -236,7 +253,8 @@ fn lengths(step: &Step) -> String {
 /// Trouble with calls is said when it begins or changes, and when it is over; not for each of a thousand throttles.
 fn answered(before: Option<&StepState>, trouble: Option<&str>) -> Option<(Mark, String)> {
     let earlier = before.and_then(|step| step.trouble.as_ref());
-    let call = before.and_then(|step| step.last_call.as_ref()).map_or("the call", |(call, _)| call.as_str());
+    let call =
+        before.and_then(|step| step.last_call.as_ref()).map_or("the call".to_owned(), |(call, _)| called::call(call));
     match (earlier, trouble) {
         (None, None) => None,
         (Some((_, count, _)), None) => {

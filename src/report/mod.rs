@@ -4,6 +4,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub mod called;
 pub mod commands;
 pub mod ending;
 pub mod failure;

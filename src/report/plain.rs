@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::called;
 use super::line::{Line, lines};
 use super::style::{Mark, Style};
 use super::words;
@@ -73,5 +74,5 @@ impl Reporter for Plain {
 /// `since 4m10s, 3 of 4: i-0a1 is not healthy yet`.
 fn waiting(lane: &Progress, now: Timestamp) -> String {
     let count = lane.count.map(|(done, of)| format!(", {done} of {of}")).unwrap_or_default();
-    format!("for {}{count}: {}", words::short(words::between(lane.since, now)), lane.why)
+    format!("for {}{count}: {}", words::short(words::between(lane.since, now)), called::doing(&lane.doing))
 }

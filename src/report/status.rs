@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::called;
 use super::commands::{Invocation, Suggestion};
 use super::ending::{open_until, traffic};
 use super::layout::Page;
@@ -185,7 +186,7 @@ impl RunView {
                 step: step.id.to_string(),
                 since,
                 traffic,
-                asks: lane_state.asks(),
+                asks: called::asks(lane, lane_state),
             })
         });
         let mut next = suggestions(plan, state, invocation, driver.as_ref().is_some_and(Driver::is_alive));

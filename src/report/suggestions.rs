@@ -1,33 +1,30 @@
 //! What to type next, by where a run stands.
 
-use super::commands::{Invocation, Suggestion, quoted};
+use super::called;
+use super::commands::{Invocation, Suggestion, quoted, resume_processes};
 use crate::event::record::{Outcome, Side};
 use crate::plan::{Hold, Intent, Plan, What};
-use crate::run::held::{acceptance, does};
-use crate::run::rolling::to_resume;
-use crate::run::{RunStatus, State, StepStatus};
+use crate::run::held::{Acceptance, acceptance};
+use crate::run::{HeldFailure, LaneState, RunStatus, State, StepStatus};
 
 /// Looks into AWS that are suggested at most.
 const LOOKS: usize = 4;
 
 /// What to type next, and before that what has to be put right by hand; `is_driven` says whether a process drives the run now.
 pub fn suggestions(plan: &Plan, state: &State, invocation: &Invocation, is_driven: bool) -> Vec<Suggestion> {
-    let mut all = if state.has_ended() { suspended(state) } else { Vec::new() };
+    let mut all = if state.has_ended() { suspended(plan, state) } else { Vec::new() };
     all.extend(of_status(plan, state, invocation, is_driven));
     all
 }
 
 /// Processes of Auto Scaling that CodeDeploy let rest and did not resume.
-fn suspended(state: &State) -> Vec<Suggestion> {
-    let steps = state.lanes.iter().flat_map(|lane| lane.steps.iter().chain(&lane.restore));
-    let mut all: Vec<Suggestion> = Vec::new();
-    for (processes, command) in steps.filter_map(|step| to_resume(&step.note)) {
-        if !all.iter().any(|known| known.command == command) {
-            all.push(Suggestion::new(command, format!("CodeDeploy did not resume {processes}")));
-        }
-    }
-    all.truncate(LOOKS);
-    all
+fn suspended(plan: &Plan, state: &State) -> Vec<Suggestion> {
+    let left = state.lanes.iter().filter_map(|lane| Some((lane, lane.processes_left.as_ref()?)));
+    let suggestion = |(lane, (group, processes)): (&LaneState, &(String, Vec<String>))| {
+        let command = resume_processes(plan.region(&lane.target), group, processes);
+        Suggestion::new(command, format!("CodeDeploy did not resume {}", processes.join(", ")))
+    };
+    left.map(suggestion).take(LOOKS).collect()
 }
 
 /// What to type next; `is_driven` says whether a process drives the run now.
@@ -58,7 +55,8 @@ fn of_status(plan: &Plan, state: &State, invocation: &Invocation, is_driven: boo
         }
         RunStatus::Held => {
             let accept = state.held.as_ref().and_then(|held| Some((acceptance(plan, state, held).ok()?, held)));
-            let accept = accept.map(|(acceptance, held)| invocation.suggest("promote", does(acceptance, held)));
+            let accept =
+                accept.map(|(acceptance, held)| invocation.suggest("promote", accepts(plan, acceptance, held)));
             accept.into_iter().chain([abort, show]).collect()
         }
         RunStatus::Paused => {
@@ -80,6 +78,17 @@ fn of_status(plan: &Plan, state: &State, invocation: &Invocation, is_driven: boo
                 (false, false) => vec![invocation.suggest("resume", "drives it on"), abort],
             }
         }
+    }
+}
+
+/// What `promote` does at a failure at which the run is held, in a few words.
+fn accepts(plan: &Plan, acceptance: Acceptance, held: &HeldFailure) -> String {
+    match (acceptance, &held.condition) {
+        (Acceptance::Waived, Some(condition)) => {
+            format!("goes on as if {} had passed", called::condition(plan.lane(&held.target), condition))
+        }
+        (Acceptance::Waived | Acceptance::Over, _) => format!("goes on as if {} had passed", held.step),
+        (Acceptance::Again, _) => format!("tries {} again", held.step),
     }
 }
 

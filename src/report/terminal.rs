@@ -8,6 +8,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 
+use super::called;
 use super::line::{Line, lines};
 use super::style::{Mark, Style, Tint};
 use super::words::{between, short};
@@ -108,7 +109,7 @@ fn row_text(lane: &Progress, now: Timestamp, style: &Style) -> String {
     let place = style.paint(Tint::Strong, &style.text(&format!("{} {}", lane.target, lane.step)));
     let age = short(between(lane.since, now));
     let counted = lane.count.map(|(done, of)| format!("{} {done}/{of}  ", bar(done, of, style))).unwrap_or_default();
-    format!("{place}  {counted}{age}  {}", style.text(&lane.why))
+    format!("{place}  {counted}{age}  {}", style.text(&called::doing(&lane.doing)))
 }
 
 fn bar(done: usize, of: usize, style: &Style) -> String {

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::event::record::{Back, Build, Outcome, Side};
 use crate::model::observed::ActiveDeployment;
-use crate::model::{Period, RunId, harmless};
+use crate::model::{Mark, Period, RunId, harmless};
 use crate::plan::{Action, Hold, Intent, Lane, OnRolling, Step, WayBack, What};
 use crate::run::RunStatus;
 
@@ -144,7 +144,7 @@ pub fn way_back(lane: &Lane, way: WayBack) -> String {
 /// A deployment of CodeDeploy that is under way, with its owner: `d-… of run … since 09:41:16Z, InProgress`.
 pub fn active(active: &ActiveDeployment) -> String {
     let ActiveDeployment { id, status, creator, description, created } = active;
-    let owner = match (description.strip_prefix("shipit:").and_then(|mark| mark.split('/').next()), creator.as_str()) {
+    let owner = match (Mark::read(description).map(|mark| mark.run), creator.as_str()) {
         (Some(run), _) => format!("run {run}"),
         (None, "user" | "") => "a person or a program".to_owned(),
         (None, other) => other.to_owned(),

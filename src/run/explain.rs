@@ -8,7 +8,7 @@ use super::view::LaneView;
 use crate::event::record::{Cause, Side};
 use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, DeploymentTarget, LifecycleEvent};
-use crate::model::{harmless, harmless_lines};
+use crate::model::{Mark, harmless, harmless_lines};
 use crate::plan::Lane;
 use crate::plan::timing::floor;
 
@@ -231,19 +231,19 @@ fn named(hosts: &[&DeploymentTarget]) -> String {
 /// Somebody else's deployment is active on the group: whose, since when, and how one sees its end.
 pub fn occupied(other: &Deployment, region: &str) -> Cause {
     let since = other.created.map(|at| format!(" since {}", at.strftime("%Y-%m-%d %H:%M:%SZ"))).unwrap_or_default();
-    let run = other.description.strip_prefix("shipit:").and_then(|mark| mark.split('/').next());
-    let owner = match (run, other.creator.as_str()) {
+    let run = Mark::read(&other.description).map(|mark| mark.run);
+    let owner = match (&run, other.creator.as_str()) {
         (Some(run), _) => format!("run {run} of shipit"),
         (None, "user" | "") => "a person or a program".to_owned(),
         (None, creator) => creator.to_owned(),
     };
-    let about = match run {
+    let about = match &run {
         None if !other.description.is_empty() => format!(" (“{}”)", harmless(&other.description, WIDTH)),
         Some(_) | None => String::new(),
     };
     let what = format!("deployment {} of {owner}{about} is active{since}", other.id);
-    let help = match run {
-        Some(run) => format!("it belongs to run {}: shipit show {0}", harmless(run, 60)),
+    let help = match &run {
+        Some(run) => format!("it belongs to run {run}: shipit show {run}"),
         None => format!("wait for its end: aws deploy get-deployment --region {region} --deployment-id {}", other.id),
     };
     Cause::new(Side::Busy, harmless(&what, WIDTH)).help([help])

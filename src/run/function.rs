@@ -4,8 +4,10 @@
 //! this run has not left and does not want is somebody else's.
 
 use super::settle::{Advance, Call, Known, call_or_wait, misplaced};
-use super::state::{LaneState, StepState, StepStatus};
+use super::state::LaneState;
+use super::step::{StepState, StepStatus};
 use super::view::LaneView;
+use crate::event::call::CallKind;
 use crate::event::record::{Cause, Side};
 use crate::model::Percent;
 use crate::model::harmless;
@@ -272,8 +274,7 @@ fn restore_latest((lane, on): (&Lane, &OnFunction), Known { state, step, view, n
         return Advance::Done(still);
     }
     let call = |revision_id: String| Call::RestoreCode { revision_id };
-    let is_about_this = step.last_call.as_ref().is_some_and(|(it, _)| *it == call(String::new()).label());
-    if let (Some((why, times, _)), true) = (&step.trouble, is_about_this)
+    if let (Some((why, times, _)), true) = (&step.trouble, step.has_called(&CallKind::RestoreCode))
         && *times >= LATEST_FAILURES
     {
         return Advance::Done(format!("{still}: {why}"));

@@ -37,12 +37,3 @@ pub fn acceptance(plan: &Plan, state: &State, held: &HeldFailure) -> Result<Acce
         (_, What::Act(_)) => Ok(Acceptance::Again),
     }
 }
-
-/// What `promote` does at such a failure, in a few words.
-pub fn does(acceptance: Acceptance, held: &HeldFailure) -> String {
-    match (acceptance, &held.condition) {
-        (Acceptance::Waived, Some(condition)) => format!("goes on as if {condition} had passed"),
-        (Acceptance::Waived | Acceptance::Over, _) => format!("goes on as if {} had passed", held.step),
-        (Acceptance::Again, _) => format!("tries {} again", held.step),
-    }
-}

@@ -7,8 +7,10 @@ use super::command::judge_command;
 use super::metrics::judge_metric;
 use super::reads::Read;
 use super::size::least_healthy;
-use super::state::{LaneState, StepStatus};
+use super::state::LaneState;
+use super::step::StepStatus;
 use super::view::{LaneView, Probes, active_watches};
+use crate::event::record::VerdictKind;
 use crate::model::Period;
 use crate::model::condition::{Condition, HttpCondition, NoData};
 use crate::model::metric::Then;
@@ -27,15 +29,12 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word of a verdict that cannot be told.
-    pub const UNDECIDED: &'static str = "undecided";
-
-    /// The word in records.
-    pub fn word(&self) -> &'static str {
+    /// The verdict without its numbers.
+    pub fn kind(&self) -> VerdictKind {
         match self {
-            Verdict::Pass(_) => "pass",
-            Verdict::Fail(_) => "fail",
-            Verdict::Undecided(_) => Verdict::UNDECIDED,
+            Verdict::Pass(_) => VerdictKind::Pass,
+            Verdict::Fail(_) => VerdictKind::Fail,
+            Verdict::Undecided(_) => VerdictKind::Undecided,
         }
     }
 
@@ -75,16 +74,6 @@ pub struct Judged<'a> {
     pub is_for_a_person: bool,
 }
 
-impl Judged<'_> {
-    /// The word in records.
-    pub fn word(&self) -> &'static str {
-        match &self.verdict {
-            Verdict::Fail(_) if self.is_report_only => "would fail",
-            Verdict::Pass(_) | Verdict::Fail(_) | Verdict::Undecided(_) => self.verdict.word(),
-        }
-    }
-}
-
 impl<'a> Judging<'a> {
     /// What is watched now and decides something.
     pub fn enforced(&self) -> Vec<Judged<'a>> {
@@ -97,16 +86,21 @@ impl<'a> Judging<'a> {
         watches.flat_map(|watch| watch.conditions.iter().map(|it| self.waived(self.one(watch, it)))).collect()
     }
 
-    /// What a person accepted counts as passed, whatever it says.
+    /// What failed and was accepted by a person counts as passed, whatever it says; what could not be told and was accepted
+    /// does until it says no.
     fn waived(&self, judged: Judged<'a>) -> Judged<'a> {
-        let Some(by) = self.state.waived.get(&judged.condition.label()) else { return judged };
-        match &judged.verdict {
-            Verdict::Pass(_) => judged,
-            Verdict::Fail(why) | Verdict::Undecided(why) => {
-                let verdict = Verdict::Pass(format!("accepted by {by}: {why}"));
-                Judged { verdict, is_for_a_person: false, ..judged }
+        let id = judged.condition.id();
+        let (waived, accepted) = (self.state.waived.get(&id), self.state.accepted.get(&id));
+        let (why, by) = match (&judged.verdict, waived, accepted) {
+            (Verdict::Fail(why) | Verdict::Undecided(why), Some(by), _) => (why, by),
+            (Verdict::Undecided(why), None, Some(by)) => (why, by),
+            (Verdict::Fail(_), None, Some(_)) | (Verdict::Fail(_) | Verdict::Undecided(_), None, None) => {
+                return judged;
             }
-        }
+            (Verdict::Pass(_), _, _) => return judged,
+        };
+        let verdict = Verdict::Pass(format!("accepted by {by}: {why}"));
+        Judged { verdict, is_for_a_person: false, ..judged }
     }
 
     /// A condition that is read and cannot be told for as long as the pipeline allows is decided by what the pipeline says.

@@ -1,7 +1,7 @@
 //! The decisions of a run, as pure functions over data: also used by `status`, `show` and `history`.
 //!
 //! - [`answer`](mod@answer): what a version answered against what it must
-//! - [`state`]: the fold of the journal
+//! - [`state`], [`step`]: the fold of the journal
 //! - [`view`]: what the driver has seen of the world, and when
 //! - [`reads`]: what to look at next, and when
 //! - [`judge`](mod@judge): verdicts
@@ -37,6 +37,7 @@ pub mod rolling;
 pub mod settle;
 mod size;
 pub mod state;
+pub mod step;
 pub mod task;
 pub mod view;
 mod waits;
@@ -45,4 +46,5 @@ mod waits;
 mod tests;
 
 pub use reporter::{Reporter, Reporters};
-pub use state::{HeldFailure, LaneState, RunStatus, State, StepState, StepStatus};
+pub use state::{HeldFailure, LaneState, RunStatus, State, Told};
+pub use step::{StepState, StepStatus};

@@ -11,16 +11,18 @@ use jiff::{SignedDuration, Timestamp};
 use super::explain::condition_failed;
 use super::function::moved_behind_our_back;
 use super::judge::{Judged, Judging, Verdict};
+use super::rolling::processes_left;
 use super::settle::{Advance, Call, Known, settle};
-use super::state::{LaneState, RunStatus, State, StepState, StepStatus};
+use super::state::{LaneState, RunStatus, State};
+use super::step::{StepState, StepStatus};
 use super::view::View;
 use super::waits::{in_short, news, waits};
-use crate::event::Progress;
 use crate::event::decision::Decision;
 use crate::event::record::{Cause, Outcome, Record, Side};
+use crate::event::{Doing, Progress};
 use crate::model::Name;
 use crate::model::condition::Condition;
-use crate::plan::{Hold, Lane, Plan, RollbackScope, Step, StepId, Wave, What};
+use crate::plan::{Action, Hold, Lane, Plan, RollbackScope, Step, StepId, Wave, What};
 use limits::{ended_behind_our_back, over_limit};
 
 /// What to do now.
@@ -201,17 +203,31 @@ impl<'a> Deciding<'a> {
     fn carry_out(&mut self, lane: &Lane, place: usize, step: &Step, advance: Advance) {
         let (target, id) = (lane.target.clone(), step.id.clone());
         match advance {
-            Advance::Done(note) => self.emit(Record::StepDone { target, step: id, note }),
+            Advance::Done(note) => {
+                if step.what == What::Act(Action::Roll) {
+                    self.tell_processes_left(lane, place);
+                }
+                self.emit(Record::StepDone { target, step: id, note });
+            }
             Advance::Broken(cause) => self.fail(lane, step, cause),
             Advance::Wait(why, count) => {
                 let why = self.tell_waits(lane, place, why);
-                self.show(lane, place, &id, why, count);
+                self.show(lane, place, &id, Doing::Waiting(why), count);
             }
             Advance::Call(call) => self.call(lane, place, &id, call),
         }
         let started = self.step_state(place, &step.id).and_then(|state| state.started);
         let limit = SignedDuration::try_from(step.limit.duration()).unwrap_or(SignedDuration::MAX);
         self.wake(started.and_then(|started| started.checked_add(limit).ok()));
+    }
+
+    /// Says which processes CodeDeploy has left suspended.
+    fn tell_processes_left(&mut self, lane: &Lane, place: usize) {
+        let left = processes_left(lane, &self.view.lanes[place]);
+        let known = self.state.lanes[place].processes_left.clone().map_or_else(Vec::new, |(_, known)| known);
+        if let Some((group, processes)) = left.filter(|(_, left)| *left != known) {
+            self.emit(Record::ProcessesLeft { target: lane.target.clone(), group, processes });
+        }
     }
 
     /// Says which hosts do not move on: at length once, in short as long as it lasts.
@@ -229,20 +245,21 @@ impl<'a> Deciding<'a> {
 
     fn call(&mut self, lane: &Lane, place: usize, step: &StepId, call: Call) {
         if self.is_calling(place) {
-            return self.show(lane, place, step, format!("calling: {}", call.label()), None);
+            return self.show(lane, place, step, Doing::Calling(call.kind()), None);
         }
         let state = self.step_state(place, step).cloned().unwrap_or_default();
         if let Some((what, times, at)) = &state.trouble {
             let wait = SignedDuration::from_secs(1 << (*times).min(6));
             if let Some(again) = at.checked_add(wait).ok().filter(|again| *again > self.now) {
                 self.wake(Some(again));
-                return self.show(lane, place, step, format!("{what}; trying again soon"), None);
+                let why = format!("{what}; trying again soon");
+                return self.show(lane, place, step, Doing::Waiting(why), None);
             }
         }
         let attempt = state.attempt.saturating_add(1);
         let failures = state.trouble.map_or(0, |(_, times, _)| times);
-        let label = call.label();
-        self.emit(Record::CallBegan { target: lane.target.clone(), step: step.clone(), attempt, call: label });
+        let kind = call.kind();
+        self.emit(Record::CallBegan { target: lane.target.clone(), step: step.clone(), attempt, call: kind });
         self.out.calls.push(PlannedCall { lane: place, step: step.clone(), attempt, failures, call });
     }
 
@@ -251,9 +268,9 @@ impl<'a> Deciding<'a> {
         self.view.lanes[place].is_calling || self.out.calls.iter().any(|planned| planned.lane == place)
     }
 
-    fn show(&mut self, lane: &Lane, place: usize, step: &StepId, why: String, count: Option<(usize, usize)>) {
+    fn show(&mut self, lane: &Lane, place: usize, step: &StepId, doing: Doing, count: Option<(usize, usize)>) {
         let since = self.step_state(place, step).and_then(|state| state.started).unwrap_or(self.now);
-        self.out.progress.push(Progress { target: lane.target.clone(), step: step.clone(), since, why, count });
+        self.out.progress.push(Progress { target: lane.target.clone(), step: step.clone(), since, doing, count });
     }
 
     fn step_state(&self, place: usize, step: &StepId) -> Option<&StepState> {
@@ -272,21 +289,18 @@ impl<'a> Deciding<'a> {
         let judged = self.judging(lane, place, &state).all();
         let watched: Vec<&Condition> = judged.iter().map(|it| it.condition).collect();
         for judged in judged {
-            let word = judged.word();
+            let (id, kind) = (judged.condition.id(), judged.verdict.kind());
             let Judged { condition, verdict, is_report_only, is_for_a_person } = judged;
-            let label = condition.label();
-            let known = self.state.lanes[place].verdicts.get(&label).map(|(known, _)| known.clone());
+            let known = self.state.lanes[place].verdicts.get(&id).map(|told| told.verdict);
             let is_said = is_for_a_person || !matches!(verdict, Verdict::Undecided(_));
-            let is_news = known.as_deref() != Some(word) && is_said;
-            if is_news {
-                let (target, verdict_word) = (lane.target.clone(), word.to_owned());
-                let why = verdict.why().to_owned();
-                self.emit(Record::Judged { target, condition: label.clone(), verdict: verdict_word, why });
+            if known != Some(kind) && is_said {
+                let (target, condition, why) = (lane.target.clone(), id.clone(), verdict.why().to_owned());
+                self.emit(Record::Judged { target, condition, verdict: kind, report_only: is_report_only, why });
             }
             if let (Verdict::Fail(why), false) = (verdict, is_report_only) {
                 let view = &self.view.lanes[place];
                 let cause = condition_failed(condition, &why, (lane, &watched), view, self.now);
-                failed.get_or_insert((label, cause));
+                failed.get_or_insert((id, cause));
             }
         }
         if let Some((condition, cause)) = failed {

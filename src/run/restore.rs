@@ -6,9 +6,10 @@
 
 use super::explain::why_it_ended;
 use super::settle::{Advance, Call, Known, call_or_wait};
-use super::state::StepState;
+use super::step::StepState;
 use super::view::LaneView;
 use super::{function, rolling};
+use crate::event::call::CallKind;
 use crate::event::record::{Cause, Side};
 use crate::model::facts::{Deployment, Status};
 use crate::model::observed::ScalingGroup;
@@ -49,7 +50,7 @@ fn restore_fleet((lane, fleet): (&Lane, &OnFleet), known: Known) -> Advance {
         return follow_redeployment(fleet, id, known);
     }
     // Once its call began there may be a redeployment: nothing else is said before that is known.
-    if step.last_call.as_ref().is_some_and(|(call, _)| *call == Call::Redeploy.label()) {
+    if step.has_called(&CallKind::DeployBaseline) {
         return redeploy(fleet);
     }
     let Some(id) = &state.deployment else {
@@ -194,8 +195,7 @@ fn given_up(green: &str, step: &StepState, waited_seconds: i64) -> Option<String
         return Some(format!("it did not go within {} minutes", LEFTOVER_SECONDS / 60));
     }
     let (why, times, _) = step.trouble.as_ref()?;
-    let (call, _) = step.last_call.as_ref()?;
-    let is_about_green = *call == Call::DeleteLeftover(green.to_owned()).label();
+    let is_about_green = step.has_called(&CallKind::DeleteLeftover { group: green.to_owned() });
     (is_about_green && *times >= LEFTOVER_FAILURES).then(|| why.clone())
 }
 

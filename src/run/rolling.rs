@@ -8,18 +8,15 @@ use super::restore::{REDEPLOYMENTS, ROLLBACK_APPEARS_SECONDS, SERVES_AGAIN_SECON
 use super::restore::{fresh, redeploy, redeploy_again, serving, without_deployment};
 use super::settle::{Advance, Call, Known, call_or_wait, counted};
 use super::view::LaneView;
+use crate::event::call::CallKind;
 use crate::event::record::{Cause, Side};
 use crate::model::facts::{Attempt, Deployment, Status};
-use crate::model::observed::ScalingGroup;
 use crate::model::{Revision, harmless};
 use crate::plan::{Lane, OnFleet};
 use jiff::Timestamp;
 
 /// How long CodeDeploy may take to begin a follow-on deployment for hosts that scaled out meanwhile.
 const FOLLOW_ON_SECONDS: i64 = 15 * 60;
-
-/// What precedes the processes that are still suspended.
-const SUSPENDED: &str = "; CodeDeploy did not resume ";
 
 /// What is still missing for the roll.
 pub(super) fn settle(deployment: &Deployment, (lane, fleet): (&Lane, &OnFleet), known: Known) -> Advance {
@@ -33,7 +30,7 @@ pub(super) fn settle(deployment: &Deployment, (lane, fleet): (&Lane, &OnFleet), 
         Status::Succeeded => {
             let Some(since) = known.view.ended.get(id) else { return Advance::Wait(format!("looking at {id}"), None) };
             match proof(fleet, known, Some(&lane.revision), *since) {
-                Proof::Proved { hosts, note } => Advance::Done(format!("{hosts} hosts have the release ({id}){note}")),
+                Proof::Proved { hosts } => Advance::Done(format!("{hosts} hosts have the release ({id})")),
                 Proof::Missing(why, count) => Advance::Wait(why, count),
                 Proof::Failed(why) => Advance::Broken(not_everywhere(deployment, lane, known.view, &why)),
             }
@@ -52,12 +49,10 @@ fn not_everywhere(deployment: &Deployment, lane: &Lane, view: &LaneView, why: &s
 
 /// Whether every instance in service has a bundle.
 enum Proof {
-    /// So many have it; what else there is to say.
+    /// They have.
     Proved {
         /// How many.
         hosts: usize,
-        /// Begins with a separator, if there is anything.
-        note: String,
     },
     /// Not yet.
     Missing(String, Option<(usize, usize)>),
@@ -106,7 +101,7 @@ fn proof(fleet: &OnFleet, known: Known, wanted: Option<&Revision>, since: Timest
     }
     match unhealthy(fleet, view, &hosts, since) {
         Ok(()) if hosts.is_empty() => Proof::Missing("no instance is in service".to_owned(), None),
-        Ok(()) => Proof::Proved { hosts: hosts.len(), note: still_suspended(fleet, group) },
+        Ok(()) => Proof::Proved { hosts: hosts.len() },
         Err((why, count)) => Proof::Missing(why, count),
     }
 }
@@ -150,21 +145,15 @@ fn unhealthy(
     Ok(())
 }
 
-/// What CodeDeploy had let rest and did not resume.
-fn still_suspended(fleet: &OnFleet, group: &ScalingGroup) -> String {
+/// What CodeDeploy had let rest and did not resume, once nothing more is under way: the Auto Scaling group, and processes if
+/// there are any. Nothing if the group was not looked at.
+pub(super) fn processes_left(lane: &Lane, view: &LaneView) -> Option<(String, Vec<String>)> {
+    let fleet = lane.fleet()?;
+    let group = view.scaling.get(&fleet.baseline.scaling_group.name)?.value.as_ref()?;
     let ours = fleet.rolling.iter().flat_map(|rolling| &rolling.suspend).map(ToString::to_string);
     let before = &fleet.baseline.scaling_group.suspended;
-    let still: Vec<String> = ours.filter(|it| group.suspended.contains(it) && !before.contains(it)).collect();
-    if still.is_empty() {
-        return String::new();
-    }
-    let command = "aws autoscaling resume-processes --auto-scaling-group-name";
-    format!("{SUSPENDED}{}: {command} {} --scaling-processes {}", still.join(", "), group.name, still.join(" "))
-}
-
-/// What CodeDeploy did not resume, as the note of a step or of the way back has it, and the command that does.
-pub fn to_resume(note: &str) -> Option<(&str, &str)> {
-    note.split_once(SUSPENDED)?.1.split_once(": ")
+    let left = ours.filter(|it| group.suspended.contains(it) && !before.contains(it)).collect();
+    Some((group.name.clone(), left))
 }
 
 /// What the way back still needs: a rollback of CodeDeploy's own is followed; where there is none, or it did not bring all
@@ -175,7 +164,7 @@ pub(super) fn restore((lane, fleet): (&Lane, &OnFleet), known: Known) -> Advance
         return follow_redeployment(fleet, id, known);
     }
     // Once its call began there may be a redeployment: nothing else is said before that is known.
-    if step.last_call.as_ref().is_some_and(|(call, _)| *call == Call::Redeploy.label()) {
+    if step.has_called(&CallKind::DeployBaseline) {
         return redeploy(fleet);
     }
     let Some(id) = &state.deployment else { return without_deployment(lane, fleet, known) };
@@ -211,7 +200,7 @@ pub(super) fn restore((lane, fleet): (&Lane, &OnFleet), known: Known) -> Advance
 fn back_home(fleet: &OnFleet, known: Known, since: Timestamp) -> Advance {
     let waited = known.now.duration_since(since).as_secs();
     match serves_again(fleet, known, since) {
-        Proof::Proved { hosts, note } => Advance::Done(format!("the old release serves on {hosts} hosts{note}")),
+        Proof::Proved { hosts } => Advance::Done(format!("the old release serves on {hosts} hosts")),
         Proof::Missing(why, count) if waited <= SERVES_AGAIN_SECONDS => Advance::Wait(why, count),
         Proof::Missing(..) | Proof::Failed(_) => redeploy(fleet),
     }
@@ -243,7 +232,7 @@ fn follow_redeployment(fleet: &OnFleet, id: &str, known: Known) -> Advance {
         Status::Succeeded => {
             let Some(since) = known.view.ended.get(id) else { return Advance::Wait(format!("looking at {id}"), None) };
             match serves_again(fleet, known, *since) {
-                Proof::Proved { note, .. } => Advance::Done(format!("the old release was deployed again ({id}){note}")),
+                Proof::Proved { .. } => Advance::Done(format!("the old release was deployed again ({id})")),
                 Proof::Missing(why, count) => Advance::Wait(why, count),
                 Proof::Failed(_) if known.state.redeployments < REDEPLOYMENTS => redeploy(fleet),
                 Proof::Failed(why) => {

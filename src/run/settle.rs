@@ -3,10 +3,12 @@
 use jiff::Timestamp;
 
 use super::explain::why_it_ended;
-use super::state::{LaneState, StepState};
+use super::state::LaneState;
+use super::step::StepState;
 use super::task;
 use super::view::LaneView;
 use super::{function, rolling};
+use crate::event::call::{CallKind, Share};
 use crate::event::record::{Cause, Side};
 use crate::model::Percent;
 use crate::model::facts::{Deployment, Overview, Status};
@@ -115,33 +117,32 @@ pub enum Call {
 }
 
 impl Call {
-    /// How it is called in records and on the screen.
-    pub fn label(&self) -> String {
-        match self {
-            Call::Create => "create the deployment".to_owned(),
-            Call::EnsureConfig => "make the deployment configuration".to_owned(),
-            Call::Compare => "compare green with blue".to_owned(),
-            Call::MoveTraffic(id) => format!("move traffic ({id})"),
-            Call::LetBlueGo(id) => format!("let blue go ({id})"),
-            Call::Find => "look for a deployment of ours".to_owned(),
-            Call::Stop(id) => format!("stop {id}"),
-            Call::Redeploy => "deploy the baseline".to_owned(),
-            Call::TakeOut(name) => format!("take {name} out of the load balancer"),
-            Call::DeleteLeftover(name) => format!("delete the left-over group {name}"),
-            Call::UpdateCode { .. } => "update the code".to_owned(),
-            Call::Publish { .. } => "publish a version".to_owned(),
-            Call::Test { version, round, times, name, .. } => {
-                format!("call version {version} with {name} ({round} of {times})")
+    /// What it does and to what, as it is recorded.
+    pub fn kind(&self) -> CallKind {
+        match self.clone() {
+            Call::Create => CallKind::CreateDeployment,
+            Call::EnsureConfig => CallKind::EnsureConfig,
+            Call::Compare => CallKind::Compare,
+            Call::MoveTraffic(deployment) => CallKind::MoveTraffic { deployment },
+            Call::LetBlueGo(deployment) => CallKind::LetBlueGo { deployment },
+            Call::Find => CallKind::FindDeployment,
+            Call::Stop(deployment) => CallKind::StopDeployment { deployment },
+            Call::Redeploy => CallKind::DeployBaseline,
+            Call::TakeOut(group) => CallKind::TakeOut { group },
+            Call::DeleteLeftover(group) => CallKind::DeleteLeftover { group },
+            Call::UpdateCode { .. } => CallKind::UpdateCode,
+            Call::Publish { .. } => CallKind::PublishVersion,
+            Call::Test { version, place, round, times, name } => {
+                CallKind::TestVersion { version, place, round, times, name }
             }
-            Call::Task { name, times: 1, .. } => name.clone(),
-            Call::Task { name, round, times } => format!("{name} ({round} of {times})"),
-            Call::CreateAlias { version } => format!("create the alias on version {version}"),
-            Call::Shift { version, share: None, .. } => format!("send all calls to version {version}"),
-            Call::Shift { share: Some((version, weight)), .. } => {
-                format!("send {weight} of the calls to version {version}")
+            Call::Task { name, round, times } => CallKind::Task { name, round, times },
+            Call::CreateAlias { version } => CallKind::CreateAlias { version },
+            Call::Shift { version, share, .. } => {
+                let share = share.map(|(version, weight)| Share { version, weight });
+                CallKind::ShiftAlias { version, share }
             }
-            Call::Prune => "delete an old version".to_owned(),
-            Call::RestoreCode { .. } => "put the old code back into $LATEST".to_owned(),
+            Call::Prune => CallKind::PruneVersions,
+            Call::RestoreCode { .. } => CallKind::RestoreCode,
         }
     }
 }
@@ -288,10 +289,10 @@ fn settle_finish(deployment: &Deployment, fleet: &OnFleet, Known { step, view, n
 
 /// Makes the call unless it was made a moment ago and its effect may still be on its way.
 pub fn call_or_wait(call: Call, step: &StepState, now: Timestamp, why: &str) -> Advance {
-    let label = call.label();
+    let kind = call.kind();
     match &step.last_call {
         Some((last, at))
-            if *last == label && step.trouble.is_none() && now.duration_since(*at).as_secs() < CALL_AGAIN_SECONDS =>
+            if *last == kind && step.trouble.is_none() && now.duration_since(*at).as_secs() < CALL_AGAIN_SECONDS =>
         {
             Advance::Wait(why.to_owned(), None)
         }

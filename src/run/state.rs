@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::judge::Verdict;
-use crate::event::record::{Back, Build, Cause, HostWait, Origin, Outcome, Record, Side};
-use crate::model::{Name, Revision, RunId};
+use super::step::{StepState, StepStatus};
+use crate::event::record::{Back, Build, Cause, HostWait, Origin, Outcome, Record, Side, VerdictKind};
+use crate::model::{ConditionId, Name, Revision, RunId};
 use crate::plan::{Hold, Lane, Plan, StepId, What};
 
 /// A run as its journal tells it.
@@ -95,7 +95,7 @@ pub struct HeldFailure {
     /// The step.
     pub step: StepId,
     /// The condition that says no; without it the step itself failed.
-    pub condition: Option<String>,
+    pub condition: Option<ConditionId>,
     /// Why.
     pub cause: Cause,
     /// Since when.
@@ -124,54 +124,26 @@ pub struct LaneState {
     /// Who ended all waits that remain, if somebody did.
     pub promoted_by: Option<String>,
     /// The last verdict per condition.
-    pub verdicts: BTreeMap<String, (String, String)>,
-    /// Conditions that a person accepted, and who: they count as passed.
-    pub waived: BTreeMap<String, String>,
+    pub verdicts: BTreeMap<ConditionId, Told>,
+    /// Conditions that failed and that a person accepted, and who: they count as passed.
+    pub waived: BTreeMap<ConditionId, String>,
+    /// Conditions that could not be told and that a person accepted, and who: they count as passed until they say no.
+    pub accepted: BTreeMap<ConditionId, String>,
+    /// Processes of an Auto Scaling group that CodeDeploy did not resume: its name, and theirs.
+    pub processes_left: Option<(String, Vec<String>)>,
     /// Hosts that do not move on, as far as that was told.
     pub waits: BTreeSet<HostWait>,
 }
 
-/// Where a step stands.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct StepState {
-    /// Where.
-    pub status: StepStatus,
-    /// When it began.
-    pub started: Option<Timestamp>,
-    /// When it ended.
-    pub ended: Option<Timestamp>,
-    /// Calls begun so far.
-    pub attempt: u32,
-    /// What was called last, and when.
-    pub last_call: Option<(String, Timestamp)>,
-    /// Whether the last call that began has not ended, as far as the journal knows.
-    pub is_calling: bool,
-    /// Why the end of the last call was not seen, if that was written.
-    pub lost: Option<String>,
-    /// What went wrong with the last call, how often in a row, and when.
-    pub trouble: Option<(String, u32, Timestamp)>,
-    /// Calls that were answered well.
-    pub answered: u32,
-    /// Seconds of a bake that were watched.
-    pub watched: u64,
-    /// What was found at its end.
-    pub note: String,
-    /// Why it failed, if it did.
-    pub cause: Option<Cause>,
-}
-
-/// Where a step stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum StepStatus {
-    /// Not begun.
-    #[default]
-    Pending,
-    /// Begun.
-    Started,
-    /// Done.
-    Done,
-    /// Failed.
-    Failed,
+/// The last verdict on a condition that was recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What it said.
+    pub verdict: VerdictKind,
+    /// Whether it was only reported.
+    pub is_report_only: bool,
+    /// The numbers.
+    pub why: String,
 }
 
 impl State {
@@ -191,6 +163,8 @@ impl State {
                 promoted_by: None,
                 verdicts: BTreeMap::new(),
                 waived: BTreeMap::new(),
+                accepted: BTreeMap::new(),
+                processes_left: None,
                 waits: BTreeSet::new(),
             })
             .collect();
@@ -256,9 +230,12 @@ impl State {
             Record::DeploymentSeen { target, .. }
             | Record::VersionSeen { target, .. }
             | Record::AliasMoved { target, .. }
-            | Record::PromotedFully { target, .. } => self.on_lane(target, |lane| lane.take_in(record)),
-            Record::Judged { target, condition, verdict, why } => self.on_lane(target, |lane| {
-                lane.verdicts.insert(condition.clone(), (verdict.clone(), why.clone()));
+            | Record::PromotedFully { target, .. }
+            | Record::ConditionAccepted { target, .. }
+            | Record::ProcessesLeft { target, .. } => self.on_lane(target, |lane| lane.take_in(record)),
+            Record::Judged { target, condition, verdict, report_only, why } => self.on_lane(target, |lane| {
+                let told = Told { verdict: *verdict, is_report_only: *report_only, why: why.clone() };
+                lane.verdicts.insert(condition.clone(), told);
             }),
             Record::Restored { target, note } => self.on_step(plan, target, None, |step| step.end(at, Ok(note))),
             Record::RestoreFailed { target, cause } => {
@@ -386,19 +363,23 @@ impl LaneState {
             self.revision_ids.push(revision_id.clone());
         } else if let Record::PromotedFully { by, .. } = record {
             self.promoted_by = Some(by.clone());
+        } else if let Record::ConditionAccepted { condition, by, .. } = record {
+            self.accepted.insert(condition.clone(), by.clone());
+        } else if let Record::ProcessesLeft { group, processes, .. } = record {
+            self.processes_left = (!processes.is_empty()).then(|| (group.clone(), processes.clone()));
         }
     }
 
     /// What nobody could tell was decided with the step that is done; it is asked anew.
     fn decided(&mut self) {
-        self.verdicts.retain(|_, (verdict, _)| verdict != Verdict::UNDECIDED);
+        self.verdicts.retain(|_, told| told.verdict != VerdictKind::Undecided);
     }
 
     /// What a person has to decide: a condition that could not be told for as long as the pipeline allows. Nothing else is
     /// recorded as undecided.
-    pub fn asks(&self) -> Option<String> {
-        let mut open = self.verdicts.iter().filter(|(_, (verdict, _))| verdict == Verdict::UNDECIDED);
-        open.next().filter(|_| self.restore.is_none()).map(|(condition, (_, why))| format!("{condition}: {why}"))
+    pub fn asks(&self) -> Option<(&ConditionId, &Told)> {
+        let mut open = self.verdicts.iter().filter(|(_, told)| told.verdict == VerdictKind::Undecided);
+        open.next().filter(|_| self.restore.is_none())
     }
 
     /// The step under way: the first that is not done.
@@ -446,39 +427,5 @@ impl LaneState {
                 self.steps.get_mut(place)
             }
         }
-    }
-}
-
-impl StepState {
-    /// What failed before begins anew, with its count of calls going on.
-    fn begin(&mut self, at: Timestamp) {
-        if self.status == StepStatus::Failed {
-            let (attempt, last_call, is_calling) = (self.attempt, self.last_call.take(), self.is_calling);
-            *self = StepState { attempt, last_call, is_calling, ..StepState::default() };
-        }
-        self.status = StepStatus::Started;
-        self.started.get_or_insert(at);
-    }
-
-    fn call_began(&mut self, at: Timestamp, attempt: u32, call: &str) {
-        self.attempt = attempt;
-        self.last_call = Some((call.to_owned(), at));
-        self.is_calling = true;
-        self.lost = None;
-    }
-
-    fn call_ended(&mut self, at: Timestamp, trouble: Option<&String>) {
-        self.is_calling = false;
-        self.answered = self.answered.saturating_add(u32::from(trouble.is_none()));
-        let before = self.trouble.as_ref().map_or(0, |(_, count, _)| *count);
-        self.trouble = trouble.map(|what| (what.clone(), before + 1, at));
-    }
-
-    fn end(&mut self, at: Timestamp, how: Result<&String, &Cause>) {
-        self.status = if how.is_ok() { StepStatus::Done } else { StepStatus::Failed };
-        self.ended = Some(at);
-        self.is_calling = false;
-        how.unwrap_or_else(|cause| &cause.what).clone_into(&mut self.note);
-        self.cause = how.err().cloned();
     }
 }

@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::settle::{Advance, Call};
-use super::state::StepState;
+use super::step::StepState;
 use crate::event::record::{Cause, Side};
 use crate::plan::{PlannedTask, TaskKind};
 

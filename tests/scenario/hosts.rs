@@ -175,8 +175,7 @@ async fn a_process_that_stays_suspended_is_told_at_the_end() {
     assert!(forbid());
     let said = stage.shipit("deploy shop.yml --release two").await;
     assert_eq!(said.code, 20, "{}{}", said.err, said.out);
-    let command =
-        "aws autoscaling resume-processes --auto-scaling-group-name web-fleet --scaling-processes AZRebalance";
+    let command = "aws autoscaling resume-processes --region ap-northeast-2 --auto-scaling-group-name web-fleet --scaling-processes AZRebalance";
     assert!(flat(&said.err).contains(command), "{}", said.err);
     assert!(flat(&said.out).contains(command), "{}", said.out);
     assert!(stage.picture().await.starts_with("live baseline on 4"));

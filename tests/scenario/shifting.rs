@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sandbox::doc::{Doc, doc};
 use sandbox::lambda::set_model_traffic;
-use shipit::event::{Envelope, Record};
+use shipit::event::{Envelope, Record, VerdictKind};
 
 use super::functions::{ARN, Seen, pipeline, stage};
 use super::stage::{Said, Stage};
@@ -233,7 +233,7 @@ async fn a_sick_version_costs_little_and_is_noticed_soon() {
     let result: serde_json::Value = serde_json::from_str(&result).unwrap();
     let shown = stage.shipit(&format!("show {} shop.yml --output json", result["run"].as_str().unwrap())).await;
     let records: Vec<Envelope> = serde_json::from_str(&shown.out).unwrap();
-    let is_no = |it: &&Envelope| matches!(&it.record, Record::Judged { verdict, .. } if verdict == "fail");
+    let is_no = |it: &&Envelope| matches!(&it.record, Record::Judged { verdict: VerdictKind::Fail, .. });
     let at = records.iter().find(is_no).unwrap_or_else(|| panic!("{}", shown.out)).at;
     stage.advance(300).await;
     // A minute counts once it is over, and CloudWatch shows it a minute later.

@@ -55,6 +55,24 @@ fn each_mistake_alone_is_one_problem() {
     is_as_committed("src/config/testdata/mistakes.txt", &actual);
 }
 
+/// Conditions are told apart by what they look at and not by what they are called.
+#[test]
+fn conditions_that_are_worded_alike_are_several() {
+    let path = "{ path: /healthz, within: 2s, every: 10s, failures: 3 }";
+    let metric = |of: &str| format!("{{ metric: {{ {of}, name: Depth, statistic: Sum }}, is: '< 5' }}");
+    let of = |name: &str| metric(&format!("namespace: A, dimensions: {{ {name}: a }}"));
+    for (one, other, key) in [
+        (path.to_owned(), "{ path: /healthz, headers: { X-Tenant: { value: a } } }".to_owned(), "http"),
+        (metric("namespace: A"), metric("namespace: B"), "metrics"),
+        (of("Queue"), of("Topic"), "metrics"),
+    ] {
+        let text = changed(GOOD, &format!("http: [{path}]"), &format!("{key}: [{one}, {other}]"));
+        assert!(parse(&text, "a.yml").is_ok(), "{one} {other}: {}", parse(&text, "a.yml").unwrap_err());
+        let text = changed(GOOD, &format!("http: [{path}]"), &format!("{key}: [{one}, {one}]"));
+        assert!(parse(&text, "a.yml").unwrap_err().to_string().contains("stands here twice"), "{one}");
+    }
+}
+
 #[test]
 fn many_mistakes_are_as_many_problems() {
     let changes = [

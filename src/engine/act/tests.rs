@@ -69,8 +69,8 @@ fn a_deployment_belongs_to_the_step_that_made_it() {
         );
     }
     assert_eq!(
-        act(Call::Find, "restore", 0).marks.of(&act(Call::Find, "restore", 0).made_by()),
-        "shipit:20261121-090000-aaaa/create#"
+        act(Call::Find, "restore", 0).marks.of(&act(Call::Find, "restore", 0).made_by(), 3).to_string(),
+        "shipit:20261121-090000-aaaa/create#3"
     );
 }
 
@@ -112,7 +112,7 @@ fn a_no_is_final_and_weather_is_not() {
     ] {
         for class in classes {
             let told = told(&act(call.clone(), step, failures).conclude(Err(aws(class))));
-            lines.push(format!("{} of {step} after {failures}: {class:?}: {told}", call.label()));
+            lines.push(format!("{call:?} of {step} after {failures}: {class:?}: {told}"));
         }
     }
     let finals: Vec<&str> = lines.iter().filter(|line| !line.ends_with(": trouble")).map(String::as_str).collect();
@@ -120,24 +120,24 @@ fn a_no_is_final_and_weather_is_not() {
     assert_eq!(told(&act(Call::Create, "create", 0).conclude(Err(Trouble::Later("busy".into())))), "trouble");
 }
 
-const FINALS: &str = "
-create the deployment of create after 0: Expired: trouble, credentials expired
-create the deployment of create after 0: Denied: trouble, create failed (Refused)
-create the deployment of create after 0: NotFound: trouble, create failed (Refused)
-create the deployment of create after 0: Refused: trouble, create failed (Refused)
-move traffic (d-1) of reroute after 0: Expired: trouble, credentials expired
-move traffic (d-1) of reroute after 0: Denied: trouble, reroute failed (Refused)
-move traffic (d-1) of reroute after 0: NotFound: trouble, reroute failed (Refused)
-move traffic (d-1) of reroute after 0: Refused: trouble, reroute failed (Refused)
-move traffic (d-1) of restore after 6: Expired: trouble, credentials expired
-stop d-1 of restore after 6: Expired: trouble, credentials expired
-stop d-1 of restore after 7: Expired: trouble, credentials expired
-stop d-1 of restore after 7: Denied: trouble, not restored (Refused)
-stop d-1 of restore after 7: NotFound: trouble, not restored (Refused)
-stop d-1 of restore after 7: Refused: trouble, not restored (Refused)
-deploy the baseline of restore after 7: Expired: trouble, credentials expired
-deploy the baseline of restore after 7: Denied: trouble, not restored (Refused)
-deploy the baseline of restore after 7: NotFound: trouble, not restored (Refused)
-deploy the baseline of restore after 7: Refused: trouble, not restored (Refused)
-delete the left-over group green of restore after 100: Expired: trouble, credentials expired
-";
+const FINALS: &str = r#"
+Create of create after 0: Expired: trouble, credentials expired
+Create of create after 0: Denied: trouble, create failed (Refused)
+Create of create after 0: NotFound: trouble, create failed (Refused)
+Create of create after 0: Refused: trouble, create failed (Refused)
+MoveTraffic("d-1") of reroute after 0: Expired: trouble, credentials expired
+MoveTraffic("d-1") of reroute after 0: Denied: trouble, reroute failed (Refused)
+MoveTraffic("d-1") of reroute after 0: NotFound: trouble, reroute failed (Refused)
+MoveTraffic("d-1") of reroute after 0: Refused: trouble, reroute failed (Refused)
+MoveTraffic("d-1") of restore after 6: Expired: trouble, credentials expired
+Stop("d-1") of restore after 6: Expired: trouble, credentials expired
+Stop("d-1") of restore after 7: Expired: trouble, credentials expired
+Stop("d-1") of restore after 7: Denied: trouble, not restored (Refused)
+Stop("d-1") of restore after 7: NotFound: trouble, not restored (Refused)
+Stop("d-1") of restore after 7: Refused: trouble, not restored (Refused)
+Redeploy of restore after 7: Expired: trouble, credentials expired
+Redeploy of restore after 7: Denied: trouble, not restored (Refused)
+Redeploy of restore after 7: NotFound: trouble, not restored (Refused)
+Redeploy of restore after 7: Refused: trouble, not restored (Refused)
+DeleteLeftover("green") of restore after 100: Expired: trouble, credentials expired
+"#;

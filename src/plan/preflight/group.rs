@@ -2,7 +2,7 @@
 
 use super::fix::LONGEST_TERMINATION_WAIT;
 use super::{Refusal, Subject};
-use crate::model::Period;
+use crate::model::{Mark, Period};
 use crate::plan::timing::floor;
 
 /// One deployment at a time is all that CodeDeploy takes.
@@ -16,8 +16,8 @@ pub(super) fn no_deployment_is_active(subject: &Subject) -> Option<Refusal> {
     let since = active.created.map_or(String::new(), |at| format!(", since {}", at.strftime("%Y-%m-%d %H:%M:%S UTC")));
     let what =
         format!("{} is busy: {} is {}, created by {by}{about}{since}", subject.group_name(), active.id, active.status);
-    let fix = match active.description.strip_prefix("shipit:").and_then(|mark| mark.split('/').next()) {
-        Some(run) => format!("it belongs to run {run}:\n  shipit show {run}"),
+    let fix = match Mark::read(&active.description) {
+        Some(Mark { run, .. }) => format!("it belongs to run {run}:\n  shipit show {run}"),
         None => {
             format!("wait for its end:\n  aws deploy get-deployment --deployment-id {}", super::fix::quoted(&active.id))
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::samples::{Story, name, plan};
 use super::{NARROW, invocation};
 use crate::event::record::{Cause, Outcome, Record, Side};
+use crate::model::condition::Condition;
 use crate::plan::StepId;
 use crate::report::{Style, ending};
 
@@ -298,7 +299,7 @@ fn equal_lanes_are_said_once() {
 #[test]
 fn held_says_what_a_person_can_do() {
     let (target, step) = (name("web"), StepId::from("bake"));
-    let condition = Some("alarm storefront-5xx".to_owned());
+    let condition = Some(Condition::alarm("storefront-5xx").id());
     let why = "alarm storefront-5xx is red: 41 > 5 in 1 of 1 periods";
     let held =
         Record::Held { target, step, condition, cause: cause(Side::Condition, why, &["http /healthz: answers"]) };

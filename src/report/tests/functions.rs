@@ -3,8 +3,9 @@
 use super::invocation;
 use super::log::Paper;
 use super::samples::{at, name, run};
-use crate::event::Envelope;
 use crate::event::record::{Cause, Outcome, Record, Side};
+use crate::event::{CallKind, Envelope, VerdictKind};
+use crate::model::metric::MetricCondition;
 use crate::plan::{Plan, sample};
 use crate::report::github::{GitHub, Workflow};
 use crate::report::status::{AliasStatus, RunView, StatusView, TargetStatus, status_text};
@@ -51,7 +52,12 @@ fn records(plan: &Plan, steps: usize, end: Vec<Record>) -> Vec<Record> {
     for (place, step) in lane.steps.iter().take(steps + 1).enumerate() {
         let (target, step) = (thumbs.clone(), step.id.clone());
         all.push(Record::StepStarted { target: target.clone(), step: step.clone() });
-        all.push(Record::CallBegan { target: target.clone(), step: step.clone(), attempt: 1, call: "call".to_owned() });
+        all.push(Record::CallBegan {
+            target: target.clone(),
+            step: step.clone(),
+            attempt: 1,
+            call: CallKind::UpdateCode,
+        });
         if step.0 == "publish" {
             all.push(Record::VersionSeen { target: target.clone(), version: "42".to_owned() });
         }
@@ -74,11 +80,11 @@ fn ended(outcome: Outcome, live: &str) -> Record {
 /// The errors of the new version are too many.
 fn back() -> Vec<Record> {
     let why = "6 of 60 calls failed (10.00%) in 1 minutes, limit 1%".to_owned();
-    let (condition, verdict) = ("errors < 1%".to_owned(), "fail".to_owned());
+    let condition = serde_json::from_str::<MetricCondition>(r#"{"errors":"< 1%"}"#).unwrap().id();
     let cause = Cause::new(Side::Condition, format!("errors < 1%: {why}"));
     let note = "alias live sends all calls to version 41; $LATEST holds its code again".to_owned();
     vec![
-        Record::Judged { target: name("thumbs"), condition, verdict, why },
+        Record::Judged { target: name("thumbs"), condition, verdict: VerdictKind::Fail, report_only: false, why },
         Record::RollBackBegan { cause, targets: vec![name("thumbs")] },
         Record::Restored { target: name("thumbs"), note },
         ended(Outcome::RolledBack, "v1"),

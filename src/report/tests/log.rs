@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::samples::{Story, at, name, plan, run};
 use crate::event::record::{Cause, Outcome, Record, Side};
-use crate::event::{Envelope, Progress};
+use crate::event::{CallKind, Doing, Envelope, Progress, VerdictKind};
+use crate::model::condition::HttpCondition;
 use crate::plan::Plan;
 use crate::report::{Plain, Reporter, Style, lines};
 use crate::run::State;
@@ -107,7 +108,7 @@ fn what_else_is_said() {
     let call = |attempt, second, trouble: Option<&str>| {
         let (target, step) = (name("web"), "create".into());
         let ended = Record::CallEnded { target: target.clone(), step, attempt, trouble: trouble.map(str::to_owned) };
-        let call = "CreateDeployment".to_owned();
+        let call = CallKind::CreateDeployment;
         [(second, Record::CallBegan { target, step: "create".into(), attempt, call }), (second, ended)]
     };
     let cause = |what: &str| Cause::new(Side::Refused, what);
@@ -124,8 +125,9 @@ fn what_else_is_said() {
             61,
             Record::Judged {
                 target: web.clone(),
-                condition: "http /healthz".to_owned(),
-                verdict: "undecided".to_owned(),
+                condition: serde_json::from_str::<HttpCondition>(r#"{"path":"/healthz"}"#).unwrap().id(),
+                verdict: VerdictKind::Undecided,
+                report_only: false,
                 why: "no answer yet".to_owned(),
             },
         )
@@ -148,9 +150,9 @@ fn what_else_is_said() {
     09:34:06Z  • run 20261121-093406-kfzw: release r2 of storefront goes to production, asked for by arn:aws:iam::111122223333:user/kim
     09:34:06Z  • driven by kim@laptop
     09:34:06Z  ▸ web create  4 instances get the release (usually 6m, at most 30m)
-    09:34:07Z  ! web create  CreateDeployment: throttled; it is tried again
-    09:34:09Z  ! web create  CreateDeployment: no answer within 60 s; it is tried again
-    09:34:10Z  • web create  CreateDeployment went through after it had failed 3 times
+    09:34:07Z  ! web create  create the deployment: throttled; it is tried again
+    09:34:09Z  ! web create  create the deployment: no answer within 60 s; it is tried again
+    09:34:10Z  • web create  create the deployment went through after it had failed 3 times
     09:34:11Z  ‖ detached: SIGTERM; any machine can resume the run
     09:35:06Z  • driven on by ci@runner-7
     09:35:06Z  ▸ web create  begins again
@@ -186,7 +188,13 @@ fn the_live_log_is_the_replayed_one_but_for_heartbeats() {
 
 fn under_way(target: &str) -> Progress {
     let why = "i-01 is not healthy yet: Target.FailedHealthChecks".to_owned();
-    Progress { target: name(target), step: "reroute".into(), since: at(0), why, count: Some((3, 4)) }
+    Progress {
+        target: name(target),
+        step: "reroute".into(),
+        since: at(0),
+        doing: Doing::Waiting(why),
+        count: Some((3, 4)),
+    }
 }
 
 #[test]

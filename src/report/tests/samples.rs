@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::event::VerdictKind;
 use crate::event::record::{Cause, Envelope, Outcome, Record, Side};
 use crate::model::condition::{Condition, HttpCondition};
 use crate::model::observed::{Baseline, Instance, MinHealthy, ScalingGroup};
@@ -219,8 +220,9 @@ impl Story {
                 520,
                 Record::Judged {
                     target: target.clone(),
-                    condition: "alarm storefront-5xx".to_owned(),
-                    verdict: "fail".to_owned(),
+                    condition: Condition::alarm("storefront-5xx").id(),
+                    verdict: VerdictKind::Fail,
+                    report_only: false,
                     why: why.clone(),
                 },
             )

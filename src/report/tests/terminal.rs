@@ -7,7 +7,7 @@ use std::time::Duration;
 use indicatif::{ProgressDrawTarget, TermLike};
 
 use super::samples::{Story, at, name, plan, run};
-use crate::event::Progress;
+use crate::event::{Doing, Progress};
 use crate::report::{Reporter, Style, Terminal};
 use crate::run::State;
 
@@ -89,7 +89,7 @@ impl TermLike for Screen {
 }
 
 fn lane(target: &str, step: &str, why: &str, count: Option<(usize, usize)>) -> Progress {
-    Progress { target: name(target), step: step.into(), since: at(0), why: why.to_owned(), count }
+    Progress { target: name(target), step: step.into(), since: at(0), doing: Doing::Waiting(why.to_owned()), count }
 }
 
 #[test]

@@ -6,7 +6,8 @@ use crate::event::record::{Cause, Outcome, Record, Side};
 use crate::plan::Lane;
 use crate::run::restore::restore;
 use crate::run::settle::{Advance, Known};
-use crate::run::state::{LaneState, StepState, StepStatus};
+use crate::run::state::LaneState;
+use crate::run::step::{StepState, StepStatus};
 
 impl Deciding<'_> {
     pub(super) fn back(&mut self) {
@@ -47,7 +48,10 @@ impl Deciding<'_> {
             };
             let target = lane.target.clone();
             match advance {
-                Advance::Done(note) => self.emit(Record::Restored { target, note }),
+                Advance::Done(note) => {
+                    self.tell_processes_left(lane, place);
+                    self.emit(Record::Restored { target, note });
+                }
                 Advance::Broken(cause) => self.emit(Record::RestoreFailed { target, cause }),
                 Advance::Wait(..) | Advance::Call(_) => self.carry_out(lane, place, &step, advance),
             }

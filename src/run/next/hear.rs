@@ -7,7 +7,7 @@ use crate::event::record::Record;
 use crate::model::Name;
 use crate::plan::{Hold, Lane, StepId, What};
 use crate::run::judge::Verdict;
-use crate::run::state::StepStatus;
+use crate::run::step::StepStatus;
 
 impl<'a> Deciding<'a> {
     pub(super) fn hear(&mut self, decisions: &[Decision]) {

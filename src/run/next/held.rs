@@ -1,6 +1,7 @@
 //! A failure that waits for a person: nothing goes on and nothing goes back until one decides.
 
 use super::{Deciding, Stop};
+use crate::event::Doing;
 use crate::event::record::{Cause, Record, Side};
 use crate::model::Name;
 use crate::plan::StepId;
@@ -31,7 +32,7 @@ impl Deciding<'_> {
                 lane,
                 place,
                 &step.id,
-                "a call is still under way, then a person decides".to_owned(),
+                Doing::Waiting("a call is still under way, then a person decides".to_owned()),
                 None,
             );
         }

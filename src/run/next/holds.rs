@@ -9,7 +9,8 @@ use crate::model::facts::Status;
 use crate::plan::{Hold, Lane, On, What};
 use crate::run::judge::Verdict;
 use crate::run::settle::Advance;
-use crate::run::state::{LaneState, StepState};
+use crate::run::state::LaneState;
+use crate::run::step::StepState;
 use crate::run::view::active_watches;
 
 impl Deciding<'_> {

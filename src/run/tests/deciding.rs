@@ -1,9 +1,10 @@
 //! Turns: what is decided when several things come together.
 
 use super::fixture::{
-    ARN, at, back, began, blue, cause, deployment, done, ended, plan, plan_of_two, plan_with_holds, saw_group, seen,
-    started, state, targets,
+    ARN, at, back, began, blue, called, cause, deployment, doing, done, ended, label, plan, plan_of_two,
+    plan_with_holds, saw_group, seen, started, state, targets,
 };
+use crate::event::CallKind;
 use crate::event::decision::{Decision, Wish};
 use crate::event::record::{Cause, Outcome, Record, Side};
 use crate::model::facts::{Deployment, DeploymentTarget, Status};
@@ -22,8 +23,9 @@ pub(super) fn told(turn: &Turn) -> Vec<String> {
             Record::StepStarted { step, .. } => format!("{step} started"),
             Record::StepDone { step, note, .. } => format!("{step} done: {note}"),
             Record::StepFailed { step, cause, .. } => format!("{step} failed: {}", cause.what),
-            Record::CallBegan { attempt, call, .. } => format!("call {attempt}: {call}"),
-            Record::Judged { condition, verdict, .. } => format!("{condition}: {verdict}"),
+            Record::CallBegan { attempt, call, .. } => format!("call {attempt}: {}", called(call)),
+            Record::Judged { condition, verdict, .. } => format!("{}: {verdict:?}", label(condition)).to_lowercase(),
+            Record::ConditionAccepted { condition, by, .. } => format!("{by} accepted {}", label(condition)),
             Record::DecisionAccepted { name, .. } => format!("accepted {name}"),
             Record::DecisionIgnored { name, why } => format!("ignored {name}: {why}"),
             Record::RollBackBegan { cause, targets } => {
@@ -38,7 +40,7 @@ pub(super) fn told(turn: &Turn) -> Vec<String> {
             Record::Held { step, condition, cause, .. } => {
                 format!(
                     "held at {step}{}: {}",
-                    condition.as_ref().map(|it| format!(" ({it})")).unwrap_or_default(),
+                    condition.as_ref().map(|it| format!(" ({})", label(it))).unwrap_or_default(),
                     cause.what
                 )
             }
@@ -52,11 +54,13 @@ pub(super) fn told(turn: &Turn) -> Vec<String> {
             | Record::VersionSeen { .. }
             | Record::AliasMoved { .. }
             | Record::PromotedFully { .. }
+            | Record::ProcessesLeft { .. }
             | Record::Detached { .. } => "?".to_owned(),
         };
         format!("{target}{text}")
     };
-    turn.records.iter().map(record).chain(turn.progress.iter().map(|it| format!("… {}: {}", it.step, it.why))).collect()
+    let progress = turn.progress.iter().map(|it| format!("… {}: {}", it.step, doing(&it.doing)));
+    turn.records.iter().map(record).chain(progress).collect()
 }
 
 pub(super) fn driver(token: u64) -> Record {
@@ -65,7 +69,7 @@ pub(super) fn driver(token: u64) -> Record {
 
 /// A run up to the beginning of a step, driven since second 0.
 pub(super) fn up_to(plan: &Plan, step: &str) -> Vec<(i64, Record)> {
-    let mut records = vec![(0, driver(1)), (0, started("create")), (1, began("create", 1, "create"))];
+    let mut records = vec![(0, driver(1)), (0, started("create")), (1, began("create", 1, CallKind::CreateDeployment))];
     records.push((2, seen("create", "d-1")));
     records.push((2, ended("create", 1, None)));
     for before in &plan.waves[0].lanes[0].steps {
@@ -117,7 +121,7 @@ pub(super) fn abort() -> Decision {
 fn a_run_begins_with_a_create() {
     let plan = plan();
     let turn = turn(&plan, &[(0, driver(1))], &View::new(&plan), &[], 0);
-    let expected = ["web create started", "web call 1: create the deployment"];
+    let expected = ["web create started", "web call 1: create_deployment"];
     assert_eq!(told(&turn), expected);
     assert_eq!((turn.calls[0].attempt, turn.calls[0].failures), (1, 0));
 }
@@ -128,7 +132,7 @@ fn a_call_that_failed_is_made_again_later_and_later() {
     let mut records = vec![(0, driver(1)), (0, started("create"))];
     let mut now = 0;
     for (attempt, wait) in [(1, 2), (2, 4), (3, 8), (4, 16), (5, 32), (6, 64), (7, 64), (8, 64)] {
-        records.push((now, began("create", attempt, "create the deployment")));
+        records.push((now, began("create", attempt, CallKind::CreateDeployment)));
         records.push((now, ended("create", attempt, Some("throttled"))));
         let before = turn(&plan, &records, &View::new(&plan), &[], now + wait - 1);
         assert_eq!(told(&before), ["… create: throttled; trying again soon"]);
@@ -137,7 +141,7 @@ fn a_call_that_failed_is_made_again_later_and_later() {
         let again = turn(&plan, &records, &View::new(&plan), &[], now);
         assert_eq!((again.calls[0].attempt, again.calls[0].failures), (attempt + 1, attempt));
     }
-    records.push((now, began("create", 9, "create the deployment")));
+    records.push((now, began("create", 9, CallKind::CreateDeployment)));
     records.push((now, ended("create", 9, None)));
     assert_eq!(turn(&plan, &records, &View::new(&plan), &[], now).calls[0].failures, 0, "an answer ends the row");
 }
@@ -147,11 +151,11 @@ fn while_a_call_is_under_way_there_is_no_other() {
     let plan = plan();
     let mut view = View::new(&plan);
     view.lanes[0].is_calling = true;
-    let records = [(0, driver(1)), (0, started("create")), (0, began("create", 1, "create the deployment"))];
-    assert_eq!(told(&turn(&plan, &records, &view, &[], 1)), ["… create: calling: create the deployment"]);
+    let records = [(0, driver(1)), (0, started("create")), (0, began("create", 1, CallKind::CreateDeployment))];
+    assert_eq!(told(&turn(&plan, &records, &view, &[], 1)), ["… create: calling: create_deployment"]);
     let aborted = turn(&plan, &records, &view, &[abort()], 1);
     let back = "back because Person: aborted by ann, restores 1";
-    assert_eq!(told(&aborted), ["accepted abort", back, "… restore: calling: look for a deployment of ours"]);
+    assert_eq!(told(&aborted), ["accepted abort", back, "… restore: calling: find_deployment"]);
     // Whoever made the call is gone: it is made again.
     let resumed = [records.to_vec(), vec![(50, driver(2))]].concat();
     assert_eq!(turn(&plan, &resumed, &View::new(&plan), &[], 50).calls[0].attempt, 2);
@@ -167,7 +171,7 @@ fn a_failing_condition_takes_everything_back_at_once() {
         "web http /healthz: pass",
         "web bake failed: alarm storefront-5xx: it is ALARM",
         "back because Condition: alarm storefront-5xx: it is ALARM, restores 1",
-        "web call 1: stop d-1",
+        "web call 1: stop_deployment d-1",
     ];
     assert_eq!(told(&turn), expected);
 }
@@ -188,7 +192,7 @@ fn a_promoted_bake_is_judged_first() {
         "accepted promote-web-bake",
         "web bake done: promoted by ann",
         "web finish started",
-        "web call 1: let blue go (d-1)",
+        "web call 1: let_blue_go d-1",
     ];
     assert_eq!(rest, expected);
 }
@@ -217,7 +221,7 @@ fn decisions_are_heard_once_and_never_illegal() {
         "accepted promote-web-approval",
         "web approval done: promoted by ann",
         "web compare-again started",
-        "web call 1: compare green with blue",
+        "web call 1: compare",
     ];
     assert_eq!(told(&twice), expected);
     let both = turn(&plan, &records, &ready, &[abort(), promote("approval"), abort()], 20);
@@ -314,7 +318,7 @@ fn the_way_back_has_its_whole_limit_from_every_driver() {
     let plan = plan();
     let records = [up_to(&plan, "reroute"), vec![(100, back(Side::Person)), (90_000, driver(2))]].concat();
     let view = view_of(&plan, deployment(Status::InProgress), 90_000);
-    assert_eq!(told(&turn(&plan, &records, &view, &[], 90_000)), ["web call 1: stop d-1"]);
+    assert_eq!(told(&turn(&plan, &records, &view, &[], 90_000)), ["web call 1: stop_deployment d-1"]);
     let limit = i64::try_from(plan.waves[0].lanes[0].restore().limit.as_seconds()).unwrap();
     let over = turn(&plan, &records, &view, &[], 90_000 + limit);
     assert!(told(&over)[0].starts_with("web not restored: restore took longer than"), "{:?}", told(&over));
@@ -328,7 +332,7 @@ fn the_cause_of_a_failed_call_survives() {
     let details = vec!["since 09:00".to_owned()];
     let busy = Cause { details, ..cause(Side::Busy, "d-9 is active") };
     let failed = Record::StepFailed { target: name("web"), step: StepId::from("create"), cause: busy.clone() };
-    let mut records = vec![(0, driver(1)), (0, started("create")), (1, began("create", 1, "create"))];
+    let mut records = vec![(0, driver(1)), (0, started("create")), (1, began("create", 1, CallKind::CreateDeployment))];
     records.extend([(2, ended("create", 1, None)), (2, failed)]);
     let mut turn = turn(&plan, &records, &View::new(&plan), &[], 2);
     assert_eq!(turn.records[0], Record::RollBackBegan { cause: busy, targets: vec![name("web")] });
@@ -349,10 +353,10 @@ fn one_call_per_lane_even_when_a_sibling_fails() {
     let turn = turn(&plan, &records, &View::new(&plan), &[], 1);
     let expected = [
         "web create started",
-        "web call 1: create the deployment",
+        "web call 1: create_deployment",
         "back because Refused: no, restores 2",
         "api restored: nothing had been changed",
-        "… restore: calling: look for a deployment of ours",
+        "… restore: calling: find_deployment",
     ];
     assert_eq!(told(&turn), expected);
     assert_eq!(turn.calls.len(), 1);
@@ -391,7 +395,7 @@ fn nothing_turns_a_run_forward_again() {
     let detached = Record::Detached { why: "interrupted".into() };
     let records = [up_to(&plan, "reroute"), vec![(100, back(Side::Person)), (110, detached)]].concat();
     let view = view_of(&plan, deployment(Status::Ready), 120);
-    assert_eq!(told(&turn(&plan, &records, &view, &[], 120)), ["web call 1: stop d-1"]);
+    assert_eq!(told(&turn(&plan, &records, &view, &[], 120)), ["web call 1: stop_deployment d-1"]);
     let resumed: State = state(&plan, &[records, vec![(130, driver(2))]].concat());
     assert_eq!(resumed.status, RunStatus::RollingBack);
 }

@@ -2,18 +2,22 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use serde_json::Value;
+
 use crate::event::record::{Cause, Record, Side};
+use crate::event::{CallKind, Doing, Share};
 use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, Status};
 use crate::model::observed::{Alarm, ScalingGroup, TargetHealth};
 use crate::model::pipeline::Promote;
 use crate::model::rolling::Rolling;
 use crate::model::task::Task;
-use crate::model::{Period, Pipeline, RunId};
+use crate::model::{ConditionId, Percent, Period, Pipeline, RunId};
 use crate::plan::build::build;
-use crate::plan::sample::{fleet, input, name, pipeline, rolling_fleet, rolling_pipeline};
+use crate::plan::sample::{fleet, input, name, pipeline, rolling_fleet, rolling_pipeline, rolling_plan};
 use crate::plan::{Lane, OnFleet, Plan, StepId};
 use crate::run::State;
+use crate::run::judge::{Verdict, conditions};
 use crate::run::settle::Advance;
 use crate::run::view::{Fact, LaneView};
 
@@ -184,10 +188,65 @@ pub fn saw_group(view: &mut LaneView, name: &str, group: Option<ScalingGroup>, s
     view.scaling.insert(name.to_owned(), Fact { value: group, at: at(seconds) });
 }
 
+/// A call as the journal has it, in a line: `shift_alias 41 42 5%`.
+pub fn called(kind: &CallKind) -> String {
+    fn values(value: &Value) -> Vec<String> {
+        match value {
+            Value::Object(members) => members.values().flat_map(values).collect(),
+            Value::String(text) => vec![text.clone()],
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => vec![value.to_string()],
+        }
+    }
+    let mut written = serde_json::to_value(kind).unwrap();
+    let kind = written.as_object_mut().and_then(|members| members.remove("kind")).unwrap();
+    [values(&kind), values(&written)].concat().join(" ")
+}
+
+/// Why a step is not done yet.
+pub fn doing(doing: &Doing) -> String {
+    match doing {
+        Doing::Calling(kind) => format!("calling: {}", called(kind)),
+        Doing::Waiting(why) => why.clone(),
+    }
+}
+
+/// A call that stops the sample's deployment.
+pub fn stop() -> CallKind {
+    CallKind::StopDeployment { deployment: "d-1".into() }
+}
+
+/// A call that sends a share of the calls, or none of them, to version 42 and the rest to 41.
+pub fn shift(percent: u32) -> CallKind {
+    let share = (percent > 0).then(|| Share { version: "42".into(), weight: Percent::whole(percent) });
+    CallKind::ShiftAlias { version: "41".into(), share }
+}
+
+/// A call of a task.
+pub fn task(name: &str) -> CallKind {
+    CallKind::Task { name: name.into(), round: 1, times: 1 }
+}
+
+/// The words for a condition of the sample's plans, or else its id.
+pub fn label(id: &ConditionId) -> String {
+    let plans = [plan(), rolling_plan()];
+    let mut conditions = plans.iter().flat_map(Plan::lanes).flat_map(conditions);
+    conditions.find(|it| it.id() == *id).map_or_else(|| id.to_string(), Condition::label)
+}
+
+/// What is told of a verdict.
+pub fn as_line(verdict: &Verdict) -> String {
+    let word = match verdict {
+        Verdict::Pass(_) => "pass",
+        Verdict::Fail(_) => "fail",
+        Verdict::Undecided(_) => "undecided",
+    };
+    format!("{word}: {}", verdict.why())
+}
+
 /// What comes next, as a line.
 pub fn told(advance: &Advance) -> String {
     match advance {
-        Advance::Call(call) => format!("call {}", call.label()),
+        Advance::Call(call) => format!("call {}", called(&call.kind())),
         Advance::Wait(why, None) => format!("wait: {why}"),
         Advance::Wait(why, Some((done, all))) => format!("wait: {why} ({done} of {all})"),
         Advance::Done(note) => format!("done: {note}"),
@@ -204,8 +263,8 @@ pub fn done(step: &str) -> Record {
     Record::StepDone { target: name("web"), step: StepId::from(step), note: String::new() }
 }
 
-pub fn began(step: &str, attempt: u32, call: &str) -> Record {
-    Record::CallBegan { target: name("web"), step: StepId::from(step), attempt, call: call.into() }
+pub fn began(step: &str, attempt: u32, call: CallKind) -> Record {
+    Record::CallBegan { target: name("web"), step: StepId::from(step), attempt, call }
 }
 
 pub fn ended(step: &str, attempt: u32, trouble: Option<&str>) -> Record {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::fixture::{at, began, cause, ended, state, told};
+use super::fixture::{at, began, cause, ended, shift, state, told};
+use crate::event::CallKind;
 use crate::event::record::{Record, Side};
 use crate::model::Percent;
 use crate::model::lambda::{Alias, Code, LATEST, Settings};
@@ -105,7 +106,7 @@ fn the_code_is_updated_once_nobody_else_updates_it() {
         (None, "wait: looking at $LATEST"),
         (Some((code('a', "Successful", "r1"), 5)), "wait: looking at $LATEST"),
         (Some((code('a', "InProgress", "r1"), 11)), "wait: $LATEST is being updated"),
-        (Some((code('a', "Successful", "r1"), 11)), "call update the code"),
+        (Some((code('a', "Successful", "r1"), 11)), "call update_code"),
         (Some((code('b', "InProgress", "r1"), 11)), "wait: $LATEST is being updated"),
         (Some((code('b', "Successful", "r2"), 11)), "done: $LATEST holds the bundle"),
         (Some((code('b', "Failed", "r2"), 11)), "broken: the update of $LATEST failed"),
@@ -114,10 +115,10 @@ fn the_code_is_updated_once_nobody_else_updates_it() {
         let view = seen.map_or_else(LaneView::default, |(code, seconds)| with_code(LATEST, code, seconds));
         assert_eq!(next("update", &[], &view, 12), expected);
     }
-    let called = [(11, of_thumbs(began("update", 1, "update the code"))), (12, of_thumbs(ended("update", 1, None)))];
+    let called = [(11, of_thumbs(began("update", 1, CallKind::UpdateCode))), (12, of_thumbs(ended("update", 1, None)))];
     let view = with_code(LATEST, code('a', "Successful", "r1"), 11);
     assert_eq!(next("update", &called, &view, 13), "wait: the bundle is being taken in");
-    assert_eq!(next("update", &called, &view, 200), "call update the code");
+    assert_eq!(next("update", &called, &view, 200), "call update_code");
 }
 
 #[test]
@@ -129,7 +130,7 @@ fn a_version_is_published_of_what_was_planned_and_waited_for() {
         let known = Known { state: &state.lanes[0], step: &state.lanes[0].steps[1], view, now: at(12) };
         told(&settle(&crate::plan::Action::PublishVersion, lane, known))
     };
-    assert_eq!(told_of(&with_code(LATEST, code('b', "Successful", "r2"), 11)), "call publish a version");
+    assert_eq!(told_of(&with_code(LATEST, code('b', "Successful", "r2"), 11)), "call publish_version");
     assert_eq!(
         told_of(&with_code(LATEST, code('c', "Successful", "r2"), 11)),
         "broken: the code of $LATEST was changed by somebody else"
@@ -155,10 +156,10 @@ fn a_version_is_called_as_often_as_was_said() {
     let answered =
         |count: u32| -> Vec<(i64, Record)> { (1..=count).map(|it| (11, of_thumbs(ended("test", it, None)))).collect() };
     let view = LaneView::default();
-    assert_eq!(next("test", &[], &view, 12), "call call version 42 with event.json (1 of 3)");
-    assert_eq!(next("test", &answered(2), &view, 12), "call call version 42 with event.json (3 of 3)");
+    assert_eq!(next("test", &[], &view, 12), "call test_version event.json 0 1 3 42");
+    assert_eq!(next("test", &answered(2), &view, 12), "call test_version event.json 0 3 3 42");
     let lost = [(11, of_thumbs(ended("test", 1, Some("no answer"))))];
-    assert_eq!(next("test", &lost, &view, 12), "call call version 42 with event.json (1 of 3)");
+    assert_eq!(next("test", &lost, &view, 12), "call test_version event.json 0 1 3 42");
     assert_eq!(next("test", &answered(3), &view, 12), "done: version 42 answered 3 calls as it must");
 }
 
@@ -166,12 +167,8 @@ fn a_version_is_called_as_often_as_was_said() {
 fn an_alias_moves_only_from_where_this_run_left_it() {
     let left = [(6, moved("a1"))];
     for (what, alias, expected) in [
-        ("as it was left", alias("41", Some(5), "a1"), "call send 25% of the calls to version 42"),
-        (
-            "written again by somebody, but the same",
-            alias("41", Some(5), "x"),
-            "call send 25% of the calls to version 42",
-        ),
+        ("as it was left", alias("41", Some(5), "a1"), "call shift_alias 42 25% 41"),
+        ("written again by somebody, but the same", alias("41", Some(5), "x"), "call shift_alias 42 25% 41"),
         (
             "there, whoever did it",
             alias("41", Some(25), "x"),
@@ -197,10 +194,7 @@ fn an_alias_moves_only_from_where_this_run_left_it() {
         assert_eq!(next("shift-25", &left, &with_alias(alias, &[11]), 12), expected, "{what}");
     }
     assert_eq!(next("shift-25", &left, &LaneView::default(), 12), "wait: looking at the alias");
-    assert_eq!(
-        next("shift-100", &left, &with_alias(alias("41", Some(50), "a1"), &[11]), 12),
-        "call send all calls to version 42"
-    );
+    assert_eq!(next("shift-100", &left, &with_alias(alias("41", Some(50), "a1"), &[11]), 12), "call shift_alias 42");
     assert_eq!(
         next("shift-100", &left, &with_alias(alias("42", None, "a2"), &[11]), 12),
         "done: alias live: all calls on version 42"
@@ -211,7 +205,7 @@ fn an_alias_moves_only_from_where_this_run_left_it() {
 fn the_way_back_is_one_call_that_is_read_back_twice() {
     let shifted: Vec<(i64, Record)> = up_to("bake-25").into_iter().chain([(20, moved("a1"))]).collect();
     let home = |reads: &[i64]| with_alias(alias("41", None, "a2"), reads);
-    let call = "call send all calls to version 41";
+    let call = "call shift_alias 41";
     assert_eq!(back(&shifted, &LaneView::default(), 51), "wait: looking at the alias");
     assert_eq!(
         back(&shifted, &with_alias(alias("41", Some(25), "a1"), &[30]), 51),
@@ -224,7 +218,7 @@ fn the_way_back_is_one_call_that_is_read_back_twice() {
     let done = "done: alias live sends all calls to version 41";
     assert_eq!(back(&shifted, &home(&[52, 54]), 55), done);
     let updated: Vec<_> =
-        [(2, of_thumbs(began("update", 1, "update the code")))].into_iter().chain(shifted.clone()).collect();
+        [(2, of_thumbs(began("update", 1, CallKind::UpdateCode)))].into_iter().chain(shifted.clone()).collect();
     assert_eq!(back(&updated, &home(&[52, 54]), 55), format!("{done}; $LATEST still holds the new code"));
     let foreign = back(&shifted, &with_alias(alias("7", None, "x"), &[52]), 53);
     assert!(foreign.starts_with("broken: somebody else moved alias live: it is on version 7"), "{foreign}");
@@ -233,18 +227,13 @@ fn the_way_back_is_one_call_that_is_read_back_twice() {
 /// A shift whose answer was lost may arrive after the alias was seen at home: a write of our own stops it.
 #[test]
 fn a_shift_that_may_still_arrive_is_stopped_by_a_write() {
-    let lost: Vec<(i64, Record)> = up_to("shift-5")
-        .into_iter()
-        .chain([(20, of_thumbs(began("shift-5", 1, "send 5% of the calls to version 42")))])
-        .collect();
+    let lost: Vec<(i64, Record)> =
+        up_to("shift-5").into_iter().chain([(20, of_thumbs(began("shift-5", 1, shift(5))))]).collect();
     let home = with_alias(alias("41", None, "a0"), &[52, 54]);
-    assert_eq!(back(&lost, &home, 55), "call send all calls to version 41");
+    assert_eq!(back(&lost, &home, 55), "call shift_alias 41");
     let sent: Vec<_> = lost
         .into_iter()
-        .chain([
-            (56, of_thumbs(began("restore", 1, "send all calls to version 41"))),
-            (57, of_thumbs(ended("restore", 1, None))),
-        ])
+        .chain([(56, of_thumbs(began("restore", 1, shift(0)))), (57, of_thumbs(ended("restore", 1, None)))])
         .collect();
     assert_eq!(back(&sent, &home, 58), "wait: alias live is read back");
     assert_eq!(

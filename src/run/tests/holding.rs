@@ -4,6 +4,7 @@ use super::deciding::{abort, driver, promote, told, turn, up_to, view_of, well_b
 use super::fixture::{at, cause, deployment, plan, plan_of_two, plan_with_holds, started, state};
 use crate::event::decision::{Decision, Wish};
 use crate::event::record::{Record, Side};
+use crate::model::condition::Condition;
 use crate::model::facts::{Deployment, Status};
 use crate::plan::sample::name;
 use crate::plan::{OnFailure, Plan, StepId};
@@ -21,7 +22,7 @@ fn held(step: &str, condition: Option<&str>, side: Side) -> Record {
     Record::Held {
         target: name("web"),
         step: StepId::from(step),
-        condition: condition.map(str::to_owned),
+        condition: condition.map(|name| Condition::alarm(name).id()),
         cause: cause(side, "it is so"),
     }
 }
@@ -53,8 +54,7 @@ fn a_condition_that_says_no_holds_the_run() {
 #[test]
 fn what_was_accepted_counts_as_passed_whatever_it_says() {
     let plan = holding(plan());
-    let records =
-        [up_to(&plan, "bake"), vec![(60, held("bake", Some("alarm storefront-5xx"), Side::Condition))]].concat();
+    let records = [up_to(&plan, "bake"), vec![(60, held("bake", Some("storefront-5xx"), Side::Condition))]].concat();
     let still = turn(&plan, &records, &well_but(&plan, "OK", 70), &[promote("bake")], 70);
     assert_eq!((told(&still), still.stop), (vec![], Some(Stop::Held)), "a promote of the wait stays open");
     let red = well_but(&plan, "ALARM", 5000);
@@ -133,7 +133,7 @@ fn a_run_that_was_held_stood_still() {
     let records = [records, accepted].concat();
     let view = view_of(&plan, deployment(Status::Ready), 90_210);
     let later = turn(&plan, &records, &view, &[], 90_210);
-    assert!(told(&later).contains(&"web call 1: move traffic (d-1)".to_owned()), "{:?}", told(&later));
+    assert!(told(&later).contains(&"web call 1: move_traffic d-1".to_owned()), "{:?}", told(&later));
     assert_eq!(state(&plan, &records).status, RunStatus::Running);
 }
 

@@ -1,6 +1,6 @@
 //! Every condition × no data, fresh, stale, at the threshold, flapping.
 
-use super::fixture::{ARN, alarm, at, done, lane, plan, started, state, targets};
+use super::fixture::{ARN, alarm, as_line, at, done, label, lane, plan, started, state, targets};
 use crate::event::record::Record;
 use crate::model::condition::{Condition, NoData};
 use crate::model::metric::{OnUndecided, Then};
@@ -15,7 +15,7 @@ use crate::run::view::{Fact, LaneView, View};
 /// The verdict of a lane's so-manieth condition at a moment, as a line.
 fn verdict(lane: &Lane, place: usize, view: &LaneView, seconds: i64) -> String {
     let verdict = judge(conditions(lane).nth(place).unwrap(), lane, view, at(seconds));
-    format!("{}: {}", verdict.word(), verdict.why())
+    as_line(&verdict)
 }
 
 fn healthy(count: usize) -> Vec<TargetHealth> {
@@ -171,7 +171,7 @@ fn an_alarm_without_data_is_decided_by_the_pipeline() {
             let all = Judging { lane, state, driven_since: Some(at(0)), view, now: at(after) }.all();
             let Judged { verdict, is_for_a_person, .. } = &all[1];
             let person = if *is_for_a_person { ", a person decides" } else { "" };
-            format!("{}: {}{person}", verdict.word(), verdict.why())
+            format!("{}{person}", as_line(verdict))
         };
         assert_eq!(judged(&view), "undecided: the alarm's state is not known", "what is not read is not decided");
         view.alarms.insert("storefront-5xx".into(), Fact { value: Some(alarm("INSUFFICIENT_DATA")), at: at(after) });
@@ -202,11 +202,12 @@ fn a_report_decides_nothing() {
         .records
         .iter()
         .map(|record| {
-            let Record::Judged { condition, verdict, .. } = record else { return format!("{record:?}") };
-            format!("{condition}: {verdict}")
+            let Record::Judged { condition, verdict, report_only, .. } = record else { return format!("{record:?}") };
+            let only = if *report_only { " (report only)" } else { "" };
+            format!("{}: {verdict:?}{only}", label(condition))
         })
         .collect();
-    let expected = ["targets ≥ 90%: pass", "alarm storefront-5xx (report only): would fail", "http /healthz: pass"];
+    let expected = ["targets ≥ 90%: Pass", "alarm storefront-5xx: Fail (report only)", "http /healthz: Pass"];
     assert_eq!(said[..3], expected);
     assert!(!said.iter().any(|line| line.contains("RollBackBegan")), "{said:?}");
     assert_eq!(view.lanes[0].watched(&"bake".into()), 60, "and its time counts");

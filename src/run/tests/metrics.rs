@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::measure::Datapoint;
+use crate::run::tests::fixture::as_line;
 
 fn at(seconds: i64) -> Timestamp {
     "2026-11-21T09:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_secs(seconds)
@@ -26,7 +27,7 @@ fn condition(text: &str) -> MetricCondition {
 fn told(condition: &MetricCondition, canary: &[(i64, i64, i64)], stable: &[(i64, i64, i64)], now: i64) -> String {
     let metrics = Metrics { canary: minutes(canary), stable: minutes(stable), ..Metrics::default() };
     let verdict = judge_metric(condition, &metrics, at(now));
-    format!("{}: {}", verdict.word(), verdict.why())
+    as_line(&verdict)
 }
 
 #[test]
@@ -159,7 +160,7 @@ fn requests_are_counted_over_minutes_that_are_settled() {
         let numbers: Vec<(i64, i64, i64)> = calls.iter().map(|calls| (*calls, 0, 0)).collect();
         let metrics = Metrics { since: Some(at(0)), canary: minutes(&numbers), ..Metrics::default() };
         let verdict = judge_metric(&limit, &metrics, at(now));
-        assert_eq!(format!("{}: {}", verdict.word(), verdict.why()), expected, "{what}");
+        assert_eq!(as_line(&verdict), expected, "{what}");
     }
     let verdict = judge_metric(&limit, &Metrics::default(), at(900));
     assert_eq!(verdict, Verdict::Undecided("no minute is over yet".to_owned()));
@@ -178,7 +179,7 @@ fn any(is: &str, before: &[f64], after: &[(i64, f64)], now: i64) -> String {
     };
     let metrics = Metrics { series: [(measure, series)].into(), ..Metrics::default() };
     let verdict = judge_metric(&condition, &metrics, at(now));
-    format!("{}: {}", verdict.word(), verdict.why())
+    as_line(&verdict)
 }
 
 #[test]
@@ -260,7 +261,7 @@ fn math_is_judged_by_its_newest_datapoints() {
         };
         let metrics = Metrics { series: [(condition.measure().unwrap(), series)].into(), ..Metrics::default() };
         let verdict = judge_metric(&condition, &metrics, at(now));
-        assert_eq!(format!("{}: {}", verdict.word(), verdict.why()), expected, "{what}");
+        assert_eq!(as_line(&verdict), expected, "{what}");
     }
 }
 

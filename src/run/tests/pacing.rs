@@ -1,6 +1,7 @@
 //! What is looked at in each phase, how often, and what is not asked for any more.
 
 use super::fixture::{at, back, began, deployment, done, plan, plan_of_two, plan_with_holds, seen, started, state};
+use crate::event::CallKind;
 use crate::event::record::{Record, Side};
 use crate::model::facts::{Deployment, Status};
 use crate::plan::Plan;
@@ -41,7 +42,8 @@ fn short(read: &Read) -> String {
 }
 
 fn up_to(step: &str) -> Vec<(i64, Record)> {
-    let mut records = vec![(0, started("create")), (1, began("create", 1, "create")), (2, seen("create", "d-1"))];
+    let mut records =
+        vec![(0, started("create")), (1, began("create", 1, CallKind::CreateDeployment)), (2, seen("create", "d-1"))];
     for next in ["create", "compare", "approval", "compare-again", "reroute", "bake", "keep", "finish"] {
         if next == step {
             break;

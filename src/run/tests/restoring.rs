@@ -2,8 +2,9 @@
 
 use super::fixture::{
     ARN, at, back, began, blue, blue_group, cause, deployment, ended, lane, plan, saw_group, seen, started, state,
-    targets, told,
+    stop, targets, told,
 };
+use crate::event::CallKind;
 use crate::event::record::{Record, Side};
 use crate::model::facts::{Deployment, Status};
 use crate::model::observed::ScalingGroup;
@@ -30,7 +31,7 @@ fn next(view: &LaneView, records: &[(i64, Record)], now: i64) -> String {
 fn going_back() -> Vec<(i64, Record)> {
     vec![
         (0, started("create")),
-        (5, began("create", 1, "create")),
+        (5, began("create", 1, CallKind::CreateDeployment)),
         (6, seen("create", "d-1")),
         (100, back(Side::Person)),
     ]
@@ -71,10 +72,10 @@ fn rolled_back_by(rollback: Option<Status>, of: Status) -> Vec<Deployment> {
 fn a_deployment_under_way_is_stopped() {
     for status in [Status::Created, Status::Queued, Status::InProgress, Status::Ready, Status::Other("Baking".into())] {
         let view = view_of(vec![deployment(status)]);
-        assert_eq!(next(&view, &going_back(), 100), "call stop d-1");
-        let stopping = [going_back(), vec![(101, began("restore", 1, "stop d-1")), (102, ended("restore", 1, None))]];
+        assert_eq!(next(&view, &going_back(), 100), "call stop_deployment d-1");
+        let stopping = [going_back(), vec![(101, began("restore", 1, stop())), (102, ended("restore", 1, None))]];
         assert_eq!(next(&view, &stopping.concat(), 150), "wait: d-1 is being stopped");
-        assert_eq!(next(&view, &stopping.concat(), 191), "call stop d-1", "no effect: once more");
+        assert_eq!(next(&view, &stopping.concat(), 191), "call stop_deployment d-1", "no effect: once more");
     }
 }
 
@@ -99,12 +100,12 @@ fn codedeploys_own_rollback_is_followed() {
             (Some(Status::Succeeded), 2, 100, format!("{again} (2 of 3)")),
             (Some(Status::Succeeded), 3, 100, format!("wait: looking for {GREEN}")),
             (Some(Status::Succeeded), 0, 1000, format!("{again} (0 of 3)")),
-            (Some(Status::Succeeded), 0, 1001, "call deploy the baseline".to_owned()),
+            (Some(Status::Succeeded), 0, 1001, "call deploy_baseline".to_owned()),
             (Some(Status::Succeeded), 1, 1001, format!("{again} (1 of 3)")),
             (Some(Status::Failed), 0, 160, format!("{again} (0 of 3)")),
-            (Some(Status::Failed), 0, 161, "call deploy the baseline".to_owned()),
+            (Some(Status::Failed), 0, 161, "call deploy_baseline".to_owned()),
             (Some(Status::Failed), 3, 9000, format!("wait: looking for {GREEN}")),
-            (Some(Status::Stopped), 0, 161, "call deploy the baseline".to_owned()),
+            (Some(Status::Stopped), 0, 161, "call deploy_baseline".to_owned()),
         ] {
             let view = serving(view_of(rolled_back_by(rollback.clone(), of.clone())), readings);
             assert_eq!(next(&view, &going_back(), now), expected, "{of} {rollback:?} {readings} after {now}");
@@ -121,7 +122,7 @@ fn a_rollback_that_does_not_appear_is_not_waited_for_for_long() {
     assert_eq!(next(&view, &going_back(), 9000), "wait: the old release is about to serve again (0 of 3)", "no data");
     let view = serving(view, 0);
     assert_eq!(next(&view, &going_back(), 160), "wait: the old release is about to serve again (0 of 3)");
-    assert_eq!(next(&view, &going_back(), 1001), "call deploy the baseline");
+    assert_eq!(next(&view, &going_back(), 1001), "call deploy_baseline");
 }
 
 #[test]
@@ -129,27 +130,28 @@ fn a_left_over_green_group_is_deleted_or_told_of() {
     let view = |green| with_green(serving(view_of(rolled_back_by(Some(Status::Succeeded), Status::Stopped)), 3), green);
     let there = || Some(ScalingGroup { name: GREEN.into(), ..ScalingGroup::default() });
     let going = || Some(ScalingGroup { is_deleting: true, ..there().unwrap() });
-    let delete = format!("delete the left-over group {GREEN}");
+    let delete = || CallKind::DeleteLeftover { group: GREEN.into() };
+    let call = format!("call delete_leftover {GREEN}");
     assert_eq!(next(&view(None), &going_back(), 110), "done: the old release serves, green is gone");
     assert_eq!(next(&view(going()), &going_back(), 110), format!("wait: {GREEN} is being deleted"));
-    assert_eq!(next(&view(there()), &going_back(), 110), format!("call {delete}"));
-    let called = [(100, began("restore", 1, &delete)), (101, ended("restore", 1, None))];
+    assert_eq!(next(&view(there()), &going_back(), 110), call);
+    let called = [(100, began("restore", 1, delete())), (101, ended("restore", 1, None))];
     assert_eq!(
         next(&view(there()), &[going_back(), called.to_vec()].concat(), 110),
         format!("wait: {GREEN} is being deleted")
     );
     let late = format!("done: the old release serves; {GREEN} is left behind: it did not go within 30 minutes");
     assert_eq!(next(&view(going()), &going_back(), 1901), late);
-    let refused = |times: u32, call: &str| {
+    let refused = |times: u32, call: CallKind| {
         let tries = (1..=times).flat_map(|attempt| {
-            [(100, began("restore", attempt, call)), (101, ended("restore", attempt, Some("not ours")))]
+            [(100, began("restore", attempt, call.clone())), (101, ended("restore", attempt, Some("not ours")))]
         });
         going_back().into_iter().chain(tries).collect::<Vec<_>>()
     };
-    assert_eq!(next(&view(there()), &refused(7, &delete), 110), format!("call {delete}"));
+    assert_eq!(next(&view(there()), &refused(7, delete()), 110), call);
     let left = format!("done: the old release serves; {GREEN} is left behind: not ours");
-    assert_eq!(next(&view(there()), &refused(8, &delete), 110), left);
-    assert_eq!(next(&view(there()), &refused(8, "stop d-1"), 110), format!("call {delete}"), "another call failed");
+    assert_eq!(next(&view(there()), &refused(8, delete()), 110), left);
+    assert_eq!(next(&view(there()), &refused(8, stop()), 110), call, "another call failed");
 }
 
 #[test]
@@ -163,9 +165,9 @@ fn after_a_success_only_a_deployment_goes_back() {
     };
     let deleting = ScalingGroup { is_deleting: true, ..blue_group(&lane()) };
     assert_eq!(next(&of(None), &going_back(), 100), "wait: looking for the old fleet");
-    assert_eq!(next(&of(Some(None)), &going_back(), 100), "call deploy the baseline");
-    assert_eq!(next(&of(Some(Some(deleting))), &going_back(), 100), "call deploy the baseline");
-    assert_eq!(next(&of(Some(Some(blue_group(&lane())))), &going_back(), 100), "call deploy the baseline");
+    assert_eq!(next(&of(Some(None)), &going_back(), 100), "call deploy_baseline");
+    assert_eq!(next(&of(Some(Some(deleting))), &going_back(), 100), "call deploy_baseline");
+    assert_eq!(next(&of(Some(Some(blue_group(&lane())))), &going_back(), 100), "call deploy_baseline");
     for (readings, expected) in
         [(1, "wait: the old release is about to serve again (1 of 3)"), (3, "done: the old release serves")]
     {
@@ -181,19 +183,18 @@ fn after_a_success_only_a_deployment_goes_back() {
 /// There may be a redeployment whose answer was lost: though the old release serves, it is looked for first.
 #[test]
 fn a_redeployment_that_was_asked_for_is_never_left_alone() {
-    let deploy = "deploy the baseline";
     for trouble in [None, Some("no answer")] {
-        let mut records = [going_back(), vec![(110, began("restore", 1, deploy))]].concat();
+        let mut records = [going_back(), vec![(110, began("restore", 1, CallKind::DeployBaseline))]].concat();
         records.extend(trouble.map(|trouble| (120, ended("restore", 1, Some(trouble)))));
         let view = with_green(serving(view_of(rolled_back_by(Some(Status::Failed), Status::Stopped)), 3), None);
-        assert_eq!(next(&view, &records, 200), "call deploy the baseline");
+        assert_eq!(next(&view, &records, 200), "call deploy_baseline");
     }
 }
 
 #[test]
 fn a_redeployment_is_led_to_its_end() {
     let records =
-        [going_back(), vec![(110, began("restore", 1, "deploy the baseline")), (112, seen("restore", "d-3"))]];
+        [going_back(), vec![(110, began("restore", 1, CallKind::DeployBaseline)), (112, seen("restore", "d-3"))]];
     let records = records.concat();
     let redeployed = |status, is_waiting| {
         view_of(vec![Deployment { id: "d-3".into(), is_waiting_to_terminate: is_waiting, ..deployment(status) }])
@@ -203,8 +204,8 @@ fn a_redeployment_is_led_to_its_end() {
         (Status::Queued, false, "wait: the old release is being deployed (d-3)"),
         (Status::InProgress, false, "wait: the old release is being deployed (d-3)"),
         (Status::Other("Baking".into()), true, "wait: the old release is being deployed (d-3)"),
-        (Status::Ready, false, "call move traffic (d-3)"),
-        (Status::InProgress, true, "call let blue go (d-3)"),
+        (Status::Ready, false, "call move_traffic d-3"),
+        (Status::InProgress, true, "call let_blue_go d-3"),
         (Status::Succeeded, false, "wait: the old release is about to serve again"),
         (Status::Failed, false, "broken: deployment d-3 ended as Failed"),
         (Status::Stopped, false, "broken: deployment d-3 ended as Stopped"),
@@ -226,10 +227,7 @@ fn a_redeployment_is_led_to_its_end() {
     view.saw_deployment(deployment(Status::Stopped), at(202));
     assert_eq!(next(&view, &records, 202), format!("wait: looking for {GREEN}"), "what was stopped may be left over");
     let there = ScalingGroup { name: GREEN.into(), ..ScalingGroup::default() };
-    assert_eq!(
-        next(&with_green(view.clone(), Some(there)), &records, 202),
-        format!("call delete the left-over group {GREEN}")
-    );
+    assert_eq!(next(&with_green(view.clone(), Some(there)), &records, 202), format!("call delete_leftover {GREEN}"));
     let gone = "done: the old release was deployed again (d-3), green is gone";
     assert_eq!(next(&with_green(view, None), &records, 202), gone);
 }
@@ -258,13 +256,13 @@ fn a_refused_create_ends_at_once() {
         };
         let records = vec![
             (0, started("create")),
-            (5, began("create", 1, "create")),
+            (5, began("create", 1, CallKind::CreateDeployment)),
             (6, ended("create", 1, None)),
             (6, failed),
             (100, back(side)),
         ];
-        assert_eq!(next(&LaneView::default(), &records, 100), "call look for a deployment of ours");
-        let looked = [(101, began("restore", 1, "look")), (102, ended("restore", 1, None))];
+        assert_eq!(next(&LaneView::default(), &records, 100), "call find_deployment");
+        let looked = [(101, began("restore", 1, CallKind::FindDeployment)), (102, ended("restore", 1, None))];
         let records = [records, looked.to_vec()].concat();
         assert_eq!(next(&LaneView::default(), &records, 103), "done: nothing had been changed");
     }
@@ -273,11 +271,12 @@ fn a_refused_create_ends_at_once() {
 /// The answer to the create was lost: it is looked for at once, and once more when it must have shown up.
 #[test]
 fn a_create_whose_answer_was_lost_is_looked_for_twice() {
-    let find = "call look for a deployment of ours";
+    let find = "call find_deployment";
     let wait = "wait: a deployment whose answer was lost may still show up";
-    let unanswered = vec![(0, started("create")), (90, began("create", 1, "create")), (100, back(Side::Person))];
+    let unanswered =
+        vec![(0, started("create")), (90, began("create", 1, CallKind::CreateDeployment)), (100, back(Side::Person))];
     let looked = |from: i64, attempt| {
-        vec![(from, began("restore", attempt, "look")), (from + 1, ended("restore", attempt, None))]
+        vec![(from, began("restore", attempt, CallKind::FindDeployment)), (from + 1, ended("restore", attempt, None))]
     };
     let view = serving(LaneView::default(), 3);
     assert_eq!(next(&view, &unanswered, 100), find);
@@ -287,9 +286,11 @@ fn a_create_whose_answer_was_lost_is_looked_for_twice() {
     assert_eq!(next(&view, &once, 150), find);
     let twice = [once.clone(), looked(150, 2)].concat();
     assert_eq!(next(&view, &twice, 152), "done: nothing had been changed");
-    let in_flight = [once.clone(), vec![(150, began("restore", 2, "look"))]].concat();
+    let in_flight = [once.clone(), vec![(150, began("restore", 2, CallKind::FindDeployment))]].concat();
     assert_eq!(next(&view, &in_flight, 152), find, "whoever looked was killed");
-    let failed = [once, vec![(150, began("restore", 2, "look")), (151, ended("restore", 2, Some("reset")))]].concat();
+    let failed =
+        [once, vec![(150, began("restore", 2, CallKind::FindDeployment)), (151, ended("restore", 2, Some("reset")))]]
+            .concat();
     assert_eq!(next(&view, &failed, 152), find);
     let found = [unanswered, looked(101, 1), vec![(102, seen("create", "d-1"))]].concat();
     assert_eq!(next(&view, &found, 103), "wait: looking at d-1", "it is the forward deployment, not one back");

@@ -3,12 +3,14 @@
 use super::fixture::{
     ARN, at, back, began, blue, blue_group, deployment, ended, saw_group, seen, started, state, statuses, told,
 };
+use crate::event::CallKind;
 use crate::event::record::{Record, Side};
 use crate::model::Revision;
 use crate::model::facts::{Attempt, Deployment, DeploymentTarget, Status};
 use crate::plan::sample::{revision, rolling_plan};
 use crate::plan::{Action, Lane};
 use crate::run::restore::restore;
+use crate::run::rolling::processes_left;
 use crate::run::settle::{Known, settle};
 use crate::run::view::LaneView;
 
@@ -65,7 +67,10 @@ fn view_of(attempts: Vec<Attempt>) -> LaneView {
 /// What the roll still needs at second `now`.
 fn next(view: &LaneView, now: i64) -> String {
     let plan = rolling_plan();
-    let state = state(&plan, &[(0, started("create")), (1, began("create", 1, "create")), (2, seen("create", "d-1"))]);
+    let state = state(
+        &plan,
+        &[(0, started("create")), (1, began("create", 1, CallKind::CreateDeployment)), (2, seen("create", "d-1"))],
+    );
     let known = Known { state: &state.lanes[0], step: &state.lanes[0].steps[0], view, now: at(now) };
     told(&settle(&Action::Roll, &lane(), known))
 }
@@ -166,17 +171,19 @@ fn what_codedeploy_left_suspended_is_told() {
     let mut group = blue_group(&lane());
     group.suspended = vec!["AZRebalance".into(), "Launch".into()];
     saw_group(&mut view, "storefront-asg", Some(group), 100);
-    assert_eq!(
-        next(&view, 101),
-        "done: 4 hosts have the release (d-1); CodeDeploy did not resume AZRebalance: aws autoscaling \
-         resume-processes --auto-scaling-group-name storefront-asg --scaling-processes AZRebalance"
-    );
+    assert_eq!(next(&view, 101), "done: 4 hosts have the release (d-1)");
+    let left = |view: &LaneView| processes_left(&lane(), view);
+    assert_eq!(left(&view), Some(("storefront-asg".into(), vec!["AZRebalance".into()])));
+    saw_group(&mut view, "storefront-asg", Some(blue_group(&lane())), 102);
+    assert_eq!(left(&view), Some(("storefront-asg".into(), vec![])));
+    assert_eq!(left(&LaneView::default()), None, "nobody looked");
 }
 
 /// The way back, looked at at second `now`; it began at second 50.
 fn next_back(view: &LaneView, more: &[(i64, Record)], now: i64) -> String {
     let plan = rolling_plan();
-    let records = [(0, started("create")), (1, began("create", 1, "create")), (2, seen("create", "d-1"))];
+    let records =
+        [(0, started("create")), (1, began("create", 1, CallKind::CreateDeployment)), (2, seen("create", "d-1"))];
     let records = [&records[..], &[(50, back(Side::Condition))], more].concat();
     let state = state(&plan, &records);
     let known = Known { state: &state.lanes[0], step: state.lanes[0].restore.as_ref().unwrap(), view, now: at(now) };
@@ -196,15 +203,15 @@ fn the_way_back_follows_codedeploy_or_deploys_again() {
         vec![forward(Status::Failed, Some("d-2"), &half), attempt("d-2", old(), 60, status, hosts)]
     };
     for (what, attempts, now, expected) in [
-        ("under way", vec![forward(Status::InProgress, None, &ALL)], 101, "call stop d-1"),
-        ("succeeded after all", vec![forward(Status::Succeeded, None, &ALL)], 101, "call deploy the baseline"),
+        ("under way", vec![forward(Status::InProgress, None, &ALL)], 101, "call stop_deployment d-1"),
+        ("succeeded after all", vec![forward(Status::Succeeded, None, &ALL)], 101, "call deploy_baseline"),
         (
             "no rollback yet",
             vec![forward(Status::Stopped, None, &half)],
             101,
             "wait: waiting for CodeDeploy to roll d-1 back",
         ),
-        ("never one", vec![forward(Status::Stopped, None, &half)], 200, "call deploy the baseline"),
+        ("never one", vec![forward(Status::Stopped, None, &half)], 200, "call deploy_baseline"),
         (
             "never one, and no host was touched",
             vec![forward(Status::Failed, None, &[(1, "Skipped"), (2, "Skipped")])],
@@ -222,9 +229,9 @@ fn the_way_back_follows_codedeploy_or_deploys_again() {
             "it is not back on one",
             rolled_back(Status::Succeeded, &[(1, "Succeeded"), (2, "Failed")]),
             101,
-            "call deploy the baseline",
+            "call deploy_baseline",
         ),
-        ("the rollback failed", rolled_back(Status::Failed, &[(1, "Failed")]), 101, "call deploy the baseline"),
+        ("the rollback failed", rolled_back(Status::Failed, &[(1, "Failed")]), 101, "call deploy_baseline"),
     ] {
         assert_eq!(next_back(&view_of(attempts), &[], now), expected, "{what}");
     }
@@ -232,9 +239,9 @@ fn the_way_back_follows_codedeploy_or_deploys_again() {
 
 #[test]
 fn a_deployment_of_the_old_release_has_a_second_try() {
-    let called = [(110, began("restore", 1, "deploy the baseline"))];
+    let called = [(110, began("restore", 1, CallKind::DeployBaseline))];
     let lost = view_of(vec![attempt("d-1", new(), 2, Status::Succeeded, &ALL)]);
-    assert_eq!(next_back(&lost, &called, 120), "call deploy the baseline", "until it is known whether it was made");
+    assert_eq!(next_back(&lost, &called, 120), "call deploy_baseline", "until it is known whether it was made");
     let made = [called.to_vec(), vec![(112, ended("restore", 1, None)), (112, seen("restore", "d-3"))]].concat();
     let again = [made.clone(), vec![(150, seen("restore", "d-4"))]].concat();
     let with = |id: &str, status: Status, host: &str| {
@@ -244,8 +251,8 @@ fn a_deployment_of_the_old_release_has_a_second_try() {
     for (id, records, status, host, expected) in [
         ("d-3", &made, Status::InProgress, "InProgress", "wait: the old release is being deployed (d-3)"),
         ("d-3", &made, Status::Succeeded, "Succeeded", "done: the old release was deployed again (d-3)"),
-        ("d-3", &made, Status::Succeeded, "Failed", "call deploy the baseline"),
-        ("d-3", &made, Status::Failed, "Failed", "call deploy the baseline"),
+        ("d-3", &made, Status::Succeeded, "Failed", "call deploy_baseline"),
+        ("d-3", &made, Status::Failed, "Failed", "call deploy_baseline"),
         ("d-4", &again, Status::Succeeded, "Succeeded", "done: the old release was deployed again (d-4)"),
         ("d-4", &again, Status::Failed, "Failed", "broken: deployment d-4 ended as Failed"),
         (

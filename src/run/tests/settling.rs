@@ -3,6 +3,7 @@
 use super::fixture::{
     ARN, at, began, blue, deployment, ended, lane, plan, seen, started, state, statuses, targets, told,
 };
+use crate::event::CallKind;
 use crate::event::record::Record;
 use crate::model::facts::{Deployment, Overview, Status};
 use crate::plan::Action;
@@ -54,18 +55,18 @@ Create (blue waits for its end): InProgress → done: d-1 was moved on by somebo
 Create (blue waits for its end): Ready Succeeded → done: green is ready (d-1)
 Create (blue waits for its end): Failed → broken: deployment d-1 ended as Failed
 Create (blue waits for its end): Stopped → broken: deployment d-1 ended as Stopped
-Compare: Created Queued Ready Failed Stopped Baking → call compare green with blue
+Compare: Created Queued Ready Failed Stopped Baking → call compare
 Compare: InProgress Succeeded → done: not compared: somebody else has moved traffic already
-Compare (blue waits for its end): Created Queued Ready Failed Stopped Baking → call compare green with blue
+Compare (blue waits for its end): Created Queued Ready Failed Stopped Baking → call compare
 Compare (blue waits for its end): InProgress Succeeded → done: not compared: somebody else has moved traffic already
 Reroute: Created Queued InProgress Baking → wait: traffic is moving, host by host
-Reroute: Ready → call move traffic (d-1)
+Reroute: Ready → call move_traffic d-1
 Reroute: Succeeded → done: traffic is on green
 Reroute: Failed → broken: deployment d-1 ended as Failed
 Reroute: Stopped → broken: deployment d-1 ended as Stopped
 Reroute (blue waits for its end): Created Queued Baking → wait: traffic is moving, host by host
 Reroute (blue waits for its end): InProgress → wait: 1 blue targets still take traffic
-Reroute (blue waits for its end): Ready → call move traffic (d-1)
+Reroute (blue waits for its end): Ready → call move_traffic d-1
 Reroute (blue waits for its end): Succeeded → done: traffic is on green
 Reroute (blue waits for its end): Failed → broken: deployment d-1 ended as Failed
 Reroute (blue waits for its end): Stopped → broken: deployment d-1 ended as Stopped
@@ -74,7 +75,7 @@ Finish: Succeeded → wait: the deployment group is about to name CodeDeploy_sto
 Finish: Failed → broken: deployment d-1 ended as Failed
 Finish: Stopped → broken: deployment d-1 ended as Stopped
 Finish (blue waits for its end): Created Queued Ready Baking → wait: the deployment is about to end
-Finish (blue waits for its end): InProgress → call let blue go (d-1)
+Finish (blue waits for its end): InProgress → call let_blue_go d-1
 Finish (blue waits for its end): Succeeded → wait: the deployment group is about to name CodeDeploy_storefront-web_d-1
 Finish (blue waits for its end): Failed → broken: deployment d-1 ended as Failed
 Finish (blue waits for its end): Stopped → broken: deployment d-1 ended as Stopped
@@ -83,8 +84,8 @@ Finish (blue waits for its end): Stopped → broken: deployment d-1 ended as Sto
 #[test]
 fn without_a_deployment_only_a_create_goes_on() {
     for (action, expected) in [
-        (Action::Create, "call create the deployment"),
-        (Action::Compare, "call compare green with blue"),
+        (Action::Create, "call create_deployment"),
+        (Action::Compare, "call compare"),
         (Action::Reroute, "broken: the run has no deployment to go on with"),
         (Action::Finish, "broken: the run has no deployment to go on with"),
     ] {
@@ -153,16 +154,16 @@ fn a_finish_is_done_when_the_group_names_green() {
 #[test]
 fn a_call_is_made_again_only_after_a_while() {
     let view = view_of(deployment(Status::Ready));
-    let call = "move traffic (d-1)";
-    let again = "call move traffic (d-1)";
+    let call = || CallKind::MoveTraffic { deployment: "d-1".into() };
+    let again = "call move_traffic d-1";
     let moment = "wait: traffic is about to move";
     for (records, expected) in [
         (vec![], again),
-        (vec![(11, began("reroute", 1, call))], moment),
-        (vec![(11, began("reroute", 1, call)), (12, ended("reroute", 1, None))], moment),
-        (vec![(10, began("reroute", 1, call)), (12, ended("reroute", 1, None))], again),
-        (vec![(11, began("reroute", 1, call)), (12, ended("reroute", 1, Some("reset")))], again),
-        (vec![(11, began("reroute", 1, "let blue go (d-1)"))], again),
+        (vec![(11, began("reroute", 1, call()))], moment),
+        (vec![(11, began("reroute", 1, call())), (12, ended("reroute", 1, None))], moment),
+        (vec![(10, began("reroute", 1, call())), (12, ended("reroute", 1, None))], again),
+        (vec![(11, began("reroute", 1, call())), (12, ended("reroute", 1, Some("reset")))], again),
+        (vec![(11, began("reroute", 1, CallKind::LetBlueGo { deployment: "d-1".into() }))], again),
     ] {
         let all: Vec<_> = [(0, seen("create", "d-1")), (5, started("reroute"))].into_iter().chain(records).collect();
         assert_eq!(next(&Action::Reroute, &view, &all), expected, "{all:?}");

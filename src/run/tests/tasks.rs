@@ -1,6 +1,6 @@
 //! What is done around the traffic: what comes after each way in which it can end, or be left.
 
-use super::fixture::{at, began, ended, plan_with_tasks, started, state, told};
+use super::fixture::{at, began, ended, plan_with_tasks, started, state, task, told};
 use crate::event::record::{Record, Side};
 use crate::plan::sample::name;
 use crate::plan::{Action, Plan, StepId, What};
@@ -56,14 +56,14 @@ fn tasks_stand_around_the_traffic() {
 #[test]
 fn what_was_begun_and_not_seen_to_end() {
     let plan = plan_with_tasks();
-    let begun = |step| vec![(0, driver(1)), (0, started(step)), (5, began(step, 1, "command"))];
+    let begun = |step| vec![(0, driver(1)), (0, started(step)), (5, began(step, 1, task("./migrate.sh")))];
     let resumed = |step| [begun(step), vec![(90, driver(2))]].concat();
     let unseen = "broken: nobody knows how command ./migrate.sh ended that began at 09:00:05Z: ";
     let gone = format!("{unseen}its driver was gone before its end");
     let stopped = format!("{unseen}killed by signal 15");
     for (step, records, is_calling, now, expected) in [
-        ("before-1", vec![(0, driver(1)), (0, started("before-1"))], false, 1, "call command ./migrate.sh"),
-        ("before-1", begun("before-1"), true, 60, "call command ./migrate.sh"),
+        ("before-1", vec![(0, driver(1)), (0, started("before-1"))], false, 1, "call task command ./migrate.sh 1 1"),
+        ("before-1", begun("before-1"), true, 60, "call task command ./migrate.sh 1 1"),
         ("before-1", resumed("before-1"), false, 90, &gone),
         (
             "before-1",
@@ -86,8 +86,8 @@ fn what_was_begun_and_not_seen_to_end() {
             604,
             "wait: command ./smoke.sh may still be under way from before; then it is done again",
         ),
-        ("after-2", resumed("after-2"), false, 605, "call command ./smoke.sh"),
-        ("after-1", resumed("after-1"), false, 90, "call http /cart"),
+        ("after-2", resumed("after-2"), false, 605, "call task command ./smoke.sh 1 1"),
+        ("after-1", resumed("after-1"), false, 90, "call task http /cart 1 1"),
         (
             "before-1",
             [begun("before-1"), vec![(9, ended("before-1", 1, None))]].concat(),
@@ -100,7 +100,7 @@ fn what_was_begun_and_not_seen_to_end() {
             [begun("before-1"), vec![(9, ended("before-1", 1, Some("not here")))]].concat(),
             false,
             90,
-            "call command ./migrate.sh",
+            "call task command ./migrate.sh 1 1",
         ),
     ] {
         assert_eq!(told(&settled(&plan, step, &records, is_calling, now)), expected, "{step} {now}");
@@ -116,10 +116,10 @@ fn a_bad_answer_is_asked_again() {
     let records = vec![
         (0, driver(1)),
         (0, started("after-1")),
-        (5, began("after-1", 1, "http")),
+        (5, began("after-1", 1, task("http /cart"))),
         (6, ended("after-1", 1, Some("/cart: answered 500"))),
     ];
     let of = |now| told(&settled(&plan, "after-1", &records, false, now));
     assert_eq!(of(14), "wait: /cart: answered 500, 1 times in a row; it is asked again");
-    assert_eq!(of(15), "call http /cart");
+    assert_eq!(of(15), "call task http /cart 1 1");
 }

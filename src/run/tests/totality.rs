@@ -5,11 +5,13 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use super::fixture::{
-    ARN, alarm, at, blue, cause, deployment, plan_of_two, plan_with_tasks, saw_group, statuses, targets,
+    ARN, alarm, at, blue, cause, deployment, plan_of_two, plan_with_tasks, saw_group, statuses, stop, targets, task,
 };
 use crate::event::decision::{Decision, Wish};
 use crate::event::record::{Outcome, Record, Side};
+use crate::event::{CallKind, VerdictKind};
 use crate::model::Name;
+use crate::model::condition::Condition;
 use crate::model::facts::{Attempt, Deployment, DeploymentTarget, Status};
 use crate::model::observed::Instance;
 use crate::plan::sample::{name, revision, rolling_plan};
@@ -54,13 +56,16 @@ fn record() -> impl Strategy<Value = Record> {
         18 => about.prop_flat_map(|(target, step, id, number, side, flag)| {
             let (note, attempt) = (String::new(), u32::from(number));
             let trouble = flag.then(|| "no answer".to_owned());
-            let call = ["stop d-1", "deploy the baseline", "create the deployment", "command ./migrate.sh"][usize::from(number) % 4].to_owned();
+            let calls = [stop(), CallKind::DeployBaseline, CallKind::CreateDeployment, task("./migrate.sh")];
+            let call = calls[usize::from(number) % 4].clone();
+            let condition = Condition::alarm("storefront-5xx").id();
+            let kind = [VerdictKind::Pass, VerdictKind::Fail, VerdictKind::Undecided][usize::from(number) % 3];
             prop::sample::select(vec![
                 Record::StepStarted { target: target.clone(), step: step.clone() },
                 Record::CallBegan { target: target.clone(), step: step.clone(), attempt, call },
                 Record::CallEnded { target: target.clone(), step: step.clone(), attempt, trouble },
                 Record::CallLost { target: target.clone(), step: step.clone(), attempt, why: "x".into() },
-                Record::DeploymentSeen { target: target.clone(), step: step.clone(), deployment: id, waits: Vec::new() },
+                Record::DeploymentSeen { target: target.clone(), step: step.clone(), deployment: id.clone(), waits: Vec::new() },
                 Record::StepDone { target: target.clone(), step: step.clone(), note: note.clone() },
                 Record::StepFailed { target: target.clone(), step: step.clone(), cause: cause(side, "x") },
                 Record::Watched { target: target.clone(), step: step.clone(), seconds: u64::from(number) * 1000 },
@@ -68,9 +73,18 @@ fn record() -> impl Strategy<Value = Record> {
                 Record::Held {
                     target: target.clone(),
                     step: step.clone(),
-                    condition: flag.then(|| "alarm storefront-5xx".to_owned()),
+                    condition: flag.then(|| condition.clone()),
                     cause: cause(side, "x"),
                 },
+                Record::Judged {
+                    target: target.clone(),
+                    condition: condition.clone(),
+                    verdict: kind,
+                    report_only: flag,
+                    why: "x".into(),
+                },
+                Record::ConditionAccepted { target: target.clone(), condition, by: "ann".into() },
+                Record::ProcessesLeft { target: target.clone(), group: "g".into(), processes: vec![id.clone()] },
                 Record::FailureAccepted { target: target.clone(), step: step.clone(), by: "ann".into() },
                 Record::Restored { target: target.clone(), note },
                 Record::RestoreFailed { target: target.clone(), cause: cause(side, "x") },

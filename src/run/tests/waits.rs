@@ -1,6 +1,7 @@
 //! Hosts that do not move on while CodeDeploy waits for them, and fleets that are made smaller meanwhile.
 
-use super::fixture::{at, began, blue_group, deployment, saw_group, seen, started, state};
+use super::fixture::{at, began, blue_group, deployment, doing, saw_group, seen, started, state};
+use crate::event::CallKind;
 use crate::event::record::Record;
 use crate::model::facts::{Deployment, DeploymentTarget, LifecycleEvent, Overview, Status};
 use crate::plan::Lane;
@@ -124,8 +125,10 @@ fn what_has_moved_since_is_not_told() {
 fn hosts_are_asked_seldom_and_told_of_once() {
     let plan = rolling_plan();
     let lane = lane();
-    let mut state =
-        state(&plan, &[(0, started("create")), (1, began("create", 1, "create")), (2, seen("create", "d-1"))]);
+    let mut state = state(
+        &plan,
+        &[(0, started("create")), (1, began("create", 1, CallKind::CreateDeployment)), (2, seen("create", "d-1"))],
+    );
     let mut view = View::new(&plan);
     let (mut asked, mut said) = (Vec::new(), Vec::new());
     for now in 10..3600 {
@@ -158,7 +161,7 @@ fn hosts_are_asked_seldom_and_told_of_once() {
         if now == 300 {
             let expected = "hosts get the release (d-1); i-00000000000000001: in AfterInstall since 09:00:40Z, CodeDeploy \
                             waits until 10:00:40Z";
-            assert_eq!(turn.progress[0].why, expected);
+            assert_eq!(doing(&turn.progress[0].doing), expected);
         }
     }
     assert_eq!(asked[..4], [11, 160, 309, 607]);

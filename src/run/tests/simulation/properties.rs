@@ -6,12 +6,12 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use super::super::fixture::{plan, plan_of_two, plan_with_holds, plan_with_tasks, rolling_plan_with_tasks};
 use super::aws::Luck;
 use super::driver::Simulation;
-use crate::event::record::{Cause, Outcome, Record, Side};
+use crate::event::record::{Cause, Outcome, Record, Side, VerdictKind};
 use crate::model::function::{FunctionTarget, Shifting};
 use crate::model::{Name, Period};
 use crate::plan::sample::{function, function_plan, function_target, rolling_plan};
 use crate::plan::{Lane, OnFailure, Plan, RollbackScope, Wave};
-use crate::run::{LaneState, RunStatus};
+use crate::run::{LaneState, RunStatus, Told};
 
 /// Turns within which every run is over, and the world time that they may take.
 const TURNS: usize = 6000;
@@ -135,6 +135,8 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
             | Record::StepDone { .. }
             | Record::StepFailed { .. }
             | Record::Judged { .. }
+            | Record::ConditionAccepted { .. }
+            | Record::ProcessesLeft { .. }
             | Record::Watched { .. }
             | Record::Paused { .. }
             | Record::Held { .. }
@@ -169,7 +171,8 @@ fn began(simulation: &Simulation, has_started: impl Fn(&Name) -> bool) -> Vec<Na
 
 /// Whether a condition says no that nobody accepted.
 fn has_failed(lane: &LaneState) -> bool {
-    lane.verdicts.iter().any(|(label, (word, _))| word == "fail" && !lane.waived.contains_key(label))
+    let is_no = |told: &Told| told.verdict == VerdictKind::Fail && !told.is_report_only;
+    lane.verdicts.iter().any(|(id, told)| is_no(told) && !lane.waived.contains_key(id))
 }
 
 /// What goes back by itself and must not.
