@@ -16,6 +16,7 @@
 //! - [`plan`]: what a run will do, as data
 //! - [`event`]: what happened; the journal is a list of records
 //! - [`run`]: the decisions of a run, pure
+//! - [`release`]: which release follows which, and where a rollback goes, pure
 //! - [`engine`]: the loop that reads, decides, records and acts
 //! - [`store`]: the bucket: journal, lock, decisions, artifacts
 //! - [`aws`], [`probe`]: SDK clients, read-only sweeps, the calls that change something; requests to the live listener
@@ -42,6 +43,7 @@ pub mod model;
 pub mod plan;
 pub mod probe;
 pub mod rehearsal;
+pub mod release;
 pub mod report;
 pub mod run;
 pub mod store;

@@ -19,6 +19,8 @@ mod deaths;
 mod first;
 #[path = "scenario/functions.rs"]
 mod functions;
+#[path = "scenario/goals.rs"]
+mod goals;
 #[path = "scenario/holds.rs"]
 mod holds;
 #[path = "scenario/hosts.rs"]

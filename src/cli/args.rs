@@ -149,6 +149,12 @@ pub struct PlanArgs {
     /// What is shipped.
     #[command(flatten)]
     pub release: ReleaseArgs,
+    /// Show what `rollback` would do
+    #[arg(long, conflicts_with_all = ["release", "from", "allow_older", "again", "add_files"])]
+    pub rollback: bool,
+    /// The release, or the run that made it live, to which `rollback --to` would go back
+    #[arg(long, value_name = "RELEASE", requires = "rollback")]
+    pub to: Option<String>,
     /// Exit with 3 if the plan changes something
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -251,7 +257,7 @@ pub struct RollbackArgs {
     /// How the run is driven and told.
     #[command(flatten)]
     pub drive: DriveArgs,
-    /// The release to go back to; the last good one before the live one if it is left out
+    /// The release to go back to, or the run that made it live; the last good one before the live one if it is left out
     #[arg(long, value_name = "RELEASE")]
     pub to: Option<String>,
 }

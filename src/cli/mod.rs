@@ -14,6 +14,7 @@ mod drive;
 mod ended;
 mod facts;
 mod from;
+mod goal;
 mod meant;
 mod order;
 mod outlets;

@@ -5,11 +5,22 @@ use std::collections::BTreeMap;
 use super::args::{PlanArgs, PlanOutput};
 use super::around::Around;
 use super::ended::CHANGES;
+use super::goal::aim;
+use super::project::Project;
 use super::{Ended, claims, from, prepare};
-use crate::error::{Failure, Kind};
+use crate::config::Need;
+use crate::error::{Failure, Kind, Result};
+use crate::plan::build::Built;
 use crate::report::{ResultDocument, plan_markdown, plan_text};
 
 pub async fn run(args: &PlanArgs, around: &mut Around) -> Ended {
+    let (project, built) =
+        if args.rollback { Box::pin(back(args, around)).await? } else { Box::pin(forward(args, around)).await? };
+    show(args, around, &project, &built)
+}
+
+/// What `deploy` would do.
+async fn forward(args: &PlanArgs, around: &mut Around) -> Result<(Project, Built)> {
     let (project, source) = from::open(&args.at, &args.release, around, "plan").await?;
     let bundles = match &source {
         Some(_) => BTreeMap::new(),
@@ -21,6 +32,22 @@ pub async fn run(args: &PlanArgs, around: &mut Around) -> Ended {
     let claims = claims::read(&project, &cloud).await?;
     let mut built = prepare::plan(&project, &cloud, around, &wanted, &claims, caller).await?;
     built.notes.extend(claims::notes(&claims));
+    Ok((project, built))
+}
+
+/// What `rollback` would do.
+async fn back(args: &PlanArgs, around: &mut Around) -> Result<(Project, Built)> {
+    let project = Project::open(&args.at, around, Need::Targets)?;
+    let cloud = project.cloud(around, "shipit-plan").await;
+    let caller = prepare::caller(&project, &cloud).await?;
+    claims::is_idle(&project, &cloud).await?;
+    let claims = claims::read(&project, &cloud).await?;
+    let mut built = aim(&project, &cloud, around, &claims, caller, args.to.as_deref()).await?.built;
+    built.notes.extend(claims::notes(&claims));
+    Ok((project, built))
+}
+
+fn show(args: &PlanArgs, around: &mut Around, project: &Project, built: &Built) -> Ended {
     let json = to_json(&built.plan)?;
     if let Some(path) = &args.out {
         std::fs::write(around.directory.join(path), &json)
@@ -39,7 +66,7 @@ pub async fn run(args: &PlanArgs, around: &mut Around) -> Ended {
 }
 
 /// The bytes of a plan: what is stored, shown and hashed.
-pub fn to_json(plan: &crate::plan::Plan) -> Result<String, Failure> {
+pub fn to_json(plan: &crate::plan::Plan) -> Result<String> {
     let json = serde_json::to_string_pretty(plan);
     json.map(|json| json + "\n")
         .map_err(|error| Failure::new(Kind::Unexpected, "the plan cannot be written").because(error))

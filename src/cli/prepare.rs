@@ -210,6 +210,40 @@ pub async fn caller(project: &Project, cloud: &Cloud) -> Result<Caller> {
     Ok(caller)
 }
 
+/// What one look at everything has found.
+pub struct Looked {
+    /// Every target as AWS has it, and what shipit knows of the release that is live there.
+    pub found: Vec<(Name, Observed, Option<Live>)>,
+    head: Head,
+}
+
+/// Looks once at everything, for a plan forward or back.
+///
+/// # Errors
+/// What AWS and the store say; a program that a run would start and cannot.
+pub async fn look(
+    project: &Project,
+    cloud: &Cloud,
+    around: &Around,
+    claims: &Claims,
+    intent: Intent,
+) -> Result<Looked> {
+    let head = head::read(&cloud.bucket, &cloud.keys).await?.0;
+    if intent == Intent::Deploy {
+        programs(&project.pipeline, around)?;
+    }
+    let prober = Prober::new(around.http.clone());
+    let seen = observe(&project.pipeline, cloud).await?;
+    let look = |(name, target, observed)| {
+        let known = Known::of(&project.place, &head, claims, name, target);
+        complete(cloud, &prober, known, (name, target), observed, intent)
+    };
+    let looks: Vec<_> = seen.into_iter().map(look).collect();
+    let found: Vec<(Name, Observed, Option<&Live>)> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
+    let found = found.into_iter().map(|(name, observed, live)| (name, observed, live.cloned())).collect();
+    Ok(Looked { found, head })
+}
+
 /// Looks once at everything and makes the plan.
 ///
 /// # Errors
@@ -222,19 +256,23 @@ pub async fn plan(
     claims: &Claims,
     caller: Caller,
 ) -> Result<Built> {
-    let head = head::read(&cloud.bucket, &cloud.keys).await?.0;
-    if wanted.intent == Intent::Deploy {
-        programs(&project.pipeline, around)?;
-    }
-    let prober = Prober::new(around.http.clone());
-    let seen = observe(&project.pipeline, cloud).await?;
-    let look = |(name, target, observed)| {
-        let known = Known::of(&project.place, &head, claims, name, target);
-        complete(cloud, &prober, known, (name, target), observed, wanted.intent)
-    };
-    let looks: Vec<_> = seen.into_iter().map(look).collect();
-    let found: Vec<(Name, Observed, Option<&Live>)> = stream::iter(looks).buffered(AT_ONCE).try_collect().await?;
-    let live: Vec<&Live> = found.iter().filter_map(|found| found.2).collect();
+    let looked = look(project, cloud, around, claims, wanted.intent).await?;
+    plan_of(project, cloud, around, wanted, looked, caller).await
+}
+
+/// Makes the plan of what was seen.
+///
+/// # Errors
+/// Everything that stands in the way, and nothing was changed.
+pub async fn plan_of(
+    project: &Project,
+    cloud: &Cloud,
+    around: &Around,
+    wanted: &Wanted,
+    Looked { found, head }: Looked,
+    caller: Caller,
+) -> Result<Built> {
+    let live: Vec<&Live> = found.iter().filter_map(|found| found.2.as_ref()).collect();
     let input = Input {
         pipeline: &project.pipeline,
         environment: &project.environment,

@@ -248,10 +248,10 @@ impl Subject<'_> {
         origin(self.fleet)
     }
 
-    /// Whether a deploy of this bundle would change nothing.
+    /// Whether a run to this bundle would change nothing.
     pub(super) fn is_live(&self, revision: &Revision) -> bool {
         let live = self.fleet.baseline.as_ref().and_then(|live| live.revision.sha256());
-        self.intent == Intent::Deploy && live.is_some() && live == revision.sha256()
+        live.is_some() && live == revision.sha256()
     }
 }
 

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod ending;
 pub mod failure;
 pub mod github;
+pub mod goal;
 pub mod history;
 pub mod json;
 pub mod junit;

@@ -133,7 +133,7 @@ fn what_is_live_needs_no_steps() {
     });
     assert!(plan.is_empty() && plan.lanes().count() == 1 && plan.calls_per_minute == 0);
     assert!(
-        !built(|_, fleet, intent| {
+        built(|_, fleet, intent| {
             live(fleet);
             *intent = Intent::Rollback;
         })
