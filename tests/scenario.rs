@@ -21,6 +21,8 @@ mod first;
 mod functions;
 #[path = "scenario/goals.rs"]
 mod goals;
+#[path = "scenario/gateways.rs"]
+mod gateways;
 #[path = "scenario/holds.rs"]
 mod holds;
 #[path = "scenario/hosts.rs"]

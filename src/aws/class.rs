@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::result::{ConnectorError, SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 
+use super::answer::Foreign;
 use super::error::{AwsError, Call, Class, one_line};
 use super::guard::{Refusal, is_mutating};
 
@@ -29,10 +30,16 @@ where
     let lost = if is_mutating(operation) { Class::Unknown } else { Class::Transient };
     let (class, message) = if let Some(refusal) = cause::<Refusal>(error) {
         (Class::GuardSaysNo, refusal.0.clone())
+    } else if let Some(foreign) = cause::<Foreign>(error) {
+        (lost, foreign.why.clone())
     } else if let Some(credentials) = cause::<CredentialsError>(error) {
         (class_of_credentials(credentials), format!("no usable credentials: {}", innermost(credentials)))
     } else {
         match error {
+            // Only to a HEAD does AWS say no without a code.
+            SdkError::ServiceError(_) if code.is_none() && !operation.starts_with("Head") && status != Some(429) => {
+                (lost, format!("the answer could not be read: {}", http(status)))
+            }
             SdkError::ServiceError(_) => {
                 let class = class_of_answer(code.as_deref(), status.unwrap_or(0), lost);
                 (class, error.message().map_or_else(|| http(status), str::to_owned))
@@ -121,7 +128,7 @@ fn is_io(error: &CredentialsError) -> bool {
 }
 
 /// The first error of this type in the chain of causes, the error itself included.
-fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+pub(super) fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref::<T>() {
@@ -133,7 +140,7 @@ fn cause<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Opti
 }
 
 /// The text at the end of the chain of causes, which says most.
-fn innermost(error: &(dyn StdError + 'static)) -> String {
+pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
     let mut last = error;
     while let Some(source) = last.source() {
         last = source;

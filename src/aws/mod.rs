@@ -5,6 +5,7 @@
 //! attempt and 50 s per call, so that a driver is never longer without a word than that. Whoever needs more (an upload)
 //! overrides it per call. Before every attempt of a call that changes something the [`SharedGuard`] is asked.
 
+mod answer;
 mod autoscaling;
 mod bundles;
 mod class;
@@ -78,6 +79,8 @@ macro_rules! client {
     ($service:ident, $config:expr, $gate:expr $(, $setting:ident($value:expr))*) => {{
         let builder = $service::config::Builder::from($config)
             .interceptor($gate.clone())
+            .interceptor(answer::OwnAnswers)
+            .retry_classifier(answer::AskAgain)
             .retry_partition(RetryPartition::custom("shipit").token_bucket(TokenBucket::new(500)).build());
         $(let builder = builder.$setting($value);)*
         $service::Client::from_conf(builder.build())

@@ -64,8 +64,25 @@ pub enum Action {
     Error(ApiError),
     /// The connection breaks.
     Drop,
+    /// Something between the caller and the service answers in its place.
+    Gateway(Page),
+    /// Half of the body arrives, its length made to fit. Before the effect: nothing at all, with a success.
+    Half,
     /// Nothing happens until [`Faults::release`]; then the call goes on as if nothing had been.
     Hold,
+}
+
+/// An answer that is not the service's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The status.
+    pub status: u16,
+    /// The media type; empty: none.
+    pub content_type: String,
+    /// The body.
+    pub body: String,
+    /// Whether it carries a request id, as the service's own answers do.
+    pub has_request_id: bool,
 }
 
 /// What is to be done to one call.
@@ -92,6 +109,8 @@ impl Disturbance {
             (Some(Action::Throttle), _) | (_, Some(Action::Throttle)) => "throttled",
             (Some(Action::Drop), _) => "dropped before",
             (_, Some(Action::Drop)) => "answer lost",
+            (Some(Action::Gateway(_) | Action::Half), _) => "answered by a gateway before",
+            (_, Some(Action::Gateway(_) | Action::Half)) => "answered by a gateway after",
             (Some(Action::Hold), _) => "held before",
             (_, Some(Action::Hold)) => "held after",
             (Some(Action::Unavailable(_) | Action::Error(_)), _) => "error before",

@@ -1,7 +1,7 @@
 use std::sync::Mutex;
 
 use super::*;
-use ::sandbox::faults::{Action, Kind, Rule, Target, When};
+use ::sandbox::faults::{Action, Kind, Page, Rule, Target, When};
 
 fn fault(stage: &Stage, operation: &str, nth: u64, when: When, action: Action) {
     let target =
@@ -128,4 +128,52 @@ async fn a_role_that_cannot_be_assumed_is_a_matter_of_credentials() {
     assert_eq!(clients.caller().await.unwrap_err().class, Class::Transient);
     stage.sandbox.clear_faults();
     clients.caller().await.unwrap();
+}
+
+/// What stands between shipit and AWS says nothing about what AWS did, whatever it answers: a read is sent again, a call that
+/// changes something is looked for.
+#[tokio::test(start_paused = true)]
+async fn what_a_gateway_says_is_weather() {
+    let html = "<html><body>Please log in</body></html>";
+    for (status, content_type, body, has_request_id, why) in [
+        (200, "text/html", html, false, "something on the way to AWS answered in its place (HTTP 200, text/html)"),
+        (
+            201,
+            "application/json",
+            html,
+            false,
+            "something on the way to AWS answered in its place (HTTP 201, application/json)",
+        ),
+        (403, "text/html", html, false, "something on the way to AWS answered in its place (HTTP 403, text/html)"),
+        (407, "text/html", html, false, "a proxy on the way to AWS wants to be logged in to (HTTP 407, text/html)"),
+        (302, "", "", false, "something on the way to AWS redirects the call elsewhere (HTTP 302)"),
+        (400, "", "", true, "the answer could not be read: it is empty (HTTP 400)"),
+        (400, "application/x-amz-json-1.1", "{\"__type\":", true, "the answer could not be read: it breaks off"),
+        (200, "application/x-amz-json-1.1", "{}", true, "the answer could not be read: it has no `MEMBER`"),
+        (200, "application/x-amz-json-1.1", "", true, "the answer could not be read: it has no `MEMBER`"),
+        (200, "text/xml", "<a><b>", true, "the answer could not be read: it breaks off"),
+    ] {
+        let stage = Stage::with_fleet().await;
+        let revision = stage.bundle("one").await;
+        let (content_type, body) = (content_type.to_owned(), body.to_owned());
+        let page = Action::Gateway(Page { status, content_type, body, has_request_id });
+        fault(&stage, "GetDeploymentGroup", 1, When::Before, page.clone());
+        let is_read_again = stage.clients.group("storefront", "storefront-web").await;
+        assert!(is_read_again.is_ok(), "{why}: {is_read_again:?}");
+        stage.sandbox.clear_faults();
+        fault(&stage, "GetDeploymentGroup", 0, When::Before, page.clone());
+        fault(&stage, "CreateDeployment", 0, When::After, page);
+        let error = stage.clients.group("storefront", "storefront-web").await.unwrap_err();
+        let member = "deploymentGroupInfo.applicationName";
+        let is_xml = why.ends_with("breaks off") && status == 200;
+        assert_eq!(error.class, Class::Transient, "{error}");
+        if !is_xml {
+            assert_eq!(error.message, why.replace("MEMBER", member));
+        }
+        let error = stage.create(&revision, "mark").await.unwrap_err();
+        assert_eq!((error.class, error.code.as_deref()), (Class::Unknown, None), "{error}");
+        assert_eq!(stage.aws.calls().counts()["codedeploy:CreateDeployment"], 1, "{why}");
+        let ids = stage.clients.list("storefront", "storefront-web", &[], None).await.unwrap();
+        assert_eq!(ids.len(), 1, "{why}");
+    }
 }

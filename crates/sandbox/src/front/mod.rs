@@ -1,6 +1,7 @@
 //! The one entry: signature, protocol, faults, dispatch.
 
 mod auth;
+mod gateway;
 mod protocol;
 mod serve;
 
@@ -21,6 +22,7 @@ use super::sts::Credentials;
 use super::world::{ApiError, Scope, Settings, Site, World};
 use super::{balancer, lambda, s3, sts};
 use auth::Caller;
+use gateway::Instead;
 use protocol::{Operation, Protocol};
 
 /// The embedded AWS behind one function.
@@ -116,8 +118,8 @@ impl Sandbox {
         let refuse = |error: ApiError| protocol.refuse(&operation.name, &error, id);
         let resource = operation.input.text("FunctionName").filter(|_| matches!(protocol, Protocol::Rest(_)));
         let disturbance = self.note(caller, &operation.name, resource.unwrap_or_default().to_owned());
-        if let Some(error) = self.disturb(disturbance.before, protocol).await? {
-            return Ok(refuse(error));
+        if let Some(instead) = self.disturb(disturbance.before, protocol).await? {
+            return Ok(instead.of(None, id, refuse));
         }
         let site = Site { account: caller.identity.account.clone(), region: caller.region.clone() };
         let scope = Scope { site, caller: caller.identity.arn.clone() };
@@ -132,10 +134,10 @@ impl Sandbox {
                 protocol.answer(&operation.name, &reply, id)
             }
         };
-        if let Some(error) = self.disturb(disturbance.after, protocol).await? {
-            return Ok(refuse(error));
+        match self.disturb(disturbance.after, protocol).await? {
+            Some(instead) => Ok(instead.of(Some(response), id, refuse)),
+            None => Ok(response),
         }
-        Ok(response)
     }
 
     /// An invocation takes its time, and its answer is the function's.
@@ -159,14 +161,15 @@ impl Sandbox {
             Err(error) => return Ok(s3::refuse(request, error, id)),
         };
         let disturbance = self.note(&caller, &ask.operation.name(), ask.resource());
-        if let Some(error) = self.disturb(disturbance.before, Protocol::S3).await? {
-            return Ok(s3::refuse(request, error.into(), id));
+        let refuse = |error: ApiError| s3::refuse(request, error.into(), id);
+        if let Some(instead) = self.disturb(disturbance.before, Protocol::S3).await? {
+            return Ok(instead.of(None, id, refuse));
         }
         let response = s3::answer(&self.world, &ask, id);
-        if let Some(error) = self.disturb(disturbance.after, Protocol::S3).await? {
-            return Ok(s3::refuse(request, error.into(), id));
+        match self.disturb(disturbance.after, Protocol::S3).await? {
+            Some(instead) => Ok(instead.of(Some(response), id, refuse)),
+            None => Ok(response),
         }
-        Ok(response)
     }
 
     /// Counts a call and decides what is to go wrong with it.
@@ -186,12 +189,14 @@ impl Sandbox {
         disturbance
     }
 
-    async fn disturb(&self, action: Option<Action>, protocol: Protocol) -> Result<Option<ApiError>, Dropped> {
+    async fn disturb(&self, action: Option<Action>, protocol: Protocol) -> Result<Option<Instead>, Dropped> {
         match action {
             None => Ok(None),
-            Some(Action::Throttle) => Ok(Some(protocol.throttled())),
-            Some(Action::Unavailable(status)) => Ok(Some(protocol.unavailable(status))),
-            Some(Action::Error(error)) => Ok(Some(error)),
+            Some(Action::Throttle) => Ok(Some(Instead::Error(protocol.throttled()))),
+            Some(Action::Unavailable(status)) => Ok(Some(Instead::Error(protocol.unavailable(status)))),
+            Some(Action::Error(error)) => Ok(Some(Instead::Error(error))),
+            Some(Action::Gateway(page)) => Ok(Some(Instead::Page(page))),
+            Some(Action::Half) => Ok(Some(Instead::Half)),
             Some(Action::Drop) => Err(Dropped),
             Some(Action::Hold) => {
                 let signals = self.world.lock().faults.signals();
