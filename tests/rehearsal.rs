@@ -4,6 +4,8 @@
 
 #[path = "rehearsal/ci.rs"]
 mod ci;
+#[path = "rehearsal/confined.rs"]
+mod confined;
 #[path = "rehearsal/functions.rs"]
 mod functions;
 #[path = "rehearsal/hosts.rs"]

@@ -332,6 +332,10 @@ pub struct RehearseArgs {
     /// Runs the pipeline's commands, here and for real: they are told SHIPIT_REHEARSAL=1 and must reach nothing that counts
     #[arg(long)]
     pub run_commands: bool,
+    /// Starts hosts even if this machine can confine them by nothing: their hooks then run with your rights, and what they
+    /// delete or stop is yours
+    #[arg(long)]
+    pub unconfined_hosts: bool,
     /// The form of standard output
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,
@@ -356,6 +360,10 @@ pub struct ServeArgs {
     /// Where its hosts live; a directory of its own that is removed at the end if it is left out
     #[arg(long, value_name = "DIR")]
     pub dir: Option<PathBuf>,
+    /// Starts hosts even if this machine can confine them by nothing: their hooks then run with your rights, and what they
+    /// delete or stop is yours
+    #[arg(long)]
+    pub unconfined_hosts: bool,
 }
 
 /// Beyond this, hooks and health checks that take their real time look like hours.

@@ -30,7 +30,7 @@ const OFFLINE: &[&str] = &["validate", "schema", "rehearse", "sandbox", "help"];
 pub fn main() -> u8 {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     if words.get(1).is_some_and(|word| word == "sandbox-hosts") {
-        return u8::try_from(::sandbox::hosts::supervisor::supervise()).unwrap_or(1);
+        return u8::try_from(::sandbox::hosts::supervisor::main(words.get(2..).unwrap_or_default())).unwrap_or(1);
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,

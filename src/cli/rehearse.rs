@@ -15,6 +15,7 @@ use crate::model::{Name, Pipeline};
 use crate::rehearsal::traffic::CANDIDATE;
 use crate::rehearsal::{Rehearsal, rehearse};
 use crate::report::layout::wrap;
+use ::sandbox::hosts::confine::Allowed;
 
 /// What a shell calls a Ctrl-C.
 const INTERRUPTED: u8 = 130;
@@ -73,6 +74,7 @@ fn of(args: &RehearseArgs, around: &Around, project: Project) -> Result<Rehearsa
         shows_driver: args.output != Output::Json,
         style: around.err_style,
         from: None,
+        allowed: if args.unconfined_hosts { Allowed::Anything } else { Allowed::Confined },
     })
 }
 

@@ -7,6 +7,7 @@ use super::args::ServeArgs;
 use super::around::Around;
 use crate::error::{Failure, Kind};
 use crate::rehearsal::served::{Place, Served};
+use ::sandbox::hosts::confine::Allowed;
 
 /// The account of the one user; the examples' pipelines name it, too.
 const ACCOUNT: &str = "111122223333";
@@ -17,13 +18,15 @@ pub async fn serve(args: &ServeArgs, around: &mut Around) -> Ended {
     let program = std::env::current_exe()
         .map_err(|error| Failure::new(Kind::Unexpected, "shipit does not find itself").because(error))?;
     let directory = args.dir.as_ref().map(|path| around.directory.join(path));
-    let served =
-        Served::start(Place { program, directory, port: args.port, speed: args.speed, keeps_pace: false }).await?;
+    let allowed = if args.unconfined_hosts { Allowed::Anything } else { Allowed::Confined };
+    let place = Place { program, directory, port: args.port, speed: args.speed, allowed, keeps_pace: false };
+    let served = Served::start(place).await?;
     let user = served.sandbox.add_user(ACCOUNT, "you");
     let exports: String =
         served.environment(&user, REGION).iter().map(|(name, value)| format!("export {name}={value}\n")).collect();
     let _ = around.out.write_all(exports.as_bytes());
     let _ = around.out.flush();
+    let _ = writeln!(around.err, "{}", served.confinement());
     let _ = writeln!(around.err, "serving account {ACCOUNT} at http://{}; Ctrl-C ends it", served.address);
     around.lets_go(None);
     let _ = around.interrupt.changed().await;

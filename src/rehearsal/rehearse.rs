@@ -28,6 +28,7 @@ use crate::model::task::Task;
 use crate::model::{Name, Pipeline};
 use crate::report::{Invocation, Style, Suggestion, ending};
 use crate::run::RunStatus;
+use ::sandbox::hosts::confine::{Allowed, Confinement};
 use ::sandbox::sts::Credentials;
 use ::sandbox::world::Site;
 
@@ -58,6 +59,8 @@ pub struct Rehearsal {
     pub rate: Option<f64>,
     /// What goes wrong.
     pub faults: Vec<Fault>,
+    /// Whether hosts may run with nothing that keeps them from this machine.
+    pub allowed: Allowed,
     /// Whether the driver's log goes to this process's standard error.
     pub shows_driver: bool,
     /// How standard error looks.
@@ -85,9 +88,12 @@ pub async fn rehearse(
         say(&format!("this machine is busy: the world lives {speed} times as fast as the wall clock, not faster"));
     }
     let program = rehearsal.program.clone();
-    let served =
-        Served::start(Place { program, directory: None, port: 0, speed, keeps_pace: rehearsal.speed.is_none() })
-            .await?;
+    let keeps_pace = rehearsal.speed.is_none();
+    let place = Place { program, directory: None, port: 0, speed, allowed: rehearsal.allowed, keeps_pace };
+    let served = Served::start(place).await?;
+    if served.confinement() != Confinement::Namespaces {
+        say(&served.confinement().to_string());
+    }
     let done = tokio::select! {
         document = one_after_the_other(rehearsal, &served, &candidate, slowdown, say) => document.map(Some),
         _ = interrupt.changed() => Ok(None),

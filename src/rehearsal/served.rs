@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use super::inproc::{InProcess, Open};
 use super::metronome::Metronome;
 use crate::error::{Failure, Kind, Result};
+use ::sandbox::hosts::confine::{Allowed, Confinement};
 use ::sandbox::hosts::real::RealHosts;
 use ::sandbox::{Sandbox, Settings, sts};
 use clock::{Clock, wall_now};
@@ -31,6 +32,8 @@ pub struct Place {
     pub port: u16,
     /// How many times faster than the wall clock the world's runs.
     pub speed: f64,
+    /// Whether hosts may run with nothing that keeps them from this machine.
+    pub allowed: Allowed,
     /// Whether the world slows down while the machine cannot follow.
     pub keeps_pace: bool,
 }
@@ -65,8 +68,11 @@ impl Served {
         };
         let cannot = |what: &str, error: io::Error| Failure::new(Kind::Unexpected, format!("{what}: {error}"));
         let directory = directory.map_err(|error| cannot("there is no place for the sandbox's hosts", error))?;
-        let hosts = RealHosts::start(place.program, directory.path().join("hosts"));
-        let hosts = Arc::new(hosts.map_err(|error| cannot("the sandbox's hosts have no place", error))?);
+        let hosts = RealHosts::start(place.program, directory.path().join("hosts"), place.allowed);
+        let hosts = Arc::new(hosts.map_err(|error| {
+            cannot("the sandbox's hosts have no place", error)
+                .help("--unconfined-hosts starts hosts whose hooks run with your rights on this machine")
+        })?);
         let clock = Clock::starting_at(wall_now(), place.speed);
         let clock = if place.keeps_pace { clock.changeable() } else { clock };
         // Hosts get random loopback addresses: two sandboxes on one machine must not draw the same ones.
@@ -82,6 +88,11 @@ impl Served {
         let metronome = place.keeps_pace.then(|| Metronome::start(clock, &directory.path().join(CHANGES))).transpose();
         let metronome = metronome.map_err(|error| cannot("the world's clock cannot be kept", error))?;
         Ok(Served { sandbox, clock, directory, address, metronome, hosts, task })
+    }
+
+    /// What keeps its hosts from this machine.
+    pub fn confinement(&self) -> Confinement {
+        self.hosts.confinement()
     }
 
     /// The lowest speed at which the world has lived.

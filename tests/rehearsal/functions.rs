@@ -16,6 +16,7 @@ use bytes::Bytes;
 use clock::{Clock, wall_now};
 use rustix::process::{Pid, Signal, kill_process};
 use sandbox::doc::{Doc, doc};
+use sandbox::hosts::confine::Allowed;
 use sandbox::hosts::real::RealHosts;
 use sandbox::lambda::{Invoked, invoke};
 use sandbox::world::{Scope, Settings, Site, World};
@@ -65,7 +66,7 @@ impl Stand {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("shipit-functions-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
-        let hosts = Arc::new(RealHosts::start(PROGRAM.into(), directory.clone()).unwrap());
+        let hosts = Arc::new(RealHosts::start(PROGRAM.into(), directory.clone(), Allowed::Confined).unwrap());
         let clock = Clock::starting_at(wall_now(), 600.0);
         let world = World::new(Settings { clock, wire: Clock::wall(), hosts: hosts.clone(), seed: 7, sockets: true });
         let site = Site { account: "111122223333".to_owned(), region: "ap-northeast-2".to_owned() };

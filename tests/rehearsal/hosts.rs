@@ -15,6 +15,7 @@ use clock::{Clock, wall_now};
 use sandbox::codedeploy::commands::{self, Diagnostics, ErrorCode, Progress};
 use sandbox::codedeploy::events::{Event, INSTALL};
 use sandbox::doc::{Doc, doc};
+use sandbox::hosts::confine::Allowed;
 use sandbox::hosts::real::RealHosts;
 use sandbox::hosts::{Backend, Hosts, Launched};
 use sandbox::s3::{Bucket, Object, Versioning};
@@ -22,10 +23,10 @@ use sandbox::world::{Scope, Settings, Site, World};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_shipit");
 const HOST: &str = "i-0123456789abcdef0";
-const HEAD: &str = "version: 0.0\nos: linux\n";
+pub(crate) const HEAD: &str = "version: 0.0\nos: linux\n";
 
 /// One host and one deployment group, driven event by event.
-struct Stand {
+pub(crate) struct Stand {
     world: Arc<World>,
     scope: Scope,
     hosts: Arc<RealHosts>,
@@ -33,11 +34,11 @@ struct Stand {
 }
 
 impl Stand {
-    fn new() -> Stand {
+    pub(crate) fn new() -> Stand {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("shipit-hosts-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let directory = std::env::temp_dir().join(name);
-        let hosts = Arc::new(RealHosts::start(PROGRAM.into(), directory.clone()).unwrap());
+        let hosts = Arc::new(RealHosts::start(PROGRAM.into(), directory.clone(), Allowed::Confined).unwrap());
         let clock = Clock::starting_at(wall_now(), 120.0);
         let world = World::new(Settings { clock, wire: Clock::wall(), hosts: hosts.clone(), seed: 7, sockets: true });
         let site = Site { account: "111122223333".to_owned(), region: "ap-northeast-2".to_owned() };
@@ -67,12 +68,17 @@ impl Stand {
         self.world.call(&self.scope, "codedeploy", operation, &input).unwrap()
     }
 
-    /// The host's `/`.
-    fn root(&self) -> PathBuf {
-        self.directory.canonicalize().unwrap().join(HOST).join("root")
+    /// The host's `/`, once it is there.
+    pub(crate) fn root(&self) -> PathBuf {
+        loop {
+            match self.hosts.root(HOST).filter(|root| root.join("opt/codedeploy-agent").exists()) {
+                Some(root) => return root,
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
     }
 
-    fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         fs::read_to_string(self.root().join(path)).unwrap_or_else(|why| panic!("{path}: {why}"))
     }
 
@@ -108,7 +114,7 @@ impl Stand {
     }
 
     /// The seven events of an installation; the first that fails ends it.
-    async fn install(&self, files: &[(&str, &str)], exists: &str) -> (String, Option<(Event, Diagnostics)>) {
+    pub(crate) async fn install(&self, files: &[(&str, &str)], exists: &str) -> (String, Option<(Event, Diagnostics)>) {
         let id = self.deployment(files, exists).await;
         for event in INSTALL {
             let said = self.event(&id, event).await;
@@ -119,7 +125,7 @@ impl Stand {
         (id, None)
     }
 
-    async fn close(self) {
+    pub(crate) async fn close(self) {
         self.hosts.stop().await;
         assert!(!self.directory.join(HOST).exists());
         fs::remove_dir(&self.directory).unwrap();
@@ -201,7 +207,7 @@ async fn five_revisions_are_kept() {
     assert_eq!(listed(&group).len(), 5);
     let id = group.file_name().unwrap().to_string_lossy().into_owned();
     let last = fs::read_to_string(agent.join(format!("deployment-instructions/{id}_last_successful_install"))).unwrap();
-    assert!(Path::new(&last).join("bundle.tar").exists());
+    assert!(stand.root().join(last.trim_start_matches('/')).join("bundle.tar").exists());
     assert_eq!(fs::read_to_string(agent.join(format!("deployment-instructions/{id}-cleanup"))).unwrap(), "/srv/a\n");
     stand.close().await;
 }
@@ -216,10 +222,10 @@ async fn what_scripts_do_wrong() {
         ("echo without a head", "", ErrorCode::Success, "Succeeded".to_owned()),
         ("#!/bin/sh\necho out\nexit 42", "", ErrorCode::ScriptFailed, format!("{at} failed with exit code 42")),
         (
-            "#!/bin/sh\nexit 3",
+            "#!/bin/sh\nexit 0",
             ", runas: nobody-here",
             ErrorCode::ScriptFailed,
-            format!("{at} run as user nobody-here failed with exit code 3"),
+            format!("{at} run as user nobody-here failed with exit code 1"),
         ),
         ("#!/bin/sh\nkill -9 $$", "", ErrorCode::ScriptFailed, format!("{at} failed with exit code ")),
         (
@@ -281,21 +287,27 @@ async fn nothing_reaches_out_of_a_host() {
 
 /// Leaves its parent, its session and its environment behind.
 const DAEMON: &str =
-    "#!/bin/sh\n(env -i /usr/bin/setsid /bin/sleep 300 >/dev/null 2>&1 </dev/null & echo $! > \"$HOST_ROOT/pid\")\n";
+    "#!/bin/sh\n(env -i /usr/bin/setsid /bin/sleep 300.71 >/dev/null 2>&1 </dev/null & echo $! > \"$HOST_ROOT/pid\")\n";
+
+/// The processes of this machine with this argument, as this machine counts them.
+pub(crate) fn running(argument: &str) -> usize {
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("cmdline"));
+    let said = processes.filter_map(|path| fs::read(path).ok());
+    said.filter(|line| line.split(|byte| *byte == 0).any(|word| word == argument.as_bytes())).count()
+}
 
 #[tokio::test]
 async fn a_host_takes_its_processes_along() {
     let stand = Stand::new();
     let appspec = format!("{HEAD}hooks: {{ApplicationStart: [{{location: start.sh}}]}}");
     assert_eq!(stand.install(&[("appspec.yml", &appspec), ("start.sh", DAEMON)], "DISALLOW").await.1, None);
-    let pid = stand.read("pid").trim().to_owned();
-    assert!(is_alive(&pid));
+    assert_eq!(running("300.71"), 1);
     let Some(Backend::Tcp(address)) = stand.hosts.backend(HOST, 8080) else { panic!("a real host has an address") };
     assert!(address.ip().is_loopback() && address.port() == 8080);
     stand.hosts.terminate(HOST);
     assert!(stand.hosts.backend(HOST, 8080).is_none());
     let began = std::time::Instant::now();
-    while is_alive(&pid) || stand.directory.join(HOST).exists() {
+    while running("300.71") > 0 || stand.directory.join(HOST).exists() {
         assert!(began.elapsed() < Duration::from_secs(10), "still there");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use clock::{Clock, wall_now};
 use sandbox::doc::{Doc, doc};
+use sandbox::hosts::confine::Allowed;
 use sandbox::hosts::real::RealHosts;
 use sandbox::s3::{Bucket, Object, Versioning};
 use sandbox::world::{Scope, Settings, Site, World};
 
-use super::hosts::{PROGRAM, healthz, is_alive, storefront, zipped};
+use super::hosts::{PROGRAM, healthz, storefront, zipped};
 
 /// Two hosts of an Auto Scaling group, behind a load balancer, and a deployment group.
 struct Fleet {
@@ -26,7 +27,7 @@ struct Fleet {
 impl Fleet {
     async fn new() -> Fleet {
         let directory = std::env::temp_dir().join(format!("shipit-in-place-{}", std::process::id()));
-        let hosts = Arc::new(RealHosts::start(PROGRAM.into(), directory.clone()).unwrap());
+        let hosts = Arc::new(RealHosts::start(PROGRAM.into(), directory.clone(), Allowed::Confined).unwrap());
         let clock = Clock::starting_at(wall_now(), 60.0);
         let world = World::new(Settings { clock, wire: Clock::wall(), hosts: hosts.clone(), seed: 7, sockets: true });
         let site = Site { account: "111122223333".to_owned(), region: "ap-northeast-2".to_owned() };
@@ -101,7 +102,7 @@ impl Fleet {
     }
 
     fn root(&self, host: &str) -> PathBuf {
-        self.directory.join(host).join("root")
+        self.hosts.root(host).unwrap()
     }
 
     async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
@@ -199,7 +200,7 @@ async fn real_hosts_are_rolled_over_and_back() {
     assert_eq!((end, fleet.releases()), (fine(), both("two")));
     let log = fs::read_to_string(fleet.kept(&host, &two).join("logs/scripts.log")).unwrap();
     assert!(
-        log.contains("LifecycleEvent - ApplicationStop") && !is_alive(&old),
+        log.contains("LifecycleEvent - ApplicationStop") && !fleet.root(&host).join("proc").join(&old).exists(),
         "the old release's script stopped it: {log}"
     );
 

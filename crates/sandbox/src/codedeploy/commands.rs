@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 
 use super::super::doc::Doc;
@@ -109,7 +110,7 @@ impl Diagnostics {
 }
 
 /// What an agent must know about a deployment (the JSON inside the envelope of `GetDeploymentSpecification`).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
 pub struct Specification {
     /// `DeploymentId`.
     pub deployment: String,
@@ -132,7 +133,7 @@ pub struct Specification {
 }
 
 /// `S3Revision`.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq, Default)]
 pub struct Revision {
     /// Whose hosts fetch it.
     pub account: String,

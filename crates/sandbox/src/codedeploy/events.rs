@@ -1,7 +1,8 @@
 //! Lifecycle events and the order in which instances live through them.
 
 /// A step of a deployment on one instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, serde::Deserialize, serde::Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// Hook before the load balancer lets go of the instance.
     BeforeBlockTraffic,

@@ -2,6 +2,7 @@
 //! has real hosts and real functions, or models of both.
 
 pub mod agent;
+pub mod confine;
 pub mod model;
 pub(super) mod processes;
 pub mod real;

@@ -238,9 +238,12 @@ impl Archive {
 }
 
 impl Machine for ModelHost {
-    fn appspec(&self, specification: &Specification, event: Event) -> Result<Option<AppSpec>, String> {
-        let archive = lock(&self.disk).archive(specification, event);
-        archive.and_then(|archive| archive.appspec.as_deref().map(AppSpec::parse)).transpose()
+    fn appspec<'a>(
+        &'a self,
+        specification: &'a Specification,
+        event: Event,
+    ) -> BoxFuture<'a, Result<Option<AppSpec>, String>> {
+        Box::pin(std::future::ready(self.read(specification, event)))
     }
 
     fn run<'a>(
@@ -261,6 +264,11 @@ impl Machine for ModelHost {
 }
 
 impl ModelHost {
+    fn read(&self, specification: &Specification, event: Event) -> Result<Option<AppSpec>, String> {
+        let archive = lock(&self.disk).archive(specification, event);
+        archive.and_then(|archive| archive.appspec.as_deref().map(AppSpec::parse)).transpose()
+    }
+
     async fn download(&self, world: &Weak<World>, specification: &Specification) -> Result<(), String> {
         self.clock.sleep(DOWNLOAD).await;
         let bytes = match world.upgrade() {
@@ -287,7 +295,7 @@ impl ModelHost {
 
     async fn install(&self, specification: &Specification) -> Result<(), String> {
         self.clock.sleep(COPY).await;
-        let appspec = self.appspec(specification, Event::Install)?;
+        let appspec = self.read(specification, Event::Install)?;
         let archive = format!("{}/{}/deployment-archive", specification.group_id, specification.deployment);
         let appspec = appspec.ok_or_else(|| AppSpec::missing(&archive))?;
         appspec.check_events(&specification.possible_events)?;
@@ -298,7 +306,7 @@ impl ModelHost {
     }
 
     async fn hook(&self, specification: &Specification, event: Event) -> Diagnostics {
-        let appspec = match self.appspec(specification, event) {
+        let appspec = match self.read(specification, event) {
             Ok(appspec) => appspec.unwrap_or_default(),
             Err(invalid) => return Diagnostics::unknown(invalid),
         };

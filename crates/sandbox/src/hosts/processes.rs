@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,6 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc::{self, Receiver, Sender, UnboundedSender};
 use tokio::task::AbortHandle;
 
+use super::agent::work::{Done, Work};
 use super::supervisor::{Order, Report, Run, Said};
 
 /// The processes of one host. Dropping this closes the supervisor's stdin, upon which it kills all of them.
@@ -39,14 +40,15 @@ pub struct Job {
 }
 
 impl Processes {
-    /// Starts a supervisor: `program sandbox-hosts`, with an empty environment, in its own process group, so that a
-    /// terminal's signals do not reach it.
+    /// Starts a supervisor: `program sandbox-hosts` and these words, with an empty environment, in its own process group, so
+    /// that a terminal's signals do not reach it.
     ///
     /// # Errors
     /// The program cannot be started.
-    pub fn start(program: &Path) -> io::Result<Processes> {
+    pub fn start(program: &Path, words: &[String]) -> io::Result<Processes> {
         let mut child = Command::new(program)
             .arg("sandbox-hosts")
+            .args(words)
             .env_clear()
             .process_group(0)
             .stdin(Stdio::piped())
@@ -84,12 +86,41 @@ impl Processes {
 
     /// Starts a program. That it could not be started is the job's first report.
     pub fn run(&self, command: Vec<String>, env: BTreeMap<String, String>, directory: String) -> Job {
+        self.run_as(None, command, env, directory)
+    }
+
+    /// Starts a program as a user.
+    pub fn run_as(
+        &self,
+        user: Option<String>,
+        command: Vec<String>,
+        env: BTreeMap<String, String>,
+        directory: String,
+    ) -> Job {
+        self.job(|job| Order::Run(Run { job, command, env, directory, user }))
+    }
+
+    /// Does a piece of the agent's work on the host's disk.
+    pub async fn work(&self, work: Work) -> Done {
+        let mut job = self.job(|job| Order::Do { job, work });
+        match job.next().await {
+            Some(Said::Done(done)) => done,
+            _ => Done::Failed("The agent's processes are gone".to_owned()),
+        }
+    }
+
+    /// Appends to a log file of the host, before whatever is asked next.
+    pub fn append(&self, path: PathBuf, text: String) {
+        let _gone = self.orders.send(Order::Append { path, text });
+    }
+
+    fn job(&self, order: impl FnOnce(u64) -> Order) -> Job {
         let (sender, reports) = mpsc::channel(REPORTS);
         let mut jobs = lock(&self.jobs);
         jobs.last += 1;
         let id = jobs.last;
         jobs.running.insert(id, sender);
-        let _gone = self.orders.send(Order::Run(Run { job: id, command, env, directory }));
+        let _gone = self.orders.send(order(id));
         Job { id, orders: self.orders.clone(), jobs: self.jobs.clone(), reports }
     }
 

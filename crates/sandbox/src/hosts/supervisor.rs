@@ -5,8 +5,10 @@
 //! gone, however it went, it kills every descendant and ends. So nothing survives the sandbox.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +16,9 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, WaitStatus};
 use serde::{Deserialize, Serialize};
+
+use super::agent::layout::Layout;
+use super::agent::work::{self, Done, Work};
 
 /// What the supervisor is told.
 #[derive(Clone, Debug, Deserialize, Serialize, PartialEq, Eq)]
@@ -25,6 +30,20 @@ pub enum Order {
     Term {
         /// The job.
         job: u64,
+    },
+    /// Do a piece of the agent's work on the disk.
+    Do {
+        /// The job.
+        job: u64,
+        /// What.
+        work: Work,
+    },
+    /// Append to a log file, which is made with its directory.
+    Append {
+        /// Which.
+        path: PathBuf,
+        /// What.
+        text: String,
     },
 }
 
@@ -39,6 +58,9 @@ pub struct Run {
     pub env: BTreeMap<String, String>,
     /// Where it runs.
     pub directory: String,
+    /// Who runs it, if not whoever runs everything.
+    #[serde(default)]
+    pub user: Option<String>,
 }
 
 /// What the supervisor reports about a job.
@@ -66,10 +88,14 @@ pub enum Said {
     Exited(Option<i32>),
     /// It could not be started.
     Refused(String),
+    /// A piece of work is done.
+    Done(Done),
 }
 
 /// Longer lines are reported in pieces.
 const LONGEST_LINE: u64 = 8 << 10;
+/// A log file does not grow beyond this.
+const LOG_FILE: u64 = 16 << 20;
 /// How often the end of all descendants is awaited, 10 ms each.
 const KILL_ROUNDS: usize = 500;
 
@@ -90,8 +116,37 @@ impl Jobs {
     }
 }
 
-/// Runs the supervisor until stdin closes; the exit code of the process.
-pub fn supervise() -> i32 {
+/// What the hidden subcommand does, by the words after it; the exit code of the process. Without words it serves a
+/// function's environment.
+pub fn main(words: &[String]) -> i32 {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mapped = |directory: &str| Layout::new(Path::new(directory).join("root"));
+    let ended = match words[..] {
+        [] => Ok(supervise(mapped("/nonexistent"))),
+        ["unconfined", directory, _] => Ok(supervise(mapped(directory))),
+        #[cfg(target_os = "linux")]
+        ["namespaces", directory, name] => super::confine::namespaces::enter(Path::new(directory), name),
+        #[cfg(target_os = "linux")]
+        ["within", directory, name] => {
+            super::confine::namespaces::within(Path::new(directory), name).map(|()| supervise(Layout::new("/".into())))
+        }
+        #[cfg(target_os = "linux")]
+        ["map", process] => super::confine::namespaces::map(process),
+        #[cfg(target_os = "linux")]
+        ["writes", directory, _] => {
+            super::confine::writes::confine(Path::new(directory)).map(|()| supervise(mapped(directory)))
+        }
+        _ => Err(io::Error::other("this machine cannot do that")),
+    };
+    ended.unwrap_or_else(|why| {
+        // Whoever tries what this machine can do wants to know.
+        let _nobody = writeln!(io::stderr(), "{why}");
+        1
+    })
+}
+
+/// Runs the supervisor until stdin closes.
+fn supervise(layout: Layout) -> i32 {
     #[cfg(target_os = "linux")]
     if rustix::process::set_child_subreaper(Some(rustix::process::getpid())).is_err() {
         return 1;
@@ -104,6 +159,12 @@ pub fn supervise() -> i32 {
         match serde_json::from_str(&line) {
             Ok(Order::Run(run)) => start(&jobs, &run),
             Ok(Order::Term { job }) => terminate(&jobs, job),
+            Ok(Order::Do { job, work }) => {
+                let layout = layout.clone();
+                std::thread::spawn(move || report(job, Said::Done(work::done(&layout, &work))));
+            }
+            // A full disk must not fail a hook.
+            Ok(Order::Append { path, text }) => drop(append(&path, &text)),
             Err(_) => break,
         }
     }
@@ -120,12 +181,37 @@ fn report(job: u64, said: Said) {
     }
 }
 
+fn append(path: &Path, text: &str) -> io::Result<()> {
+    fs::create_dir_all(path.parent().unwrap_or(path))?;
+    let mut file = fs::File::options().create(true).append(true).open(path)?;
+    if file.metadata()?.len() < LOG_FILE { file.write_all(text.as_bytes()) } else { Ok(()) }
+}
+
+/// The command of a job. Another user is possible only where there is more than one.
+fn command(run: &Run) -> Vec<String> {
+    match &run.user {
+        Some(user) if has_users() => {
+            let words = ["/bin/su", user, "-c"].into_iter().chain(run.command.iter().map(String::as_str));
+            words.map(str::to_owned).collect()
+        }
+        _ => run.command.clone(),
+    }
+}
+
+/// Whether this process may become other users: it is root, and of more than one user's world.
+fn has_users() -> bool {
+    let mapped = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let ids = |line: &str| line.split_ascii_whitespace().nth(2).and_then(|count| count.parse::<u64>().ok());
+    rustix::process::geteuid().is_root() && mapped.lines().filter_map(ids).sum::<u64>() != 1
+}
+
 fn start(jobs: &Arc<Jobs>, run: &Run) {
+    let command = command(run);
     let mut inner = jobs.lock();
-    let child = match spawn(&run.command, run) {
+    let child = match spawn(&command, run) {
         // A script without `#!` is for the shell.
         Err(why) if why.raw_os_error() == Some(Errno::NOEXEC.raw_os_error()) => {
-            let shell: Vec<String> = ["/bin/sh".to_owned()].into_iter().chain(run.command.iter().cloned()).collect();
+            let shell: Vec<String> = ["/bin/sh".to_owned()].into_iter().chain(command.iter().cloned()).collect();
             spawn(&shell, run)
         }
         spawned => spawned,

@@ -14,6 +14,7 @@ pub mod install;
 pub mod layout;
 pub mod permissions;
 pub mod scripts;
+pub mod work;
 pub mod yaml;
 
 use std::sync::{Arc, Weak};
@@ -33,7 +34,11 @@ pub trait Machine: Send + Sync {
     ///
     /// # Errors
     /// The file is not a valid AppSpec.
-    fn appspec(&self, specification: &Specification, event: Event) -> Result<Option<AppSpec>, String>;
+    fn appspec<'a>(
+        &'a self,
+        specification: &'a Specification,
+        event: Event,
+    ) -> BoxFuture<'a, Result<Option<AppSpec>, String>>;
 
     /// Runs an event.
     fn run<'a>(
@@ -72,7 +77,7 @@ pub async fn attend(world: Weak<World>, site: Site, host: String, machine: Arc<d
         clock.sleep(pickup).await;
         let Some(alive) = world.upgrade() else { return };
         let Some(command) = commands::poll(&alive, &site, &host) else { continue };
-        if let Some(specification) = take(&alive, &site, &command, &*machine) {
+        if let Some(specification) = take(&alive, &site, &command, &*machine).await {
             running.spawn(serve(world.clone(), site.clone(), command, specification, machine.clone()));
         }
     }
@@ -92,7 +97,7 @@ async fn serve(
 }
 
 /// Gets the specification and acknowledges. An AppSpec that cannot be read fails the command here already.
-fn take(world: &World, site: &Site, command: &HostCommand, machine: &dyn Machine) -> Option<Specification> {
+async fn take(world: &World, site: &Site, command: &HostCommand, machine: &dyn Machine) -> Option<Specification> {
     let specification = match commands::specification(world, site, &command.execution) {
         Ok(specification) => specification,
         Err(refused) => {
@@ -100,7 +105,7 @@ fn take(world: &World, site: &Site, command: &HostCommand, machine: &dyn Machine
             return None;
         }
     };
-    match is_noop(machine, &specification, command.event) {
+    match is_noop(machine, &specification, command.event).await {
         Ok(noop) => commands::acknowledge(world, site, &command.id, noop).then_some(specification),
         Err(invalid) => {
             commands::complete(world, site, &command.id, Diagnostics::unknown(invalid));
@@ -110,11 +115,11 @@ fn take(world: &World, site: &Site, command: &HostCommand, machine: &dyn Machine
 }
 
 /// Whether an event has no scripts here. The agent's own events are never that.
-fn is_noop(machine: &dyn Machine, specification: &Specification, event: Event) -> Result<bool, String> {
+async fn is_noop(machine: &dyn Machine, specification: &Specification, event: Event) -> Result<bool, String> {
     if matches!(event, Event::DownloadBundle | Event::Install) {
         return Ok(false);
     }
-    Ok(machine.appspec(specification, event)?.is_none_or(|appspec| appspec.scripts(event).is_empty()))
+    Ok(machine.appspec(specification, event).await?.is_none_or(|appspec| appspec.scripts(event).is_empty()))
 }
 
 /// How long a script may run if its AppSpec says nothing.

@@ -1,24 +1,19 @@
 //! Hooks: the scripts of an event as processes.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs;
-use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::super::super::codedeploy::commands::{Diagnostics, ErrorCode, Specification};
 use super::super::super::codedeploy::events::Event;
 use super::super::processes::Processes;
 use super::super::supervisor::Said;
-use super::apply::{id, is_root};
 use super::appspec::Script;
 use super::layout::Layout;
+use super::work::{Done, Work};
 use clock::Clock;
 
 /// What the API is told of the scripts' output.
 const LOG_TAIL: usize = 2048;
-/// A log file does not grow beyond this.
-const LOG_FILE: u64 = 16 << 20;
 
 /// What all hooks of a host have in common.
 pub struct Shell {
@@ -66,18 +61,23 @@ async fn one(
 ) -> Result<(), Trouble> {
     let location = &script.location;
     let path = archive.join(location.trim_start_matches('/'));
-    if !path.exists() {
-        let message = format!("Script does not exist at specified location: {}", path.to_string_lossy());
-        return Err((ErrorCode::ScriptMissing, message));
-    }
-    if make_executable(&path).is_err() {
-        let message = format!("Unable to set script at specified location: {location} as executable");
-        return Err((ErrorCode::ScriptNotExecutable, message));
+    match shell.processes.work(Work::Prepare { script: path.clone() }).await {
+        Done::Missing => {
+            let message = format!("Script does not exist at specified location: {}", path.to_string_lossy());
+            return Err((ErrorCode::ScriptMissing, message));
+        }
+        Done::NotExecutable => {
+            let message = format!("Unable to set script at specified location: {location} as executable");
+            return Err((ErrorCode::ScriptNotExecutable, message));
+        }
+        Done::Failed(why) => return Err((ErrorCode::UnknownError, why)),
+        Done::Well | Done::Found { .. } => {}
     }
     log.add(&format!("Script - {location}"));
     let env = environment(shell, specification, event);
     let directory = shell.directory.to_string_lossy().into_owned();
-    let mut job = shell.processes.run(command(&path.to_string_lossy(), script), env, directory);
+    let user = script.runas.clone().filter(|user| user != "root");
+    let mut job = shell.processes.run_as(user, vec![path.to_string_lossy().into_owned()], env, directory);
     let mut watch = Watch::default();
     let deadline = tokio::time::Instant::now() + script.timeout;
     loop {
@@ -124,6 +124,7 @@ impl Watch {
                 self.was_late = self.is_late;
             }
             Said::Refused(why) => return Err((ErrorCode::UnknownError, why)),
+            Said::Done(_) => {}
         }
         Ok(())
     }
@@ -151,25 +152,6 @@ impl Watch {
     }
 }
 
-fn make_executable(path: &Path) -> std::io::Result<()> {
-    let mode = fs::metadata(path)?.permissions().mode();
-    if mode & 0o111 == 0 {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode | 0o111))?;
-    }
-    Ok(())
-}
-
-/// Another user is possible only for root, and only if this machine has that user; else the script runs as whoever runs
-/// the sandbox, and so do those that ask for `sudo`.
-fn command(path: &str, script: &Script) -> Vec<String> {
-    match &script.runas {
-        Some(user) if is_root() && user != "root" && id("/etc/passwd", user).is_some() => {
-            ["/bin/su", user, "-c", path].map(str::to_owned).to_vec()
-        }
-        _ => vec![path.to_owned()],
-    }
-}
-
 fn environment(shell: &Shell, specification: &Specification, event: Event) -> BTreeMap<String, String> {
     let revision = &specification.revision;
     let mut env = shell.env.clone();
@@ -194,10 +176,9 @@ fn environment(shell: &Shell, specification: &Specification, event: Event) -> BT
 struct Log<'a> {
     entries: VecDeque<String>,
     length: usize,
-    clock: &'a Clock,
+    shell: &'a Shell,
     deployment: String,
-    scripts: Option<fs::File>,
-    common: Option<fs::File>,
+    scripts: PathBuf,
 }
 
 impl<'a> Log<'a> {
@@ -205,18 +186,18 @@ impl<'a> Log<'a> {
         Log {
             entries: VecDeque::new(),
             length: 0,
-            clock: &shell.clock,
+            shell,
             deployment: specification.deployment.clone(),
-            scripts: open(&shell.layout.scripts_log(specification)),
-            common: open(&shell.layout.common_log()),
+            scripts: shell.layout.scripts_log(specification),
         }
     }
 
     fn add(&mut self, entry: &str) {
-        let now = self.clock.now();
-        append(self.scripts.as_mut(), &format!("{} {entry}\n", now.strftime("%Y-%m-%d %H:%M:%S")));
+        let Shell { clock, processes, layout, .. } = self.shell;
+        let now = clock.now();
+        processes.append(self.scripts.clone(), format!("{} {entry}\n", now.strftime("%Y-%m-%d %H:%M:%S")));
         let line = format!("[{}] [{}]{entry}\n", now.strftime("%Y-%m-%d %H:%M:%S%.3f"), self.deployment);
-        append(self.common.as_mut(), &line);
+        processes.append(layout.common_log(), line);
         let entry = format!("{entry}\n");
         self.length += entry.chars().count();
         self.entries.push_back(entry);
@@ -229,19 +210,5 @@ impl<'a> Log<'a> {
 
     fn tail(&self) -> String {
         self.entries.iter().map(String::as_str).collect()
-    }
-}
-
-fn open(path: &Path) -> Option<fs::File> {
-    fs::create_dir_all(path.parent()?).ok()?;
-    fs::File::options().create(true).append(true).open(path).ok()
-}
-
-fn append(file: Option<&mut fs::File>, line: &str) {
-    if let Some(file) = file
-        && file.metadata().is_ok_and(|found| found.len() < LOG_FILE)
-    {
-        // A full disk must not fail a hook.
-        let _lost = file.write_all(line.as_bytes());
     }
 }

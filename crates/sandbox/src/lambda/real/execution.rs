@@ -145,7 +145,7 @@ impl Execution {
                 Some(heard) = self.endpoint.heard.recv() => return Met::Heard(heard),
                 said = self.job.next() => match said {
                     Some(Said::Out(line) | Said::Err(line)) => keep(log, line),
-                    Some(Said::OutClosed | Said::ErrClosed) => {}
+                    Some(Said::OutClosed | Said::ErrClosed | Said::Done(_)) => {}
                     Some(Said::Exited(code)) => return Met::Exited(code),
                     Some(Said::Refused(why)) => return Met::Refused(why),
                     None => return Met::Exited(None),
@@ -162,7 +162,7 @@ impl Execution {
             match said {
                 Said::Out(line) | Said::Err(line) => keep(log, line),
                 Said::Exited(_) => self.is_spent = true,
-                Said::OutClosed | Said::ErrClosed | Said::Refused(_) => {}
+                Said::OutClosed | Said::ErrClosed | Said::Refused(_) | Said::Done(_) => {}
             }
         }
     }

@@ -27,7 +27,7 @@ impl RealFunctions {
         let said = |what: &str, why: io::Error| format!("{what}: {why}");
         let house = &self.house;
         let root = self.unpacked(task).await?;
-        let processes = Processes::start(&house.program).map_err(|why| said("no init process", why))?;
+        let processes = Processes::start(&house.program, &[]).map_err(|why| said("no init process", why))?;
         let processes = Arc::new(processes);
         let id = {
             let mut rooms = house.lock();
@@ -129,7 +129,7 @@ async fn python(processes: &Processes) -> Result<String, String> {
             Some(Said::Out(line)) if Path::new(&line).is_absolute() => found = Some(line),
             Some(Said::OutClosed) | None => return Ok(found.unwrap_or(shim)),
             Some(Said::Refused(why)) => return Err(why),
-            Some(Said::Out(_) | Said::Err(_) | Said::ErrClosed | Said::Exited(_)) => {}
+            Some(Said::Out(_) | Said::Err(_) | Said::ErrClosed | Said::Exited(_) | Said::Done(_)) => {}
         }
     }
 }
