@@ -13,7 +13,7 @@ mod tests;
 #[cfg(test)]
 mod wire;
 
-pub use model::{answer, set_model_traffic};
+pub use model::{MAX_BODY, answer, is_at, set_model_traffic};
 
 pub(super) use counts::{Counts, publish_metrics};
 pub(super) use proxy::{Door, status_of};

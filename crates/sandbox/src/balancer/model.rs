@@ -27,6 +27,14 @@ pub async fn answer(
     Some(once(world, &site, &listener, request, 1).await)
 }
 
+/// The largest body that is taken in-process, where it is kept whole.
+pub const MAX_BODY: usize = 64 << 20;
+
+/// Whether an authority is a load balancer's.
+pub fn is_at(world: &World, authority: &str) -> bool {
+    listener_at(world, authority).is_some()
+}
+
 /// Sends a load balancer (or the one of a listener), named by ARN, so many requests for `/` per second of world time,
 /// without sockets: a few are really made, and each is counted many times. Zero ends it.
 pub fn set_model_traffic(world: &Arc<World>, arn: &str, requests_per_second: u32) {

@@ -30,6 +30,33 @@ pub struct Caller {
 /// # Errors
 /// The error that the service which the request is for would answer.
 pub fn check(request: &Request<Bytes>, identities: &Identities, now: Timestamp) -> Result<Caller, Refusal> {
+    verify(request, identities, now, true).map(|caller| caller.0)
+}
+
+/// Verifies what can be without the body: nobody may have gigabytes buffered whom the signature does not let in. What S3
+/// signs are the headers, so its signatures are checked in full; how many bytes the body may have, otherwise.
+///
+/// # Errors
+/// As of [`check`].
+pub fn check_head(request: &Request<Bytes>, identities: &Identities, now: Timestamp) -> Result<usize, Refusal> {
+    verify(request, identities, now, false).map(|caller| caller.1)
+}
+
+/// The largest body of any request: the largest object, and what framing it in chunks adds.
+pub const MAX_BODY: usize = s3::MAX_SIZE + s3::MAX_SIZE / 64;
+/// The largest of services other than S3: the code of a function, 50 MB in base64, and room.
+const MAX_BODY_ELSEWHERE: usize = 96 << 20;
+
+fn verify(
+    request: &Request<Bytes>,
+    identities: &Identities,
+    now: Timestamp,
+    has_body: bool,
+) -> Result<(Caller, usize), Refusal> {
+    if is_version_2(request) {
+        let why = "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.";
+        return Err(ApiError::new("InvalidRequest", why).into());
+    }
     let claim = signature::claim(request).map_err(|why| unreadable(why, Protocol::of(request, None)))?;
     let protocol = Protocol::of(request, Some(&claim.service));
     let refusals = Refusals { protocol, claim: &claim, now };
@@ -45,17 +72,26 @@ pub fn check(request: &Request<Bytes>, identities: &Identities, now: Timestamp) 
             .refuse(Family::each("AccessDenied", "SignatureDoesNotMatch", "InvalidSignatureException"), why)
             .with("HeadersNotSigned", first));
     }
-    let payload = payload(request, &claim, is_s3)?;
-    match claim.verify(request, &identity.secret, &payload) {
-        Ok(seed) => Ok(Caller {
-            key: claim.key,
-            identity: identity.clone(),
-            region: claim.region,
-            service: claim.service,
-            seed,
-        }),
+    let most = if is_s3 { MAX_BODY } else { MAX_BODY_ELSEWHERE };
+    let payload = payload(request, &claim, is_s3, has_body)?;
+    let verified = match payload {
+        Some(payload) => claim.verify(request, &identity.secret, &payload),
+        None => Ok(Seed::default()),
+    };
+    match verified {
+        Ok(seed) => Ok((
+            Caller { key: claim.key, identity: identity.clone(), region: claim.region, service: claim.service, seed },
+            most,
+        )),
         Err(mismatch) => Err(refusals.mismatch(&mismatch)),
     }
+}
+
+/// Whether a request to S3 is signed as it was before 2014, which no bucket made since 2020 takes.
+fn is_version_2(request: &Request<Bytes>) -> bool {
+    let is_signed = signature::text(request, "authorization").is_some_and(|text| text.starts_with("AWS "));
+    let query = request.uri().query().unwrap_or_default();
+    is_signed || (query.contains("AWSAccessKeyId=") && query.contains("Signature=") && query.contains("Expires="))
 }
 
 /// An error with the details that S3 gives.
@@ -102,23 +138,24 @@ fn refuse(protocol: Protocol, family: Family, status: u16, message: impl Into<St
     ApiError::new(code, message).status(status).into()
 }
 
-/// What is signed for the body: its digest, or for S3 the word that says why it is not.
-fn payload(request: &Request<Bytes>, claim: &Claim, is_s3: bool) -> Result<String, Refusal> {
+/// What is signed for the body: its digest, or for S3 the word that says why it is not. `None` if that needs a body that
+/// is not there yet.
+fn payload(request: &Request<Bytes>, claim: &Claim, is_s3: bool, has_body: bool) -> Result<Option<String>, Refusal> {
     if !is_s3 {
-        return Ok(signature::digest(request.body()));
+        return Ok(has_body.then(|| signature::digest(request.body())));
     }
     const WORDS: [&str; 3] =
         ["UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"];
     let given = match (signature::text(request, "x-amz-content-sha256"), claim.expires) {
         (Some(given), _) => given,
-        (None, Some(_)) => return Ok(WORDS[0].to_owned()),
+        (None, Some(_)) => return Ok(Some(WORDS[0].to_owned())),
         (None, None) => {
             let why = "Missing required header for this request: x-amz-content-sha256";
             return Err(ApiError::new("InvalidRequest", why).into());
         }
     };
     if WORDS.contains(&given.as_str()) || given == "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" {
-        return Ok(given);
+        return Ok(Some(given));
     }
     if given.len() != 64 || !given.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         let why = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, \
@@ -126,13 +163,16 @@ fn payload(request: &Request<Bytes>, claim: &Claim, is_s3: bool) -> Result<Strin
         let refusal = Refusal::from(ApiError::new("InvalidArgument", why));
         return Err(refusal.with("ArgumentName", "x-amz-content-sha256").with("ArgumentValue", &given));
     }
+    if !has_body {
+        return Ok(Some(given));
+    }
     let computed = signature::digest(request.body());
     if !computed.eq_ignore_ascii_case(&given) {
         let why = "The provided 'x-amz-content-sha256' header does not match what was computed.";
         let refusal = Refusal::from(ApiError::new("XAmzContentSHA256Mismatch", why));
         return Err(refusal.with("ClientComputedContentSHA256", &given).with("S3ComputedContentSHA256", &computed));
     }
-    Ok(given)
+    Ok(Some(given))
 }
 
 struct Refusals<'a> {
@@ -197,15 +237,7 @@ impl Refusals<'_> {
                 _ => self.refuse(family, format!("Credential should be scoped to correct service: '{service}'. ")),
             });
         }
-        let mut parts = self.claim.region.split('-');
-        let areas = ["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx", "cn"];
-        let is_region = parts.next().is_some_and(|area| areas.contains(&area))
-            && parts
-                .next_back()
-                .is_some_and(|number| number.len() == 1 && number.bytes().all(|byte| byte.is_ascii_digit()))
-            && parts.clone().next().is_some()
-            && parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()));
-        if is_region {
+        if is_region(&self.claim.region) {
             return Ok(());
         }
         Err(match self.protocol {
@@ -291,6 +323,16 @@ impl Refusals<'_> {
             .with("CanonicalRequest", &mismatch.canonical)
             .with("CanonicalRequestBytes", &bytes(&mismatch.canonical))
     }
+}
+
+/// Whether a name could be one of AWS's regions.
+pub fn is_region(name: &str) -> bool {
+    let mut parts = name.split('-');
+    let areas = ["us", "eu", "ap", "sa", "ca", "me", "af", "il", "mx", "cn"];
+    parts.next().is_some_and(|area| areas.contains(&area))
+        && parts.next_back().is_some_and(|number| number.len() == 1 && number.bytes().all(|byte| byte.is_ascii_digit()))
+        && parts.clone().next().is_some()
+        && parts.all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase()))
 }
 
 fn whole(at: Timestamp) -> Timestamp {

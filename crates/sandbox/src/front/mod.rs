@@ -23,6 +23,7 @@ use super::world::{ApiError, Scope, Settings, Site, World};
 use super::{balancer, lambda, s3, sts};
 use auth::Caller;
 use gateway::Instead;
+pub(super) use auth::is_region;
 use protocol::{Operation, Protocol};
 
 /// The embedded AWS behind one function.
@@ -107,6 +108,25 @@ impl Sandbox {
         };
         stamp(&mut response, now);
         Ok(response)
+    }
+
+    /// How large the body of a request may be that comes over a socket; or the answer to one that nothing of which is to be
+    /// read.
+    fn most_bytes(&self, parts: &http::request::Parts) -> Result<usize, Box<Response<Bytes>>> {
+        let request = Request::from_parts(parts.clone(), Bytes::new());
+        if balancer::is_at(&self.world, &authority(&request)) {
+            return Ok(balancer::MAX_BODY);
+        }
+        let now = self.world.wire.now();
+        auth::check_head(&request, &self.world.lock().identities, now).map_err(|refusal| {
+            let id = {
+                let state = &mut *self.world.lock();
+                state.calls.next_id(&mut state.rng)
+            };
+            let mut response = self::refuse(&request, refusal, id);
+            stamp(&mut response, now);
+            Box::new(response)
+        })
     }
 
     async fn service(&self, caller: &Caller, request: &Request<Bytes>, id: u128) -> Result<Response<Bytes>, Dropped> {

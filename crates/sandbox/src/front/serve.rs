@@ -14,11 +14,9 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use super::auth::MAX_BODY;
 use super::{Dropped, Sandbox};
 use crate::s3;
-
-/// The largest body of any request: the largest object, and what framing it in chunks adds.
-const MAX_BODY: usize = s3::MAX_SIZE + s3::MAX_SIZE / 64;
 
 impl Sandbox {
     /// Serves connections until the future is dropped, which ends them all.
@@ -48,13 +46,17 @@ impl Sandbox {
 
     async fn over_socket(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, io::Error> {
         let (parts, body) = request.into_parts();
+        let most = match self.most_bytes(&parts) {
+            Ok(most) => most,
+            Err(refused) => return Ok((*refused).map(Full::new)),
+        };
         // What announces itself as too large is not read, nor asked for if it waits to be.
         let announced =
             parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|length| length > MAX_BODY) {
+        if announced.is_some_and(|length| length > most) {
             return Ok(too_large(parts));
         }
-        let body = match Limited::new(body, MAX_BODY).collect().await {
+        let body = match Limited::new(body, most).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => return Ok(too_large(parts)),
             Err(error) => return Err(io::Error::other(error)),

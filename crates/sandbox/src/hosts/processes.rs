@@ -102,7 +102,7 @@ impl Processes {
 
     /// Does a piece of the agent's work on the host's disk.
     pub async fn work(&self, work: Work) -> Done {
-        let mut job = self.job(|job| Order::Do { job, work });
+        let mut job = self.job(|job| Order::Do { job, work: Box::new(work) });
         match job.next().await {
             Some(Said::Done(done)) => done,
             _ => Done::Failed("The agent's processes are gone".to_owned()),

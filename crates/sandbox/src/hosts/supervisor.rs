@@ -36,7 +36,7 @@ pub enum Order {
         /// The job.
         job: u64,
         /// What.
-        work: Work,
+        work: Box<Work>,
     },
     /// Append to a log file, which is made with its directory.
     Append {

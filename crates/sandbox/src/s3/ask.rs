@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Method, Request};
 
-use super::Error;
+use super::{Error, allow};
 use crate::wire::percent;
 use crate::wire::signature::{self, Seed};
 
@@ -28,6 +28,7 @@ pub enum Operation {
     PutObject,
     CopyObject,
     GetObject,
+    GetObjectAttributes,
     HeadObject,
     DeleteObject,
     GetObjectTagging,
@@ -94,6 +95,7 @@ impl<'a> Ask<'a> {
             (false, false) => route.object(),
         };
         let operation = operation.ok_or_else(|| route.unknown())?;
+        allow::check(operation, &query, request)?;
         Ok(Ask {
             request,
             operation,
@@ -124,15 +126,28 @@ impl<'a> Ask<'a> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// The text of a header.
+    /// The text of a header. Presigned URLs may have those of S3's own in the query instead.
     pub fn header(&self, name: &str) -> Option<String> {
-        signature::text(self.request, name)
+        let hoisted = || self.query.iter().find(|(key, _)| is_hoisted(key) && key.eq_ignore_ascii_case(name));
+        signature::text(self.request, name).or_else(|| hoisted().map(|(_, value)| value.clone()))
+    }
+
+    /// The names of all headers, lower-case, also of those in the query.
+    pub fn header_names(&self) -> Vec<String> {
+        let hoisted = self.query.iter().map(|(key, _)| key).filter(|key| is_hoisted(key));
+        let names = self.request.headers().keys().map(|name| name.as_str().to_owned());
+        names.chain(hoisted.map(|key| key.to_ascii_lowercase())).collect()
     }
 
     /// Which version the request names.
     pub fn version(&self) -> Option<&str> {
         self.parameter("versionId")
     }
+}
+
+/// Whether a member of the query is a header of S3's own.
+fn is_hoisted(key: &str) -> bool {
+    key.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
 }
 
 /// Says where a copy comes from.
@@ -160,43 +175,10 @@ impl Route<'_> {
         self.query.iter().any(|(key, _)| key == name)
     }
 
-    /// Whether a subresource is named that is not there.
-    fn is_elsewhere(&self) -> bool {
-        const ELSEWHERE: [&str; 26] = [
-            "accelerate",
-            "acl",
-            "analytics",
-            "attributes",
-            "cors",
-            "encryption",
-            "intelligent-tiering",
-            "inventory",
-            "legal-hold",
-            "lifecycle",
-            "logging",
-            "metrics",
-            "notification",
-            "object-lock",
-            "ownershipControls",
-            "policy",
-            "policyStatus",
-            "publicAccessBlock",
-            "replication",
-            "requestPayment",
-            "restore",
-            "retention",
-            "select",
-            "session",
-            "torrent",
-            "website",
-        ];
-        self.query.iter().any(|(key, _)| ELSEWHERE.contains(&key.as_str()))
-    }
-
     fn unknown(&self) -> Error {
-        if self.is_elsewhere() {
-            let why = "A header you provided implies functionality that is not implemented";
-            return Error::new(501, "NotImplemented", why);
+        // What has no operation, but a subresource: one that is not there.
+        if let Some((name, _)) = self.query.iter().find(|(name, value)| value.is_empty() && !name.starts_with("x-")) {
+            return Error::not_implemented(name, None);
         }
         Error::new(405, "MethodNotAllowed", "The specified method is not allowed against this resource.")
             .with("Method", self.method.as_str())
@@ -209,9 +191,6 @@ impl Route<'_> {
 
     fn bucket(&self) -> Option<Operation> {
         use Operation as O;
-        if self.is_elsewhere() {
-            return None;
-        }
         let tagging = self.has("tagging");
         Some(match *self.method {
             Method::GET if self.has("location") => O::GetBucketLocation,
@@ -234,13 +213,11 @@ impl Route<'_> {
 
     fn object(&self) -> Option<Operation> {
         use Operation as O;
-        if self.is_elsewhere() {
-            return None;
-        }
         let (upload, tagging) = (self.has("uploadId"), self.has("tagging"));
         Some(match *self.method {
             Method::GET if upload => O::ListParts,
             Method::GET if tagging => O::GetObjectTagging,
+            Method::GET if self.has("attributes") => O::GetObjectAttributes,
             Method::GET => O::GetObject,
             Method::HEAD => O::HeadObject,
             Method::PUT if upload && self.is_copy => O::UploadPartCopy,

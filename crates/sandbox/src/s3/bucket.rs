@@ -53,16 +53,31 @@ pub fn create(world: &World, ask: &Ask) -> Reply {
             Error::new(400, "InvalidBucketName", "The specified bucket is not valid.").with("BucketName", &ask.bucket)
         );
     }
+    let names = ask.header_names();
+    super::allow::check_settings(|name| ask.header(name), &names.iter().map(String::as_str).collect::<Vec<_>>())?;
     let content = super::body::read(ask)?;
     let constraint = if content.body.is_empty() {
         None
     } else {
         let request = parse(&content.body).map_err(|_| Error::malformed_xml())?;
+        for part in &request.children {
+            if part.name != "LocationConstraint" {
+                return Err(Error::not_implemented(
+                    &part.name,
+                    Some("CreateBucketConfiguration has only a location here"),
+                ));
+            }
+        }
         request.get("LocationConstraint").map(str::to_owned).filter(|region| !region.is_empty())
     };
     let region = match constraint {
         None if ask.region == "us-east-1" => ask.region.clone(),
         Some(region) if region == ask.region && region != "us-east-1" => region,
+        // The oldest region's endpoint is that of all of them.
+        Some(region) if ask.region == "us-east-1" && crate::front::is_region(&region) && region != "us-east-1" => {
+            region
+        }
+        Some(region) if ask.region == "us-east-1" && region == "EU" => "eu-west-1".to_owned(),
         Some(region) if region == "us-east-1" => {
             return Err(Error::new(400, "InvalidLocationConstraint", "The specified location-constraint is not valid")
                 .with("LocationConstraint", &region));

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use crc_fast::CrcAlgorithm;
 use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
 
 use super::Error;
 
@@ -15,8 +15,13 @@ pub enum Algorithm {
     Crc32,
     Crc32c,
     Crc64Nvme,
+    Md5,
     Sha1,
     Sha256,
+    Sha512,
+    XxHash3,
+    XxHash64,
+    XxHash128,
 }
 
 /// A checksum as it is stored and shown.
@@ -32,8 +37,18 @@ pub struct Checksum {
 
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Algorithm; 5] =
-        [Algorithm::Crc32, Algorithm::Crc32c, Algorithm::Crc64Nvme, Algorithm::Sha1, Algorithm::Sha256];
+    pub const ALL: [Algorithm; 10] = [
+        Algorithm::Crc32,
+        Algorithm::Crc32c,
+        Algorithm::Crc64Nvme,
+        Algorithm::Md5,
+        Algorithm::Sha1,
+        Algorithm::Sha256,
+        Algorithm::Sha512,
+        Algorithm::XxHash3,
+        Algorithm::XxHash64,
+        Algorithm::XxHash128,
+    ];
 
     /// As the API writes it.
     pub fn name(self) -> &'static str {
@@ -41,8 +56,13 @@ impl Algorithm {
             Algorithm::Crc32 => "CRC32",
             Algorithm::Crc32c => "CRC32C",
             Algorithm::Crc64Nvme => "CRC64NVME",
+            Algorithm::Md5 => "MD5",
             Algorithm::Sha1 => "SHA1",
             Algorithm::Sha256 => "SHA256",
+            Algorithm::Sha512 => "SHA512",
+            Algorithm::XxHash3 => "XXHASH3",
+            Algorithm::XxHash64 => "XXHASH64",
+            Algorithm::XxHash128 => "XXHASH128",
         }
     }
 
@@ -70,9 +90,11 @@ impl Algorithm {
     fn length(self) -> usize {
         match self {
             Algorithm::Crc32 | Algorithm::Crc32c => 4,
-            Algorithm::Crc64Nvme => 8,
+            Algorithm::Crc64Nvme | Algorithm::XxHash3 | Algorithm::XxHash64 => 8,
+            Algorithm::Md5 | Algorithm::XxHash128 => 16,
             Algorithm::Sha1 => 20,
             Algorithm::Sha256 => 32,
+            Algorithm::Sha512 => 64,
         }
     }
 
@@ -84,6 +106,11 @@ impl Algorithm {
             Algorithm::Crc64Nvme => crc(CrcAlgorithm::Crc64Nvme, 8),
             Algorithm::Sha1 => Sha1::digest(body).to_vec(),
             Algorithm::Sha256 => Sha256::digest(body).to_vec(),
+            Algorithm::Md5 => Md5::digest(body).to_vec(),
+            Algorithm::Sha512 => Sha512::digest(body).to_vec(),
+            Algorithm::XxHash3 => xxhash_rust::xxh3::xxh3_64(body).to_be_bytes().to_vec(),
+            Algorithm::XxHash64 => xxhash_rust::xxh64::xxh64(body, 0).to_be_bytes().to_vec(),
+            Algorithm::XxHash128 => xxhash_rust::xxh3::xxh3_128(body).to_be_bytes().to_vec(),
         }
     }
 

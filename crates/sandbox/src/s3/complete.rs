@@ -5,7 +5,7 @@ use bytes::{Bytes, BytesMut};
 use super::checksum::{self, Algorithm, Checksum};
 use super::condition::Condition;
 use super::multipart::{Part, Upload, find};
-use super::{Ask, Bucket, Error, NAMESPACE, Object, Reply, VERSION_ID, body, object, set, xml};
+use super::{Ask, Bucket, Error, NAMESPACE, Object, Reply, VERSION_ID, Versioning, body, object, set, xml};
 use crate::wire::xml::{Document, Element, parse};
 use crate::world::World;
 
@@ -25,6 +25,9 @@ pub fn complete(world: &World, ask: &Ask) -> Reply {
     let content = body::read(ask)?;
     let named = names(&content.body)?;
     let id = ask.parameter("uploadId").unwrap_or_default();
+    if let Some(again) = completed(world, ask, id)? {
+        return Ok(again);
+    }
     let upload = find(&mut world.lock(), ask)?.clone();
     if named.is_empty() {
         return Err(Error::invalid_request("You must specify at least one part"));
@@ -38,21 +41,42 @@ pub fn complete(world: &World, ask: &Ask) -> Reply {
     let bucket = state.s3.bucket(&ask.bucket)?;
     check(&condition, bucket, ask, is_rewritten, is_deleted)?;
     bucket.uploads.remove(id);
+    let out = said(ask, &bucket.region, &stored);
+    let version = bucket.put(&ask.key, &fresh, now, stored);
+    Ok(answered(out, version))
+}
+
+/// The answer once more to whoever completes an upload that is complete, as long as its object is the current one.
+fn completed(world: &World, ask: &Ask, id: &str) -> Result<Option<http::Response<Bytes>>, Error> {
+    let mut state = world.lock();
+    let bucket = state.s3.bucket(&ask.bucket)?;
+    let version = bucket.objects.get(&ask.key).and_then(|versions| versions.last());
+    let made = version.and_then(|version| Some((version, version.object.as_ref()?)));
+    Ok(made.filter(|(_, object)| object.upload.as_deref() == Some(id)).map(|(version, object)| {
+        let is_versioned = bucket.versioning != Versioning::Off;
+        answered(said(ask, &bucket.region, object), is_versioned.then(|| version.id.clone()))
+    }))
+}
+
+fn said(ask: &Ask, region: &str, stored: &Object) -> Document {
     let mut out = Document::new();
     out.root("CompleteMultipartUploadResult", NAMESPACE, |out| {
-        out.text("Location", format!("https://{}.s3.{}.amazonaws.com/{}", ask.bucket, bucket.region, ask.key));
+        out.text("Location", format!("https://{}.s3.{region}.amazonaws.com/{}", ask.bucket, ask.key));
         out.text("Bucket", &ask.bucket).text("Key", &ask.key).text("ETag", format!("\"{}\"", stored.etag));
         if let Some(checksum) = &stored.checksum {
             out.text(&checksum.algorithm.element(), &checksum.value).text("ChecksumType", object::kind(checksum));
         }
     });
-    let version = bucket.put(&ask.key, &fresh, now, stored);
+    out
+}
+
+fn answered(out: Document, version: Option<String>) -> http::Response<Bytes> {
     let mut response = xml(out);
     set(&mut response, "x-amz-server-side-encryption", "AES256");
     if let Some(version) = version {
         set(&mut response, "x-amz-version-id", &version);
     }
-    Ok(response)
+    response
 }
 
 /// The condition of a put, and besides: an upload whose key was changed since it began is in conflict.
@@ -174,5 +198,6 @@ fn assemble(ask: &Ask, upload: &Upload, parts: &[&Part]) -> Result<Object, Error
         tags: upload.tags.clone(),
         parts: sizes,
         body,
+        upload: ask.parameter("uploadId").map(str::to_owned),
     })
 }

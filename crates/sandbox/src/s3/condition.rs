@@ -83,7 +83,7 @@ pub fn matches_for_delete(etag: &str, current: Option<&Object>, key: &str) -> Re
 ///
 /// # Errors
 /// 412, or 304 where the client has it already.
-pub fn check_read(ask: &Ask, prefix: &str, object: &Object, modified: Timestamp) -> Result<(), Error> {
+pub fn check_read(ask: &Ask, prefix: &str, object: &Object, modified: Timestamp, now: Timestamp) -> Result<(), Error> {
     let header = |name: &str| ask.header(&format!("{prefix}{name}"));
     let is_copy = !prefix.is_empty();
     let failed = |name: &str| {
@@ -101,7 +101,10 @@ pub fn check_read(ask: &Ask, prefix: &str, object: &Object, modified: Timestamp)
     let is_known = match header("if-none-match") {
         Some(etags) if lists(&etags) => Some("If-None-Match"),
         Some(_) => None,
-        None => since("if-modified-since").filter(|since| modified <= *since).map(|_| "If-Modified-Since"),
+        // A moment that has not come yet says nothing (RFC 9110, 13.1.3).
+        None => {
+            since("if-modified-since").filter(|since| *since <= now && modified <= *since).map(|_| "If-Modified-Since")
+        }
     };
     match is_known {
         Some(name) if is_copy => failed(name),

@@ -26,7 +26,7 @@ pub fn object(world: &World, ask: &Ask) -> Reply {
     let replaces = |header: &str| ask.header(header).is_some_and(|what| what.eq_ignore_ascii_case("REPLACE"));
     let (is_described_anew, is_tagged_anew) =
         (replaces("x-amz-metadata-directive"), replaces("x-amz-tagging-directive"));
-    if is_onto_itself(ask) && !is_described_anew {
+    if is_onto_itself(ask) && !is_described_anew && !object::has_settings(ask) {
         let why = "This copy request is illegal because it is trying to copy an object to itself without changing the \
                    object's metadata, storage class, website redirect location or encryption attributes.";
         return Err(Error::invalid_request(why));
@@ -37,10 +37,11 @@ pub fn object(world: &World, ask: &Ask) -> Reply {
     let copy = Object {
         etag: checksum::etag(&from.body, None)?,
         checksum: Some(checksum::made(&from.body, algorithm.unwrap_or(Algorithm::Crc64Nvme))),
-        headers: if is_described_anew { object::headers(ask)? } else { from.headers.clone() },
+        headers: if is_described_anew { object::headers(ask)? } else { object::copied(ask, &from.headers)? },
         tags: if is_tagged_anew { tagging::of_header(ask)? } else { from.tags.clone() },
         body: from.body.clone(),
         parts: Vec::new(),
+        upload: None,
     };
     let mut out = Document::new();
     out.root("CopyObjectResult", NAMESPACE, |out| {
@@ -127,12 +128,14 @@ fn is_onto_itself(ask: &Ask) -> bool {
 
 fn source(world: &World, ask: &Ask) -> Result<Source, Error> {
     let (bucket, key, version) = named(ask)?;
+    let now = world.now();
     let mut state = world.lock();
     let bucket = state.s3.bucket(&bucket)?;
     bucket.check_owner(&ask.account)?;
     let (version, object) = bucket.version(&key, version.as_deref(), "GET")?;
     let modified: Timestamp = version.modified;
-    condition::check_read(ask, "x-amz-copy-source-", object, modified)?;
+    condition::check_read(ask, "x-amz-copy-source-", object, modified, now)?;
+    super::read::check_is_here(object)?;
     let version = (bucket.versioning != super::Versioning::Off).then(|| version.id.clone());
     Ok(Source { object: Arc::clone(object), version })
 }

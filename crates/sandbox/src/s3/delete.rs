@@ -41,6 +41,10 @@ fn delete(world: &World, ask: &Ask, key: &str, version: Option<&str>, etag: Opti
     }
     Ok(match version {
         Some(version) => {
+            // Where no versions were ever kept, no id can name one.
+            if bucket.versioning == super::Versioning::Off && version != super::store::NULL {
+                return Err(Error::invalid_argument("versionId", version, "Invalid version id specified"));
+            }
             let is_marker = bucket.delete_version(key, version)?;
             Deleted { version: Some(version.to_owned()), is_marker }
         }

@@ -225,5 +225,5 @@ pub fn stored_as(out: &mut Document, stored: &Object) {
     if let Some(checksum) = &stored.checksum {
         out.text("ChecksumAlgorithm", checksum.algorithm.name()).text("ChecksumType", object::kind(checksum));
     }
-    out.text("Size", stored.body.len()).text("StorageClass", "STANDARD");
+    out.text("Size", stored.body.len()).text("StorageClass", super::object::class(&stored.headers));
 }

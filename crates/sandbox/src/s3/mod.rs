@@ -3,7 +3,9 @@
 //! Bodies are read and hashed without the lock; what a write demands is checked under the same lock as the write, so of
 //! two conditional writes at most one succeeds.
 
+mod allow;
 mod ask;
+mod attributes;
 mod body;
 mod bucket;
 mod checksum;
@@ -72,6 +74,7 @@ fn run(world: &World, ask: &Ask) -> Reply {
         Operation::PutObject => object::put(world, ask),
         Operation::CopyObject => copy::object(world, ask),
         Operation::GetObject | Operation::HeadObject => read::get(world, ask),
+        Operation::GetObjectAttributes => attributes::get(world, ask),
         Operation::DeleteObject => delete::one(world, ask),
         Operation::CreateMultipartUpload => multipart::create(world, ask),
         Operation::UploadPart => multipart::upload(world, ask),

@@ -86,7 +86,7 @@ fn algorithm(ask: &Ask) -> Result<Option<(Algorithm, bool)>, Error> {
     };
     let algorithm = Algorithm::named(&name).ok_or_else(|| {
         let why = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: \
-                   [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
+                   [CRC32, CRC32C, CRC64NVME, MD5, SHA1, SHA256, SHA512, XXHASH3, XXHASH64, XXHASH128]";
         Error::invalid_request(why)
     })?;
     let never = |kind: &str| {
@@ -96,8 +96,9 @@ fn algorithm(ask: &Ask) -> Result<Option<(Algorithm, bool)>, Error> {
     };
     match (kind.as_deref(), algorithm) {
         (Some("COMPOSITE"), Algorithm::Crc64Nvme) => never("COMPOSITE"),
-        (Some("FULL_OBJECT"), Algorithm::Sha1 | Algorithm::Sha256) => never("FULL_OBJECT"),
-        (Some("FULL_OBJECT"), _) | (None, Algorithm::Crc64Nvme) => Ok(Some((algorithm, false))),
+        (Some("FULL_OBJECT"), Algorithm::Crc32 | Algorithm::Crc32c | Algorithm::Crc64Nvme)
+        | (None, Algorithm::Crc64Nvme) => Ok(Some((algorithm, false))),
+        (Some("FULL_OBJECT"), _) => never("FULL_OBJECT"),
         (Some("COMPOSITE") | None, _) => Ok(Some((algorithm, true))),
         (Some(_), _) => Err(Error::invalid_request("Value for x-amz-checksum-type header is invalid.")),
     }
@@ -183,7 +184,7 @@ pub fn list_parts(world: &World, ask: &Ask) -> Reply {
         out.text("UploadId", ask.parameter("uploadId").unwrap_or_default());
         owner(out, "Initiator", &account);
         owner(out, "Owner", &account);
-        out.text("StorageClass", "STANDARD").text("PartNumberMarker", marker);
+        out.text("StorageClass", object::class(&upload.headers)).text("PartNumberMarker", marker);
         out.text("NextPartNumberMarker", parts.last().map_or(0, |(number, _)| **number));
         out.text("MaxParts", max).text("IsTruncated", is_truncated);
         if let Some((algorithm, is_composite)) = upload.checksum {
@@ -231,7 +232,7 @@ pub fn list_uploads(world: &World, ask: &Ask) -> Reply {
                 out.text("Key", cut.key(key)).text("UploadId", id);
                 owner(out, "Initiator", &bucket.account);
                 owner(out, "Owner", &bucket.account);
-                out.text("StorageClass", "STANDARD").text("Initiated", iso(upload.initiated));
+                out.text("StorageClass", object::class(&upload.headers)).text("Initiated", iso(upload.initiated));
             });
         }
         cut.prefixes(out, &page);

@@ -5,12 +5,33 @@ use http::Response;
 
 use super::checksum::{self, Checksum};
 use super::condition::Condition;
-use super::{Ask, Error, Object, Reply, VERSION_ID, bare, body, set, tagging};
+use super::{Ask, Error, Object, Reply, VERSION_ID, allow, bare, body, set, tagging};
 use crate::world::World;
 
 /// Headers that are stored and given back as they are.
-const STORED: [&str; 6] =
-    ["cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires"];
+const STORED: [&str; 7] = [
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+    REDIRECT,
+];
+const REDIRECT: &str = "x-amz-website-redirect-location";
+/// Kept with the object unless it is the usual one.
+pub const CLASS: &str = "x-amz-storage-class";
+/// Classes that S3 has for objects of these buckets.
+const CLASSES: [&str; 8] = [
+    "STANDARD",
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER_IR",
+    "GLACIER",
+    "DEEP_ARCHIVE",
+];
 
 /// `PutObject`.
 pub fn put(world: &World, ask: &Ask) -> Reply {
@@ -25,6 +46,7 @@ pub fn put(world: &World, ask: &Ask) -> Reply {
         tags: tagging::of_header(ask)?,
         body: content.body,
         parts: Vec::new(),
+        upload: None,
     };
     let mut response = bare(200);
     describe(&mut response, &object);
@@ -80,8 +102,11 @@ pub fn headers(ask: &Ask) -> Result<Vec<(String, String)>, Error> {
     if let Some(kind) = ask.header("x-amz-server-side-encryption").filter(|kind| kind != "AES256") {
         return Err(Error::not_implemented("x-amz-server-side-encryption", None).with("ArgumentValue", &kind));
     }
-    let mut headers = Vec::new();
-    for name in ask.request.headers().keys().map(http::HeaderName::as_str) {
+    let names = ask.header_names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    allow::check_settings(|name| ask.header(name), &names)?;
+    let mut headers = settings(ask)?;
+    for name in names {
         let value = ask.header(name).unwrap_or_default();
         if name == "content-encoding" {
             // The framing of the transfer is not part of the object.
@@ -89,7 +114,7 @@ pub fn headers(ask: &Ask) -> Result<Vec<(String, String)>, Error> {
             if !kept.is_empty() {
                 headers.push((name.to_owned(), kept.join(",")));
             }
-        } else if STORED.contains(&name) || name.starts_with("x-amz-meta-") {
+        } else if name != REDIRECT && STORED.contains(&name) || name.starts_with("x-amz-meta-") {
             headers.push((name.to_owned(), value));
         }
     }
@@ -106,4 +131,52 @@ pub fn headers(ask: &Ask) -> Result<Vec<(String, String)>, Error> {
     }
     headers.sort();
     Ok(headers)
+}
+
+/// Storage class and redirect, which a copy does not take over from where it comes from.
+///
+/// # Errors
+/// They cannot be such.
+fn settings(ask: &Ask) -> Result<Vec<(String, String)>, Error> {
+    let mut headers = Vec::new();
+    if let Some(class) = ask.header(CLASS) {
+        if !CLASSES.contains(&class.as_str()) {
+            let why = "The storage class you specified is not valid";
+            return Err(Error::new(400, "InvalidStorageClass", why).with("StorageClassRequested", &class));
+        }
+        if class != "STANDARD" {
+            headers.push((CLASS.to_owned(), class));
+        }
+    }
+    if let Some(target) = ask.header(REDIRECT) {
+        if !["/", "http://", "https://"].iter().any(|start| target.starts_with(start)) {
+            let why = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
+            return Err(Error::new(400, "InvalidRedirectLocation", why));
+        }
+        headers.push((REDIRECT.to_owned(), target));
+    }
+    Ok(headers)
+}
+
+/// The headers of a copy that is not described anew: those of its source, but its own class and redirect.
+///
+/// # Errors
+/// As of [`headers`].
+pub fn copied(ask: &Ask, source: &[(String, String)]) -> Result<Vec<(String, String)>, Error> {
+    let names = ask.header_names();
+    allow::check_settings(|name| ask.header(name), &names.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let kept = source.iter().filter(|(name, _)| name != CLASS && name != REDIRECT).cloned();
+    let mut headers: Vec<_> = kept.chain(settings(ask)?).collect();
+    headers.sort();
+    Ok(headers)
+}
+
+/// Whether a request says something of what a copy may change.
+pub fn has_settings(ask: &Ask) -> bool {
+    [CLASS, REDIRECT, "x-amz-server-side-encryption"].iter().any(|name| ask.header(name).is_some())
+}
+
+/// The storage class of an object.
+pub fn class(headers: &[(String, String)]) -> &str {
+    headers.iter().find(|(name, _)| name == CLASS).map_or("STANDARD", |(_, class)| class)
 }

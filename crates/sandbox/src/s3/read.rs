@@ -21,7 +21,11 @@ pub fn get(world: &World, ask: &Ask) -> Reply {
     };
     let (id, modified) = version;
     let last_modified = http_date(modified);
-    condition::check_read(ask, "", &stored, modified).map_err(|error| error.header("last-modified", &last_modified))?;
+    condition::check_read(ask, "", &stored, modified, world.now())
+        .map_err(|error| error.header("last-modified", &last_modified))?;
+    if ask.request.method() == Method::GET {
+        check_is_here(&stored)?;
+    }
     let range = part(ask, &stored)?.map_or_else(|| range(ask.header("range").as_deref(), stored.body.len()), Ok)?;
     let mut response = bare(if range.is_some() { 206 } else { 200 });
     describe(&mut response, ask, &stored);
@@ -46,6 +50,20 @@ pub fn get(world: &World, ask: &Ask) -> Reply {
         *response.body_mut() = stored.body.slice(bounds);
     }
     Ok(response)
+}
+
+/// What was archived has to be restored before it can be read, which is not part of this.
+///
+/// # Errors
+/// `InvalidObjectState`.
+pub fn check_is_here(stored: &Object) -> Result<(), Error> {
+    match object::class(&stored.headers) {
+        class @ ("GLACIER" | "DEEP_ARCHIVE") => {
+            let why = "The operation is not valid for the object's storage class";
+            Err(Error::new(403, "InvalidObjectState", why).with("StorageClass", class))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn describe(response: &mut Response<Bytes>, ask: &Ask, stored: &Object) {
@@ -98,6 +116,6 @@ pub fn range(header: Option<&str>, size: usize) -> Result<Option<Range<usize>>, 
     Ok(Some(bounds))
 }
 
-fn http_date(at: Timestamp) -> String {
+pub(super) fn http_date(at: Timestamp) -> String {
     jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap_or_default()
 }

@@ -73,6 +73,8 @@ pub struct Object {
     pub tags: Vec<(String, String)>,
     /// The sizes of its parts, if it was uploaded in parts.
     pub parts: Vec<usize>,
+    /// The id of that upload.
+    pub upload: Option<String>,
 }
 
 /// The id of what was written without versioning.

@@ -95,6 +95,14 @@ fn check(tags: &Tags, max: usize) -> Result<(), Error> {
         if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 {
             return Err(Error::new(400, "InvalidTag", "The TagKey you have provided is invalid").with("TagKey", key));
         }
+        if key.to_ascii_lowercase().starts_with("aws:") {
+            let why = if max == 10 {
+                "Your TagKey cannot be prefixed with aws:"
+            } else {
+                "System tags cannot be added/updated by requester"
+            };
+            return Err(Error::new(400, "InvalidTag", why).with("TagKey", key));
+        }
         if is_repeated {
             let why = "Cannot provide multiple Tags with the same key";
             return Err(Error::new(400, "InvalidTag", why).with("TagKey", key));

@@ -48,7 +48,7 @@ pub enum Unreadable {
 }
 
 /// A signature that was found right; chunks of the body are signed with the same key.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Seed {
     key: Vec<u8>,
     date: String,

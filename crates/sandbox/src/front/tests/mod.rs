@@ -112,6 +112,13 @@ pub(crate) fn s3(config: &SdkConfig) -> aws_sdk_s3::Client {
     aws_sdk_s3::Client::from_conf(aws_sdk_s3::config::Builder::from(config).force_path_style(true).build())
 }
 
+/// A client of another user, who signs for a region.
+pub(crate) fn s3_in(sandbox: &Sandbox, region: &str) -> aws_sdk_s3::Client {
+    let user = sandbox.add_user(ACCOUNT, "bob");
+    let config = config(sandbox, &user.access_key_id, &user.secret, None);
+    s3(&config.into_builder().region(Region::new(region.to_owned())).build())
+}
+
 /// A client and a bucket called `bkt`.
 pub(crate) async fn with_bucket() -> (Sandbox, aws_sdk_s3::Client) {
     let (sandbox, _, config) = with_user();

@@ -6,6 +6,7 @@ mod conditions;
 mod lists;
 mod multipart;
 mod objects;
+mod settings;
 mod versions;
 
 use aws_sdk_s3::Client;
