@@ -9,7 +9,7 @@ use zip::result::ZipError;
 use crate::yaml::Problem;
 
 use super::entry::{check_link, check_name, shown};
-use super::files::{Kept, Kind};
+use super::files::{HEAD, Kept, Kind, Machine};
 use super::limits::{Limits, MAX_ENTRIES, too_large};
 
 /// So many problems are looked for; a zip with more has one cause.
@@ -50,6 +50,11 @@ pub fn contents(from: impl Read + Seek, limits: Limits) -> (BTreeMap<String, Kep
     }
     problems.extend(below_no_directory(&found));
     (found, problems)
+}
+
+/// Whether an archive in memory has a file of this name.
+pub fn has(bytes: &[u8], name: &str) -> bool {
+    ZipArchive::new(io::Cursor::new(bytes)).is_ok_and(|zip| zip.index_for_name(name).is_some())
 }
 
 fn twice(what: &str) -> Problem {
@@ -101,10 +106,10 @@ fn check<R: Read + Seek>(
         let read = entry.take(4096).read_to_string(&mut target);
         let size = read.map_err(|error| damaged(Some(&name), &error.into()))?;
         check_link(&name, &target).map_err(|what| Problem::whole(format!("{what} [bundle/link]")))?;
-        return Ok((name, Kept { kind: Kind::Link(target), mode, is_script: false }, size as u64));
+        return Ok((name, Kept { kind: Kind::Link(target), mode, ..Kept::directory() }, size as u64));
     }
     let mut first = Vec::new();
-    let read = (&mut entry).take(2).read_to_end(&mut first);
+    let read = (&mut entry).take(HEAD).read_to_end(&mut first);
     read.map_err(|error| damaged(Some(&name), &error.into()))?;
     let mut bounded = (&mut entry).take(left.saturating_add(1));
     let rest = io::copy(&mut bounded, &mut io::sink()).map_err(|error| damaged(Some(&name), &error.into()))?;
@@ -113,7 +118,8 @@ fn check<R: Read + Seek>(
         return Err(too_large(limits));
     }
     let kind = if is_directory { Kind::Directory } else { Kind::File };
-    Ok((name, Kept { kind, mode, is_script: first == b"#!" }, size))
+    let (is_script, machine) = (first.starts_with(b"#!"), Machine::of(&first));
+    Ok((name, Kept { kind, mode, is_script, machine, size }, size))
 }
 
 fn damaged(name: Option<&str>, error: &ZipError) -> Problem {

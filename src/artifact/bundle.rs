@@ -13,9 +13,10 @@ use crate::error::Failure;
 use crate::model::revision::HookTimes;
 use crate::yaml::{Problem, Problems};
 
+use super::code::{self, Facts, Finding, Tree};
 use super::entry::{Content, Entry};
 use super::limits::{Limits, cannot_read, too_large};
-use super::open::{Packable, Recipe, open, open_code};
+use super::open::{Packable, Reader, Recipe, open, open_code};
 use super::spool::{Spool, Spooled, TempFile, digest};
 
 /// A bundle beyond this size is kept in a file.
@@ -32,9 +33,27 @@ pub struct Bundle {
     pub size: u64,
     /// What its AppSpec allows its scripts, if it was looked at.
     pub hooks: HookTimes,
+    /// A function's files, if it is one's.
+    pub tree: Option<Arc<Tree>>,
     /// Keeps the file in place.
     _temp: Option<Arc<TempFile>>,
 }
+
+impl Bundle {
+    /// Everything that keeps a function with these settings from running what is in it.
+    pub fn judged(&self, facts: &Facts) -> Vec<Finding> {
+        let Some(tree) = &self.tree else { return Vec::new() };
+        let content = match &self.source {
+            Source::Memory(bytes) => Packable::Bytes(bytes.clone()),
+            Source::File(path) => Packable::File(path.clone()),
+        };
+        let reader = Reader::of(&content, "");
+        code::judge(tree, &|path| reader.read(path, MAX_CODE), facts)
+    }
+}
+
+/// The largest file of a function that is looked into.
+const MAX_CODE: u64 = 64 << 20;
 
 /// Where a bundle's bytes are.
 #[derive(Clone, Debug)]
@@ -80,7 +99,7 @@ pub fn of(recipe: Recipe<'_>) -> Result<Bundle, Failure> {
 /// Everything that cannot be shipped.
 pub fn code(recipe: Recipe<'_>) -> Result<Bundle, Failure> {
     let all = |problems| Failure::from(Problems::new(&recipe.path.to_string_lossy(), "", problems));
-    let content = open_code(recipe).map_err(all)?;
+    let (content, _) = open_code(recipe).map_err(all)?;
     pack(&content, Limits::of(recipe.allow_large)).map_err(|problem| all(vec![problem]))
 }
 
@@ -97,17 +116,31 @@ pub fn pack(content: &Packable, limits: Limits) -> Result<Bundle, Problem> {
                 Spooled::Memory(bytes) => (Source::Memory(bytes), None),
                 Spooled::File(temp) => (Source::File(temp.path().to_owned()), Some(temp)),
             };
-            Ok(Bundle { source, sha256, size, hooks: HookTimes::default(), _temp: temp })
+            Ok(Bundle { source, sha256, size, hooks: HookTimes::default(), tree: None, _temp: temp })
         }
         Packable::Bytes(bytes) => {
             let (sha256, size) = digest(bytes.as_ref()).map_err(|error| cannot_write(&error))?;
-            Ok(Bundle { source: Source::Memory(bytes.clone()), sha256, size, hooks: HookTimes::default(), _temp: None })
+            Ok(Bundle {
+                source: Source::Memory(bytes.clone()),
+                sha256,
+                size,
+                hooks: HookTimes::default(),
+                tree: None,
+                _temp: None,
+            })
         }
         Packable::File(path) => {
             let cannot = |error: io::Error| cannot_read(path, &error);
             let file = File::open(path).map_err(cannot)?;
             let (sha256, size) = digest(file.take(limits.most_bytes)).map_err(cannot)?;
-            Ok(Bundle { source: Source::File(path.clone()), sha256, size, hooks: HookTimes::default(), _temp: None })
+            Ok(Bundle {
+                source: Source::File(path.clone()),
+                sha256,
+                size,
+                hooks: HookTimes::default(),
+                tree: None,
+                _temp: None,
+            })
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::files::{Kept, Kind};
+use super::files::{Kept, Kind, Machine};
 
 /// One thing in a bundle.
 #[derive(Clone, Debug)]
@@ -11,8 +11,10 @@ pub struct Entry {
     pub name: String,
     /// The nine permission bits.
     pub mode: u32,
-    /// Whether it begins with `#!`.
-    pub is_script: bool,
+    /// The first bytes of a file.
+    pub head: Vec<u8>,
+    /// Bytes of a file.
+    pub size: u64,
     /// What it is.
     pub content: Content,
 }
@@ -38,7 +40,8 @@ impl Entry {
             Content::File(_) | Content::Bytes(_) => Kind::File,
             Content::Link(target) => Kind::Link(target.clone()),
         };
-        Kept { kind, mode: Some(self.mode), is_script: self.is_script }
+        let (is_script, machine) = (self.head.starts_with(b"#!"), Machine::of(&self.head));
+        Kept { kind, mode: Some(self.mode), is_script, machine, size: self.size }
     }
 }
 

@@ -15,6 +15,72 @@ pub struct Kept {
     pub mode: Option<u32>,
     /// Whether it begins with `#!`.
     pub is_script: bool,
+    /// What machine code it is, if it is any.
+    pub machine: Option<Machine>,
+    /// Bytes of a file, unpacked; 0 of anything else.
+    pub size: u64,
+}
+
+impl Kept {
+    /// A directory that nothing is known of.
+    pub fn directory() -> Kept {
+        Kept { kind: Kind::Directory, mode: None, is_script: false, machine: None, size: 0 }
+    }
+}
+
+/// What machine code is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Machine {
+    /// Linux on x86-64.
+    X86,
+    /// Linux on 64-bit ARM.
+    Arm,
+    /// ELF for something else.
+    Other,
+    /// macOS.
+    MacOs,
+    /// Windows.
+    Windows,
+}
+
+/// So many bytes at the beginning of a file say what it is.
+pub const HEAD: u64 = 20;
+
+impl Machine {
+    /// What the first bytes of a file say.
+    pub fn of(head: &[u8]) -> Option<Machine> {
+        let word = |at: usize| head.get(at..at + 4).and_then(|four| four.try_into().ok()).map(u32::from_be_bytes);
+        match (word(0)?, head.get(18)) {
+            (0x7f45_4c46, Some(0x3e)) => Some(Machine::X86),
+            (0x7f45_4c46, Some(0xb7)) => Some(Machine::Arm),
+            (0x7f45_4c46, _) => Some(Machine::Other),
+            (0xfeed_face | 0xfeed_facf | 0xcefa_edfe | 0xcffa_edfe, _) => Some(Machine::MacOs),
+            // Java's classes begin alike, and go on with a version that is larger than any number of architectures.
+            (0xcafe_babe, _) => word(4).filter(|count| *count < 40).map(|_| Machine::MacOs),
+            (first, _) if first >> 16 == 0x4d5a => Some(Machine::Windows),
+            _ => None,
+        }
+    }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Machine::X86 => "Linux on x86_64",
+            Machine::Arm => "Linux on arm64",
+            Machine::Other => "another processor",
+            Machine::MacOs => "macOS",
+            Machine::Windows => "Windows",
+        }
+    }
+
+    /// Whether a function of this architecture can run it.
+    pub fn runs_on(self, architecture: &str) -> bool {
+        match self {
+            Machine::X86 => architecture != "arm64",
+            Machine::Arm => architecture == "arm64",
+            Machine::Other | Machine::MacOs | Machine::Windows => false,
+        }
+    }
 }
 
 /// What a kept thing is.
@@ -35,8 +101,7 @@ impl Files {
     /// Adds something, and the directories above it.
     pub fn add(&mut self, path: &str, kept: Kept) {
         for (end, _) in path.match_indices('/') {
-            let directory = Kept { kind: Kind::Directory, mode: None, is_script: false };
-            self.0.entry(path[..end].to_owned()).or_insert(directory);
+            self.0.entry(path[..end].to_owned()).or_insert_with(Kept::directory);
         }
         self.0.insert(path.to_owned(), kept);
     }
@@ -108,7 +173,7 @@ pub(super) mod tests {
                 None if name.ends_with('/') => Kind::Directory,
                 None => Kind::File,
             };
-            files.add(path, Kept { kind, mode, is_script: name.starts_with('#') });
+            files.add(path, Kept { kind, mode, is_script: name.starts_with('#'), ..Kept::directory() });
         }
         files
     }

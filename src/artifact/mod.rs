@@ -7,6 +7,7 @@
 pub mod appspec;
 mod archive;
 pub mod bundle;
+pub mod code;
 mod entry;
 mod files;
 mod limits;
@@ -16,14 +17,15 @@ mod spool;
 mod tree;
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub use appspec::AppSpec;
 pub use bundle::{Bundle, Source};
 pub use open::Recipe;
 pub use report::Report;
 
-use crate::model::pipeline::Artifact;
-use crate::yaml::Problems;
+use crate::model::pipeline::{Agents, Artifact};
+use crate::yaml::{Problem, Problems};
 use limits::{APPSPEC, Limits};
 use open::{Opened, open};
 
@@ -39,15 +41,20 @@ pub struct Made {
     pub appspec: AppSpec,
 }
 
-/// Checks an artifact and its AppSpec and packs nothing. The path is taken from `directory`; `extra` are files that are
-/// added to it.
-pub fn check(artifact: &Artifact, directory: &Path, extra: &[(String, Vec<u8>)]) -> Report {
-    looked_at(artifact, directory, extra).1
+/// Checks an artifact and its AppSpec, as `agents` will read it, and packs nothing. The path is taken from `directory`;
+/// `extra` are files that are added to it.
+pub fn check(artifact: &Artifact, directory: &Path, extra: &[(String, Vec<u8>)], agents: Agents) -> Report {
+    looked_at(artifact, directory, extra, agents).1
 }
 
 /// Bundles an artifact. Nothing is made unless the report is fine.
-pub fn make(artifact: &Artifact, directory: &Path, extra: &[(String, Vec<u8>)]) -> (Option<Made>, Report) {
-    let (looked, mut report) = looked_at(artifact, directory, extra);
+pub fn make(
+    artifact: &Artifact,
+    directory: &Path,
+    extra: &[(String, Vec<u8>)],
+    agents: Agents,
+) -> (Option<Made>, Report) {
+    let (looked, mut report) = looked_at(artifact, directory, extra, agents);
     let Some((opened, appspec)) = looked else { return (None, report) };
     match bundle::pack(&opened.content, Limits::of(artifact.allow_large)) {
         Ok(mut bundle) => {
@@ -63,31 +70,47 @@ pub fn make(artifact: &Artifact, directory: &Path, extra: &[(String, Vec<u8>)]) 
 
 /// Checks a function's code and packs nothing.
 pub fn check_code(artifact: &Artifact, directory: &Path) -> Report {
-    let path = directory.join(&artifact.path);
-    let recipe = Recipe { path: &path, exclude: &artifact.exclude, extra: &[], allow_large: artifact.allow_large };
-    let problems = open::open_code(recipe).err().map(|problems| Problems::new(&artifact.path, "", problems));
-    Report { problems: problems.into_iter().collect(), warnings: Vec::new() }
+    looked_at_code(artifact, directory, &[]).1
 }
 
 /// Bundles a function's code. Nothing is made unless the report is fine.
 pub fn make_code(artifact: &Artifact, directory: &Path, extra: &[(String, Vec<u8>)]) -> (Option<Bundle>, Report) {
-    let path = directory.join(&artifact.path);
-    let recipe = Recipe { path: &path, exclude: &artifact.exclude, extra, allow_large: artifact.allow_large };
-    let content = open::open_code(recipe);
-    let packed = content.and_then(|it| bundle::pack(&it, Limits::of(artifact.allow_large)).map_err(|it| vec![it]));
-    match packed {
-        Ok(bundle) => (Some(bundle), Report::default()),
-        Err(problems) => {
-            let problems = vec![Problems::new(&artifact.path, "", problems)];
-            (None, Report { problems, warnings: Vec::new() })
+    let (opened, mut report) = looked_at_code(artifact, directory, extra);
+    let Some((content, tree)) = opened.filter(|_| report.is_fine()) else { return (None, report) };
+    match bundle::pack(&content, Limits::of(artifact.allow_large)) {
+        Ok(mut bundle) => {
+            bundle.tree = Some(Arc::new(tree));
+            (Some(bundle), report)
+        }
+        Err(problem) => {
+            report.problems.push(Problems::whole(&artifact.path, problem));
+            (None, report)
         }
     }
+}
+
+fn looked_at_code(artifact: &Artifact, directory: &Path, extra: &[(String, Vec<u8>)]) -> (Option<open::Found>, Report) {
+    let path = directory.join(&artifact.path);
+    let recipe = Recipe { path: &path, exclude: &artifact.exclude, extra, allow_large: artifact.allow_large };
+    let of = |list: Vec<Problem>| {
+        if list.is_empty() { Vec::new() } else { vec![Problems::new(&artifact.path, "", list)] }
+    };
+    let found = match open::open_code(recipe) {
+        Ok(found) => found,
+        Err(problems) => return (None, Report { problems: of(problems), warnings: Vec::new() }),
+    };
+    let said = code::alone(&found.1);
+    let (errors, warnings): (Vec<_>, Vec<_>) = said.into_iter().partition(|finding| finding.is_error);
+    let problem = |finding: code::Finding| Problem::whole(finding.message).help(finding.help);
+    let list = |findings: Vec<code::Finding>| of(findings.into_iter().map(problem).collect());
+    (Some(found), Report { problems: list(errors), warnings: list(warnings) })
 }
 
 fn looked_at(
     artifact: &Artifact,
     directory: &Path,
     extra: &[(String, Vec<u8>)],
+    agents: Agents,
 ) -> (Option<(Opened, AppSpec)>, Report) {
     let path = directory.join(&artifact.path);
     let recipe = Recipe { path: &path, exclude: &artifact.exclude, extra, allow_large: artifact.allow_large };
@@ -99,6 +122,6 @@ fn looked_at(
         }
     };
     let name = format!("{}/{}{APPSPEC}", artifact.path.trim_end_matches('/'), opened.place);
-    let (appspec, report) = appspec::check(&opened, &name);
+    let (appspec, report) = appspec::check(&opened, &name, agents);
     (appspec.map(|appspec| (opened, appspec)), report)
 }

@@ -12,7 +12,7 @@ use zip::ZipArchive;
 use super::archive;
 use super::bundle::MAX_IN_MEMORY;
 use super::entry::{Content, Entry, check_name, shown};
-use super::files::{Files, Kept, Kind};
+use super::files::{Files, HEAD, Kept, Kind};
 use super::limits::{APPSPEC, Limits, MAX_TEXT, cannot_read, no_appspec, too_large};
 use super::tree;
 use crate::yaml::Problem;
@@ -71,16 +71,27 @@ pub fn open(recipe: Recipe<'_>) -> Result<Opened, Vec<Problem>> {
     Ok(opened)
 }
 
-/// Opens a function's code: files, and no AppSpec.
+/// Opens a function's code: files, and no AppSpec. Everybody may read it, and start what its owner may start, whatever
+/// the umask of the checkout was: the service runs it as a user that owns nothing.
 ///
 /// # Errors
 /// Everything that cannot be shipped.
-pub fn open_code(recipe: Recipe<'_>) -> Result<Packable, Vec<Problem>> {
-    let (content, kept) = found_in(recipe)?;
+pub fn open_code(recipe: Recipe<'_>) -> Result<Found, Vec<Problem>> {
+    let (mut content, mut kept) = found_in(recipe)?;
     if kept.is_empty() {
         return Err(vec![Problem::whole("there is nothing in it [bundle/empty]")]);
     }
-    Ok(content)
+    if let Packable::Tree(_, entries) = &mut content {
+        for (name, entry) in entries {
+            entry.mode = match entry.content {
+                Content::Link(_) => entry.mode,
+                Content::Directory => 0o755,
+                Content::File(_) | Content::Bytes(_) => 0o644 | if entry.mode & 0o100 == 0 { 0 } else { 0o111 },
+            };
+            kept.insert(name.clone(), entry.kept());
+        }
+    }
+    Ok((content, kept))
 }
 
 fn found_in(recipe: Recipe<'_>) -> Result<Found, Vec<Problem>> {
@@ -99,7 +110,8 @@ fn found_in(recipe: Recipe<'_>) -> Result<Found, Vec<Problem>> {
     }
 }
 
-type Found = (Packable, BTreeMap<String, Kept>);
+/// What is packed, and what stands in it by path.
+pub type Found = (Packable, BTreeMap<String, Kept>);
 
 fn of_zip(recipe: Recipe<'_>, found: &fs::Metadata, limits: Limits) -> Result<Found, Vec<Problem>> {
     let cannot = |error: io::Error| vec![cannot_read(recipe.path, &error)];
@@ -136,9 +148,9 @@ fn add(entries: &mut BTreeMap<String, Entry>, name: &str, content: &[u8]) -> Opt
         let what = format!("`{}` cannot be added: something else is there [bundle/added]", shown(name));
         return Some(Problem::whole(what));
     }
-    let is_script = content.starts_with(b"#!");
-    let content = Content::Bytes(content.to_vec());
-    entries.insert(name.to_owned(), Entry { name: name.to_owned(), mode: 0o644, is_script, content });
+    let head = content.iter().copied().take(HEAD as usize).collect();
+    let (size, content) = (content.len() as u64, Content::Bytes(content.to_vec()));
+    entries.insert(name.to_owned(), Entry { name: name.to_owned(), mode: 0o644, head, size, content });
     None
 }
 
@@ -175,15 +187,7 @@ pub enum Reader<'a> {
 impl Opened {
     /// Reads single files.
     pub fn reader(&self) -> Reader<'_> {
-        let zip = |from: Box<dyn Seekable>| Reader::Zip(&self.place, ZipArchive::new(from).ok().map(RefCell::new));
-        match &self.content {
-            Packable::Tree(_, entries) => Reader::Tree(&self.place, entries),
-            Packable::Bytes(bytes) => zip(Box::new(Cursor::new(bytes.clone()))),
-            Packable::File(path) => match File::open(path) {
-                Ok(file) => zip(Box::new(io::BufReader::new(file))),
-                Err(_) => Reader::Zip(&self.place, None),
-            },
-        }
+        Reader::of(&self.content, &self.place)
     }
 
     /// Whether a path is on disk though it would not be shipped.
@@ -196,7 +200,20 @@ impl Opened {
     }
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Reads what lies below a place, which is empty or ends with `/`.
+    pub fn of(content: &'a Packable, place: &'a str) -> Reader<'a> {
+        let zip = |from: Box<dyn Seekable>| Reader::Zip(place, ZipArchive::new(from).ok().map(RefCell::new));
+        match content {
+            Packable::Tree(_, entries) => Reader::Tree(place, entries),
+            Packable::Bytes(bytes) => zip(Box::new(Cursor::new(bytes.clone()))),
+            Packable::File(path) => match File::open(path) {
+                Ok(file) => zip(Box::new(io::BufReader::new(file))),
+                Err(_) => Reader::Zip(place, None),
+            },
+        }
+    }
+
     /// At most `most` bytes of a file, if it is one and can be read.
     pub fn read(&self, path: &str, most: u64) -> Option<Vec<u8>> {
         let mut read = Vec::new();

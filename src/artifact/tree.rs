@@ -9,6 +9,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use ignore::{DirEntry, WalkBuilder};
 
 use super::entry::{Content, Entry, check_link, check_name, shown};
+use super::files::HEAD;
 use super::limits::{Limits, MAX_ENTRIES, cannot_read, too_large};
 use crate::yaml::Problem;
 
@@ -126,20 +127,20 @@ fn entry(root: &Path, step: &DirEntry) -> Result<(Entry, u64), Problem> {
     })?;
     check_name(name).map_err(|what| Problem::whole(format!("{what} [bundle/name]")))?;
     let found = fs::symlink_metadata(path).map_err(|error| cannot_read(inside, &error))?;
-    let mut is_script = false;
+    let mut head = Vec::new();
     let content = if found.is_dir() {
         Content::Directory
     } else if found.is_symlink() {
         Content::Link(link(name, path).map_err(|problem| problem.help("ship the file itself, or exclude the link"))?)
     } else if found.is_file() {
-        is_script = begins_as_script(path).map_err(|error| cannot_read(inside, &error))?;
+        head = head_of(path).map_err(|error| cannot_read(inside, &error))?;
         Content::File(path.to_owned())
     } else {
         let what = format!("`{}` is {} [bundle/kind]", shown(name), kind(&found));
         return Err(Problem::whole(what).help("exclude or remove it: only files, directories and links are shipped"));
     };
     let length = if found.is_file() { found.len() } else { 0 };
-    Ok((Entry { name: name.to_owned(), mode: mode(&found), is_script, content }, length))
+    Ok((Entry { name: name.to_owned(), mode: mode(&found), head, size: length, content }, length))
 }
 
 fn link(name: &str, path: &Path) -> Result<String, Problem> {
@@ -151,11 +152,11 @@ fn link(name: &str, path: &Path) -> Result<String, Problem> {
     Ok(target.to_owned())
 }
 
-/// Whether a file begins with `#!`; at the same time, whether it can be read at all.
-fn begins_as_script(path: &Path) -> std::io::Result<bool> {
+/// The first bytes of a file; at the same time, whether it can be read at all.
+fn head_of(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut first = Vec::new();
-    File::open(path)?.take(2).read_to_end(&mut first)?;
-    Ok(first == b"#!")
+    File::open(path)?.take(HEAD).read_to_end(&mut first)?;
+    Ok(first)
 }
 
 fn unwalkable(root: &Path, error: &ignore::Error) -> Problem {

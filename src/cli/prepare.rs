@@ -12,6 +12,7 @@ use super::claims::Claims;
 use super::order::order;
 use super::project::{Cloud, Project};
 use crate::artifact::appspec::Os;
+use crate::artifact::code::Facts;
 use crate::artifact::{self, Bundle, Report};
 use crate::aws::{AwsError, Class, FleetLook, FunctionLook};
 use crate::error::{Failure, Kind, Result};
@@ -25,6 +26,7 @@ use crate::model::task::Task;
 use crate::model::{Name, Pipeline, Release, Revision};
 use crate::plan::build::{Built, Input, Observed, build};
 use crate::plan::function::hex_of;
+use crate::plan::preflight::Refusal;
 use crate::plan::{Intent, Plan};
 use crate::probe::{Prober, command};
 use crate::report::{Invocation, refused};
@@ -48,6 +50,8 @@ pub struct Wanted {
     pub again: Option<String>,
     /// How long the bundles' scripts may take on a host, by target, as far as that is known.
     pub hooks: BTreeMap<Name, HookTimes>,
+    /// What functions get, by target, if it was made here.
+    pub code: BTreeMap<Name, Bundle>,
 }
 
 /// Bundles all artifacts that a target names; warnings are said.
@@ -62,7 +66,8 @@ pub fn bundles(project: &Project, args: &ReleaseArgs, around: &mut Around) -> Re
         let extra = all.iter().filter(|(of, _)| is_for(of)).map(|(_, file)| file.clone());
         let extra: Vec<(String, Vec<u8>)> = extra.collect();
         let (made, found) = if project.pipeline.is_for_fleets(name) {
-            let (made, found) = artifact::make(artifact, &around.directory, &extra);
+            let agents = project.pipeline.agents_of(name);
+            let (made, found) = artifact::make(artifact, &around.directory, &extra, agents);
             windows.extend(made.as_ref().filter(|made| made.appspec.os == Os::Windows).map(|_| name));
             (made.map(|made| made.bundle), found)
         } else {
@@ -186,8 +191,12 @@ pub fn wanted(project: &Project, cloud: &Cloud, args: &ReleaseArgs, bundles: &BT
     let revisions = project.pipeline.targets.iter().map(|(name, target)| (name.clone(), revision(target))).collect();
     let hooks = |(name, target): (&Name, &Target)| Some((name.clone(), bundles.get(&target.artifact)?.hooks));
     let hooks = project.pipeline.targets.iter().filter_map(hooks).collect();
+    let code = |(name, target): (&Name, &Target)| {
+        target.function.as_ref().and_then(|_| Some((name.clone(), bundles.get(&target.artifact)?.clone())))
+    };
+    let code = project.pipeline.targets.iter().filter_map(code).collect();
     let release = Release { label, bundles: refs, from: None };
-    Wanted { release, intent: Intent::Deploy, revisions, hooks, ..Wanted::default() }
+    Wanted { release, intent: Intent::Deploy, revisions, hooks, code, ..Wanted::default() }
 }
 
 /// Who calls; it must be the environment's account.
@@ -290,10 +299,16 @@ pub async fn plan_of(
         caller,
         region: project.place.region.clone(),
     };
-    let mut built = build(&input).map_err(|refusals| refused(&refusals))?;
+    let (refusals, notes) = judged(&input, wanted);
+    let mut built = match build(&input) {
+        Ok(built) if refusals.is_empty() || built.plan.is_empty() => built,
+        Ok(_) => return Err(refused(&refusals)),
+        Err(others) => return Err(refused(&[others, refusals].concat())),
+    };
     if built.plan.is_empty() {
         return Ok(built);
     }
+    built.notes.extend(notes);
     if wanted.intent == Intent::Deploy {
         let order = order(wanted, &live, &head.runs, &around.directory);
         if !order.refused.is_empty() {
@@ -303,6 +318,24 @@ pub async fn plan_of(
     }
     built.notes.extend(ends_before(&built.plan, cloud, around, &project.invocation).await);
     Ok(built)
+}
+
+/// Whether functions can run what they get, by the settings that they have: what keeps them from it, and what is likely
+/// trouble.
+fn judged(input: &Input<'_>, wanted: &Wanted) -> (Vec<Refusal>, Vec<String>) {
+    let (mut refusals, mut notes) = (Vec::new(), Vec::new());
+    for (name, bundle) in &wanted.code {
+        let Some(Observed::Function(function)) = input.observed.get(name) else { continue };
+        for finding in bundle.judged(&Facts::of(&function.latest.settings)) {
+            if finding.is_error {
+                let refusal = Refusal { target: Some(name.clone()), ..Refusal::of_run(finding.message) };
+                refusals.push(refusal.fix(finding.help));
+            } else {
+                notes.push(format!("{name}: {}; {}", finding.message, finding.help));
+            }
+        }
+    }
+    (refusals, notes)
 }
 
 /// Credentials that end before the run would.

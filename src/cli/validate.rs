@@ -138,22 +138,21 @@ fn check(name: &str, directory: &Path, env: &BTreeMap<String, String>, ci: &Ci) 
     let file = read(&path, directory).map_err(refuse)?;
     let facts = facts::gather(directory, env, ci, &file, None);
     let used = |_: &str, pipeline: Pipeline| {
-        let kind = |name| pipeline.is_for_fleets(name);
+        let kind = |name| pipeline.is_for_fleets(name).then(|| pipeline.agents_of(name));
         let shipped = pipeline.shipped().map(|(name, it)| (name.clone(), kind(name), it.clone()));
         shipped.collect::<Vec<_>>()
     };
     let used = file.each(&facts, Need::AllButRelease, used).map_err(refuse)?;
     let (mut unseen, mut seen, mut report) = (BTreeSet::new(), Vec::new(), Report::default());
-    for (name, is_for_fleets, artifact) in used.into_iter().flatten() {
+    for (name, agents, artifact) in used.into_iter().flatten() {
         if artifact.path.contains("${release}") {
             unseen.insert(name.to_string());
-        } else if !seen.contains(&(is_for_fleets, artifact.clone())) {
-            report.extend(if is_for_fleets {
-                artifact::check(&artifact, directory, &[])
-            } else {
-                artifact::check_code(&artifact, directory)
+        } else if !seen.contains(&(agents, artifact.clone())) {
+            report.extend(match agents {
+                Some(agents) => artifact::check(&artifact, directory, &[], agents),
+                None => artifact::check_code(&artifact, directory),
             });
-            seen.push((is_for_fleets, artifact));
+            seen.push((agents, artifact));
         }
     }
     if report.is_fine() {

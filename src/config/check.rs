@@ -185,6 +185,7 @@ fn kind(target: &Target, here: &In<'_>, found: &mut Found<'_>) {
         keys.into_iter().filter_map(|(is_set, path)| is_set.then_some((path, "functions"))).collect()
     } else {
         let keys = [
+            (target.agent.is_some(), here.then(&[Key("agent")])),
             (target.group_is_replaced, here.then(&[Key("group_is_replaced")])),
             (!target.health.http.is_empty(), health.then(&[Key("http")])),
             (target.health.targets.is_some(), health.then(&[Key("targets")])),

@@ -26,9 +26,10 @@ pub struct Metric {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 30, "examples" = [{ "QueueName": "orders" }]))]
     pub dimensions: BTreeMap<DimensionName, String>,
-    /// The statistic: `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount`, or a percentile such as `p99`.
+    /// The statistic: `Average`, `Sum`, `Minimum`, `Maximum`, `SampleCount`, `IQM`, a percentile such as `p99`, or what
+    /// CloudWatch makes of a range, such as `tm90`, `TM(2%:98%)`, `PR(:300)`; also `wm`, `tc` and `ts`.
     #[schemars(
-        regex(pattern = r"^(Average|Sum|Minimum|Maximum|SampleCount|p([0-9]{1,2}(\.[0-9]{1,3})?|100))$"),
+        regex(pattern = r"^(Average|Sum|Minimum|Maximum|SampleCount|IQM|(p|tm|wm|tc|ts)([0-9]{1,2}(\.[0-9]{1,10})?|100)|(TM|WM|TC|TS)\((-?[0-9]+(\.[0-9]{1,10})?%?:(-?[0-9]+(\.[0-9]{1,10})?%?)?|:-?[0-9]+(\.[0-9]{1,10})?%?)\)|PR\((-?[0-9]+(\.[0-9]{1,10})?:(-?[0-9]+(\.[0-9]{1,10})?)?|:-?[0-9]+(\.[0-9]{1,10})?)\))$"),
         extend("examples" = ["Maximum"])
     )]
     pub statistic: String,

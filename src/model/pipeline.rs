@@ -139,7 +139,7 @@ pub struct Environment {
     #[schemars(regex(pattern = r"^[0-9]{12}$"), extend("examples" = ["111122223333"]))]
     pub account: String,
     /// The region's code, such as ap-northeast-2.
-    #[schemars(regex(pattern = r"^[a-z]{2}(-[a-z]+)+-[0-9]$"), extend("examples" = ["ap-northeast-2"]))]
+    #[schemars(regex(pattern = r"^[a-z]{2,10}(-[a-z]+)+-[0-9]{1,2}$"), extend("examples" = ["ap-northeast-2"]))]
     pub region: String,
     /// The role to assume, as an ARN; without it the caller's own credentials are used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,6 +193,11 @@ pub struct Target {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-instead-of" = "fleet"))]
     pub function: Option<FunctionRef>,
+    /// The CodeDeploy agent of all hosts, where they have the same: AppSpecs are judged by its rules alone. Without it they
+    /// have to be right for both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("examples" = ["2"]))]
+    pub agent: Option<Agent>,
     /// Says that you know: blue/green by copy deletes the old Auto Scaling group and leaves a new one with another name.
     #[serde(default)]
     pub group_is_replaced: bool,
@@ -235,6 +240,14 @@ impl Pipeline {
     pub fn shipped(&self) -> impl Iterator<Item = (&Name, &Artifact)> {
         let is_shipped = |name: &Name| self.targets.values().any(|target| target.artifact == *name);
         self.artifacts.iter().filter(move |(name, _)| is_shipped(name))
+    }
+
+    /// The agents that will read an artifact: either, unless all fleets that get it have the same.
+    pub fn agents_of(&self, artifact: &Name) -> Agents {
+        let fleets = self.targets.values().filter(|target| target.artifact == *artifact && target.fleet.is_some());
+        let mut agents = fleets.map(|target| target.agent);
+        let first = agents.next().flatten();
+        Agents { only: first.filter(|first| agents.all(|agent| agent == Some(*first))) }
     }
 
     /// Whether a fleet gets this artifact, so that it needs an AppSpec.
@@ -292,6 +305,41 @@ impl Target {
             allow_unqualified: self.allow_unqualified,
             on_failure: self.on_failure,
         })
+    }
+}
+
+/// A generation of the CodeDeploy agent: fleets have one or the other, or hosts of both.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub enum Agent {
+    /// 1.8 and earlier, which read AppSpecs as Ruby does.
+    #[serde(rename = "1.8")]
+    V1,
+    /// 2.0 and later, which read them with types.
+    #[serde(rename = "2")]
+    V2,
+}
+
+impl Agent {
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Agent::V1 => "agent 1.8",
+            Agent::V2 => "agent 2.0 and later",
+        }
+    }
+}
+
+/// The agents that will read a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Agents {
+    /// The only one; without it, hosts may have either.
+    pub only: Option<Agent>,
+}
+
+impl Agents {
+    /// Each of them.
+    pub fn all(self) -> impl Iterator<Item = Agent> {
+        [Agent::V1, Agent::V2].into_iter().filter(move |agent| self.only.is_none_or(|only| only == *agent))
     }
 }
 

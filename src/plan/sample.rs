@@ -75,6 +75,7 @@ fn target() -> Target {
         restore_latest: false,
         allow_unqualified: false,
         on_failure: OnFailure::default(),
+        agent: None,
         group_is_replaced: true,
         artifact: name("web"),
         strategy: Strategy::BlueGreen(BlueGreen {

@@ -51,7 +51,7 @@ impl Release {
             let env = release_env(name, faults, &names).map_err(usage)?;
             let extra = [(FILE.to_owned(), env.clone().into_bytes())];
             let (made, found) = if pipeline.is_for_fleets(artifact_name) {
-                let (made, found) = artifact::make(artifact, directory, &extra);
+                let (made, found) = artifact::make(artifact, directory, &extra, pipeline.agents_of(artifact_name));
                 (made.map(|made| made.bundle), found)
             } else {
                 artifact::make_code(artifact, directory, &extra)

@@ -11,13 +11,15 @@ mod quotes;
 mod ruby;
 mod show;
 mod words;
+mod written;
 
 pub use node::{Entry, Key, Node, Span, Step, Value};
 pub use parse::{MAX_BYTES, MAX_DEPTH, MAX_NODES, Read, parse, read};
 pub use problem::{Problem, Problems};
-pub use ruby::{AsRuby, parse_as_ruby};
+pub use ruby::{AsRuby, Refused, as_ruby, value_of};
 pub use show::clip;
 pub use words::{list, nearest, suggestion};
+pub use written::{Document, Form, Scalar, What, Written, document};
 
 #[cfg(test)]
 mod tests;

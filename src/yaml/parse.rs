@@ -296,7 +296,7 @@ fn unquoted_variable(text: &str, location: Location) -> Option<Span> {
 }
 
 /// The parser's commonest complaints in the words of somebody who looks at a file.
-fn reworded(message: &str, at: impl Fn(&str) -> Problem) -> Problem {
+pub(super) fn reworded(message: &str, at: impl Fn(&str) -> Problem) -> Problem {
     let is = |parts: &[&str]| parts.iter().any(|part| message.contains(part));
     if is(&["mapping values are not allowed", "illegal placement of ':'"]) {
         at("a `:` cannot stand here").help(
@@ -305,7 +305,8 @@ fn reworded(message: &str, at: impl Fn(&str) -> Problem) -> Problem {
     } else if is(&["trailing content after"]) {
         at("a value in quotes ended before this")
             .help("put the whole value in quotes; write a quote inside it as '' or \\\"")
-    } else if is(&["unclosed quote", "in multiline quoted scalar", "quoted scalar, found"]) {
+    } else if is(&["unclosed quote", "in multiline quoted scalar", "quoted scalar, found", "scanning a quoted scalar"])
+    {
         at("a quote is still open here").help("close it where the value ends")
     } else if is(&["did not find expected key", "expected '-' indicator"]) {
         at("this does not fit the columns of the lines above").help("begin what belongs together in one column")

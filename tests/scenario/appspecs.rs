@@ -4,7 +4,7 @@
 use sandbox::codedeploy::events::possible;
 use sandbox::hosts::agent::appspec::AppSpec;
 use shipit::artifact;
-use shipit::model::pipeline::Artifact;
+use shipit::model::pipeline::{Agents, Artifact};
 
 /// What follows `version: 0.0` and `os: linux`; a shape that has its own begins with `=`.
 const TAKEN: &[&str] = &[
@@ -20,7 +20,7 @@ const TAKEN: &[&str] = &[
     "files:\n  - source: /\n    destination: /srv\npermissions:\n  - object: /srv\n    mode: 644\n    type:\n      - file\n  - object: /srv\n    mode: 2770\n    type: [directory]\n",
     "permissions:\n  - object: /srv/app\n    except: [\"*.sh\"]\n    mode: '0755'\n",
     "hooks:\n  BeforeInstall:\n    - location: scripts/a.sh\n      timeout: 300\n      runas: root\n\n  AfterInstall:\n    - location: /scripts/a.sh\n",
-    "hooks:\n   ApplicationStop:\n   - location: scripts/a.sh     \n     timeout: \"60\"\n",
+    "hooks:\n   ApplicationStop:\n   - location: scripts/a.sh     \n     timeout: 60\n",
     "hooks:\n  ApplicationStart:\n    - {location: \" scripts/a.sh \", sudo: true}\n",
     "hooks:\n  BeforeBlockTraffic: []\n  AfterBlockTraffic:\n    - location: scripts/a.sh\n",
     "hooks:\n  ValidateService:\n    - location: scripts/a.sh\n      timeout:\n      runas: ~\n",
@@ -32,12 +32,8 @@ const TAKEN: &[&str] = &[
     "={version: 0.0, os: linux}\n",
     "={\"version\": 0.0, \"os\": \"linux\", \"hooks\": {\"AfterInstall\": [{\"location\": \"scripts/a.sh\", \"timeout\": 5}]}}\n",
     "=version: 0\nos: linux\n",
-    LAST_OS,
-    SECONDS,
-    NO_SCRIPTS,
+    NOTHING,
     "=version: 0.0\r\nos: linux\r\nhooks:\r\n  AfterInstall:\r\n    - location: scripts/a.sh\r\n",
-    "=\u{feff}version: 0.0\nos: linux\n",
-    "=x: &x {timeout: 60, runas: root}\nversion: 0.0\nos: linux\nhooks:\n  AfterInstall:\n    - <<: *x\n      location: scripts/a.sh\n",
 ];
 
 const REFUSED: &[&str] = &[
@@ -64,7 +60,6 @@ const REFUSED: &[&str] = &[
     "hooks:\n  BeforeInstall:\n    - location:\n",
     "hooks:\n  BeforeInstall:\n    - location: scripts/a.sh\n      timeout: 0\n",
     "hooks:\n  BeforeInstall:\n    - location: scripts/a.sh\n      timeout: none\n",
-    "hooks:\n  BeforeInstall:\n",
     "files:\n  - source: /\n",
     "files:\n  - destination: /srv\n",
     "files:\n  source: /\n  destination: /srv\n",
@@ -73,11 +68,20 @@ const REFUSED: &[&str] = &[
     "permissions:\n  - object: /srv\n    mode: u+x\n",
     "file_exists_behavior: overwrite\n",
     ONE_TYPE,
+    LAST_OS,
+    SECONDS,
+    NO_SCRIPTS,
+    QUOTED,
+    MARK,
+    ALIAS,
 ];
 
-/// Where the sandbox's agent is easier to please or stricter than the real one: it takes the first of two equal keys, no
-/// timeout with letters behind the digits, no empty map for a list, and a text for a list of types.
-const AGENT_DIFFERS: &[&str] = &[LAST_OS, SECONDS, NO_SCRIPTS, ONE_TYPE];
+/// Where the sandbox's agent, which is one of the two, is easier to please or stricter than both.
+const AGENT_DIFFERS: &[&str] = &[ONE_TYPE, QUOTED, MARK, ALIAS, NOTHING];
+const NOTHING: &str = "hooks:\n  BeforeInstall:\n";
+const QUOTED: &str = "hooks:\n  AfterInstall:\n    - location: scripts/a.sh\n      timeout: \"60\"\n";
+const MARK: &str = "=\u{feff}version: 0.0\nos: linux\n";
+const ALIAS: &str = "=x: &x {timeout: 60, runas: root}\nversion: 0.0\nos: linux\nhooks:\n  AfterInstall:\n    - <<: *x\n      location: scripts/a.sh\n";
 const LAST_OS: &str = "=os: windows\nos: linux\nversion: 0.0\n";
 const SECONDS: &str = "hooks:\n  AfterInstall:\n    - location: scripts/a.sh\n      timeout: 60s\n";
 const NO_SCRIPTS: &str = "hooks:\n  AfterInstall: {}\n";
@@ -93,7 +97,7 @@ fn shipit_takes(text: &str) -> bool {
     let files = [("appspec.yml", text), ("scripts/a.sh", "#!/bin/sh\n"), ("build/x", ""), ("a.service", "")];
     let extra: Vec<_> = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
     let artifact = Artifact { path: ".".to_owned(), exclude: Vec::new(), allow_large: false };
-    let report = artifact::check(&artifact, &directory, &extra);
+    let report = artifact::check(&artifact, &directory, &extra, Agents::default());
     report.is_fine()
 }
 

@@ -1,19 +1,23 @@
-//! The AppSpec of a bundle, judged before it is uploaded by the rules of the agent that will read it.
+//! The AppSpec of a bundle, judged before it is uploaded by the rules of every agent that will read it: 1.8, a Ruby
+//! program, and 2.0 and later, one in Rust. Each has its own reading of the file ([`yaml::as_ruby`], `records`), and
+//! every rule looks at each. What both have in common is said plainly, what only one does with its name.
 //!
-//! The agent finds most of these mistakes in the middle of a deployment, some only after the old release was stopped. A
-//! problem is what the agent refuses or what surely fails on a host; what the agent takes though it is likely trouble is a
+//! An agent finds most of these mistakes in the middle of a deployment, some only after the old release was stopped. A
+//! problem is what an agent refuses or what surely fails on a host; what all take though it is likely trouble is a
 //! warning. The id in every message (`[appspec/…]`) is stable, so that it can be searched for.
 
 mod install;
 mod paths;
+mod records;
 mod rules;
 mod shell;
 
 use std::collections::BTreeMap;
 
 use crate::model::Period;
+use crate::model::pipeline::{Agent, Agents};
 use crate::model::revision::HookTimes;
-use crate::yaml::{self, Node, Problem, Problems, Step, Value};
+use crate::yaml::{self, Node, Problem, Problems, Span, Step, Value};
 
 use super::files::Files;
 use super::limits::{APPSPEC, MAX_TEXT};
@@ -73,8 +77,9 @@ impl AppSpec {
     }
 }
 
-/// Checks the AppSpec of an opened artifact. `name` is what the file is called in messages.
-pub fn check(opened: &Opened, name: &str) -> (Option<AppSpec>, Report) {
+/// Checks the AppSpec of an opened artifact, as each of `agents` will read it. `name` is what the file is called in
+/// messages.
+pub fn check(opened: &Opened, name: &str, agents: Agents) -> (Option<AppSpec>, Report) {
     let whole = |problem| (None, Report { problems: vec![Problems::whole(name, problem)], warnings: Vec::new() });
     if opened.appspec.len() as u64 > MAX_TEXT {
         return whole(Problem::whole("larger than 1 MiB [appspec/size]"));
@@ -82,27 +87,52 @@ pub fn check(opened: &Opened, name: &str) -> (Option<AppSpec>, Report) {
     let Ok(text) = std::str::from_utf8(&opened.appspec) else {
         return whole(Problem::whole("not UTF-8 [appspec/encoding]").help("save it as UTF-8"));
     };
-    let read = match yaml::parse_as_ruby(text, name) {
-        Ok(read) => read,
-        Err(problems) => return (None, Report { problems: vec![problems], warnings: Vec::new() }),
-    };
-    if read.node.value == Value::Null {
-        return whole(Problem::whole("empty [appspec/empty]").help("at least: version: 0.0 and os: linux"));
-    }
-    let reader = opened.reader();
-    let spec = Spec { node: &read.node, text, opened, reader: &reader };
-    let found = rules::broken(&spec, &read);
     let of = |list: Vec<Problem>| if list.is_empty() { Vec::new() } else { vec![Problems::new(name, text, list)] };
-    let appspec = found.problems.is_empty().then(|| spec.typed());
+    let whole_of = |problem| (None, Report { problems: of(vec![problem]), warnings: Vec::new() });
+    let document = match yaml::document(text) {
+        // The second key begins another document.
+        Ok(document) if document.more.is_some() && text.starts_with('\u{feff}') => return whole_of(after_mark()),
+        Ok(document) => document,
+        Err(_) if text.starts_with('\u{feff}') => return whole_of(after_mark()),
+        Err(problem) => return whole_of(problem),
+    };
+    let ruby = yaml::as_ruby(&document);
+    let Some(root) = document.root.as_ref().filter(|_| ruby.node.value != Value::Null) else {
+        return whole(Problem::whole("empty [appspec/empty]").help("at least: version: 0.0 and os: linux"));
+    };
+    let records = records::read(root);
+    let reader = opened.reader();
+    let spec = |agent: Agent| {
+        let node = match agent {
+            Agent::V1 => &ruby.node,
+            Agent::V2 => &records.node,
+        };
+        Spec { node, text, opened, reader: &reader, agent, agents }
+    };
+    let specs: Vec<Spec<'_>> = agents.all().map(spec).collect();
+    let around = rules::Around { document: &document, ruby: &ruby, records: &records, root, agents };
+    let found = rules::broken(&specs, &around);
+    let appspec = found.problems.is_empty().then(|| specs.first().map(Spec::typed)).flatten();
     (appspec, Report { problems: of(found.problems), warnings: of(found.warnings) })
 }
 
-/// What the rules look at.
+/// A byte order mark is a character of the first line to both agents: its key stands in another column than the rest.
+fn after_mark() -> Problem {
+    let start = Span { line: 1, column: 1, start: 0, end: '\u{feff}'.len_utf8() };
+    Problem::at(start, "the file begins with a byte order mark, which no agent reads past [appspec/bom]")
+        .help("save it as UTF-8 without one")
+}
+
+/// What the rules look at: an AppSpec in the eyes of one agent.
 struct Spec<'a> {
+    /// What it is to the agent.
     node: &'a Node,
     text: &'a str,
     opened: &'a Opened,
     reader: &'a Reader<'a>,
+    agent: Agent,
+    /// All that will read it.
+    agents: Agents,
 }
 
 /// A script's entry, and how to get to it.
@@ -114,6 +144,11 @@ struct Script<'a> {
 }
 
 impl<'a> Spec<'a> {
+    /// The other agent, if it reads the file, too.
+    fn other(&self) -> Option<Agent> {
+        self.agents.all().find(|agent| *agent != self.agent)
+    }
+
     fn files(&self) -> &'a Files {
         &self.opened.files
     }
@@ -170,7 +205,7 @@ impl<'a> Spec<'a> {
     }
 }
 
-/// A scalar as Ruby puts it into a text; nothing for nothing, lists and maps.
+/// A scalar as the agent puts it into a text; nothing for nothing, lists and maps.
 fn text_of(node: &Node) -> Option<String> {
     match &node.value {
         Value::Null | Value::List(_) | Value::Map(_) => None,

@@ -1,40 +1,48 @@
 //! What is copied where.
 
+use crate::artifact::files::Kind;
+use crate::model::pipeline::Agent;
 use crate::yaml::Step::{Item, Key};
 use crate::yaml::{Node, Value, clip};
 
-use super::hooks::files_help;
+use super::hooks::{OUTSIDE, files_help};
+use super::records::FILES;
 use super::{Broken, Install, Spec, paths, then, written};
 
 /// A list of maps with source and destination, both texts.
 pub fn list(spec: &Spec<'_>, broken: &mut Broken<'_>) {
     let Some(files) = spec.node.get("files") else { return };
-    let help = "write `- source: …` and below it `destination: …`";
     match &files.value {
         Value::List(_) | Value::Null | Value::Bool(false) => {}
         Value::Map(entries) if entries.is_empty() => {}
         _ => {
             let message = format!("`files` is a list, not {}", files.kind());
-            broken.error("appspec/files", &[Key("files")], message, help);
+            broken.error("appspec/files", &[Key("files")], message, FILES);
         }
     }
     for (index, file) in files.items().iter().enumerate() {
         let path = [Key("files"), Item(index)];
         if !matches!(file.value, Value::Map(_)) {
             let message = format!("an entry of `files` is a map, not {}", file.kind());
-            broken.error("appspec/file-source", &path, message, help);
+            broken.error("appspec/file-source", &path, message, FILES);
             continue;
         }
         for key in ["source", "destination"] {
             let id = if key == "source" { "appspec/file-source" } else { "appspec/file-destination" };
+            let place = then(&path, Key(key));
             match file.get(key).map(|found| &found.value) {
                 None | Some(Value::Null) => {
-                    broken.error(id, &path, format!("an entry of `files` lacks its {key}"), help);
+                    broken.error(id, &path, format!("an entry of `files` lacks its {key}"), FILES);
                 }
-                Some(Value::Text(_)) => {}
-                Some(_) => {
-                    let message = format!("`{key}` is text, not {}", written(file.get(key), spec));
-                    broken.error(id, &then(&path, Key(key)), message, "put it in quotes");
+                Some(Value::Text(text)) if text.is_empty() && spec.agent == Agent::V2 => {
+                    broken.error(id, &place, format!("an entry of `files` lacks its {key}"), FILES);
+                }
+                // Lists are joined to a path by accident; the other agent refuses them.
+                Some(Value::Text(_) | Value::List(_) | Value::Map(_)) => {}
+                Some(Value::Bool(_) | Value::Int(_) | Value::Float(_)) => {
+                    let message =
+                        format!("Install fails, since `{key}` is text and {} is none", written(file.get(key), spec));
+                    broken.warn(id, &place, message, "put it in quotes");
                 }
             }
         }
@@ -47,10 +55,12 @@ pub fn sources_exist(spec: &Spec<'_>, broken: &mut Broken<'_>) {
         let Some(source) = file.get("source").and_then(Node::text) else { continue };
         let place = [Key("files"), Item(index), Key("source")];
         let shown = clip(source, 60);
+        if source.is_empty() && spec.agent == Agent::V2 {
+            continue;
+        }
         if paths::climbs_out(spec.os(), source) {
             let message = format!("`{shown}` lies outside of the bundle");
-            let help = "whether it is on every host cannot be seen from here; ship it with the bundle";
-            broken.warn("appspec/source-outside", &place, message, help);
+            broken.error("appspec/source-outside", &place, message, OUTSIDE);
         } else if source.is_empty() {
             let message = "an empty source is the whole bundle";
             broken.warn("appspec/source-empty", &place, message, "write `/` if that is what is meant");
@@ -63,9 +73,23 @@ pub fn sources_exist(spec: &Spec<'_>, broken: &mut Broken<'_>) {
             } else {
                 files_help(spec, &clean)
             };
-            broken.error("appspec/source-missing", &place, format!("there is no `{shown}` in the bundle"), help);
+            let message = format!("there is no `{shown}` in the bundle");
+            if spec.scripts().any(|script| script.event == "BeforeInstall") {
+                let message = format!("{message}; a script of BeforeInstall has to make it");
+                broken.warn("appspec/source-missing", &place, message, help);
+            } else {
+                broken.error("appspec/source-missing", &place, message, help);
+            }
+        } else if source.ends_with('/') && kind_of(spec, source) == Some(Kind::File) {
+            let message = format!("`{shown}` names a directory, and a file is there");
+            broken.error("appspec/source-missing", &place, message, "leave the last `/` out");
         }
     }
+}
+
+fn kind_of(spec: &Spec<'_>, source: &str) -> Option<Kind> {
+    let found = paths::find(spec.files(), spec.os(), source)?;
+    spec.files().get(&found).map(|kept| kept.kind.clone())
 }
 
 /// Destinations are directories, and absolute.
@@ -77,15 +101,16 @@ pub fn destinations(spec: &Spec<'_>, broken: &mut Broken<'_>) {
             continue;
         };
         let place = [Key("files"), Item(index), Key("destination")];
+        if destination.is_empty() && spec.agent == Agent::V2 {
+            continue;
+        }
         if !paths::is_absolute(spec.os(), destination) {
             let message = format!("`{}` is relative to wherever the agent was started", clip(destination, 60));
             broken.warn("appspec/destination-relative", &place, message, "write the whole path");
         }
         let base =
             |path: &str| paths::slashes(spec.os(), path).trim_end_matches('/').rsplit('/').next().map(str::to_owned);
-        let is_file = paths::find(spec.files(), spec.os(), source)
-            .and_then(|found| spec.files().get(&found))
-            .is_some_and(|kept| kept.kind == crate::artifact::files::Kind::File);
+        let is_file = kind_of(spec, source) == Some(Kind::File);
         let name = base(source).filter(|name| is_file && !name.is_empty() && base(destination).as_ref() == Some(name));
         if let Some(name) = name {
             let destination = destination.trim_end_matches('/');

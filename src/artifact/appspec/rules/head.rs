@@ -1,9 +1,9 @@
 //! The file as a whole, and its first two lines.
 
-use crate::yaml::Step::{Item, Key};
-use crate::yaml::{AsRuby, Node, Step, Value, nearest};
+use crate::yaml::Step::Key;
+use crate::yaml::{Node, Span, Value, clip, nearest};
 
-use super::{Broken, Spec, then, written};
+use super::{Broken, Spec, written};
 
 /// Reads keys only if there are any.
 pub fn is_map(spec: &Spec<'_>, broken: &mut Broken<'_>) -> bool {
@@ -15,35 +15,33 @@ pub fn is_map(spec: &Spec<'_>, broken: &mut Broken<'_>) -> bool {
     is_map
 }
 
-/// What Ruby does not say about a text.
-pub fn reading(spec: &Spec<'_>, read: &AsRuby, broken: &mut Broken<'_>) {
-    if spec.text.starts_with('\u{feff}') {
-        let help = "save it as UTF-8 without one";
-        broken.warn("appspec/bom", &[Key("version")], "the file begins with a byte order mark", help);
+/// Lambda functions and ECS services have AppSpecs, too, with the same first line.
+pub fn is_for_hosts(spec: &Spec<'_>, broken: &mut Broken<'_>) -> bool {
+    let key = |name: &str| spec.node.entries().iter().find(|entry| entry.key.text.eq_ignore_ascii_case(name));
+    let Some(resources) = key("Resources") else { return true };
+    let is_for_hosts = key("os").is_some();
+    let what = "`Resources` is for Lambda functions and ECS services: no host gets anything by it";
+    if is_for_hosts {
+        broken.say(
+            false,
+            "appspec/platform",
+            resources.key.span,
+            what,
+            "remove it; hosts get what `files` and `hooks` say",
+        );
+    } else {
+        let help =
+            "hosts need an AppSpec with os, files and hooks; a function is a target with `function:` and needs none";
+        broken.say(true, "appspec/platform", resources.key.span, what, help);
     }
-    for span in &read.overwritten {
-        let key = spec.text.get(span.start..span.end).unwrap_or("");
-        let message = format!("the key `{}` stands below a second time, and the agent takes that one", key.trim());
-        let warning = broken.at("appspec/duplicate-key", *span, message, "put both into one, or remove this one");
-        broken.warnings.push(warning);
-    }
-    if let Some(span) = read.second_document {
-        let message = "a second document begins here, and the agent reads the first only";
-        let warning = broken.at("appspec/second-document", span, message, "remove the line, or what stands above it");
-        broken.warnings.push(warning);
-    }
-    if let Some(span) = read.alias {
-        let message = "agents on Ruby 3.1 or later may refuse aliases";
-        let warning = broken.at("appspec/alias", span, message, "write the value out");
-        broken.warnings.push(warning);
-    }
+    is_for_hosts
 }
 
-/// The agent compares with the number 0.0; it refuses the text "0.0", and takes 0.
+/// Agents compare with the number 0.0; they refuse the text "0.0", and take 0.
 pub fn version(spec: &Spec<'_>, broken: &mut Broken<'_>) {
     let found = spec.node.get("version");
     let is_zero = match found.map(|node| &node.value) {
-        Some(Value::Float(number)) => *number == 0.0,
+        Some(Value::Float(number)) => number.abs() < f64::EPSILON,
         Some(Value::Int(number)) => *number == 0,
         _ => false,
     };
@@ -62,30 +60,32 @@ pub fn os(spec: &Spec<'_>, broken: &mut Broken<'_>) {
     }
 }
 
-const TOP: [&str; 6] = ["version", "os", "files", "file_exists_behavior", "permissions", "hooks"];
+pub const TOP: [&str; 6] = ["version", "os", "files", "file_exists_behavior", "permissions", "hooks"];
 const FILE: [&str; 2] = ["source", "destination"];
 const PERMISSION: [&str; 9] = ["object", "pattern", "except", "type", "owner", "group", "mode", "acls", "context"];
 const SCRIPT: [&str; 4] = ["location", "timeout", "runas", "sudo"];
 
-/// The agent passes over keys that it does not know. At the top other tools have keys of their own.
+/// Agents pass over keys that they do not know. At the top other tools have keys of their own.
 pub fn unknown_keys(spec: &Spec<'_>, broken: &mut Broken<'_>) {
     for entry in spec.node.entries().iter().filter(|entry| !TOP.contains(&entry.key.text.as_str())) {
         if let Some(meant) = nearest(&entry.key.text, &TOP) {
-            say(broken, &[], &entry.key.text, &format!("did you mean `{meant}`?"));
+            say(broken, entry.key.span, &entry.key.text, &format!("did you mean `{meant}`?"));
         }
     }
     for (list, known) in [("files", &FILE[..]), ("permissions", &PERMISSION[..])] {
-        for (index, item) in spec.items(list).iter().enumerate() {
-            below(broken, &[Key(list), Item(index)], item, known);
+        for item in spec.items(list) {
+            below(broken, item, known);
         }
     }
     for script in spec.scripts() {
-        below(broken, &script.path, script.node, &SCRIPT);
+        below(broken, script.node, &SCRIPT);
     }
 }
 
-fn below(broken: &mut Broken<'_>, path: &[Step<'_>], node: &Node, known: &[&str]) {
-    for entry in node.entries().iter().filter(|entry| !known.contains(&entry.key.text.as_str())) {
+fn below(broken: &mut Broken<'_>, node: &Node, known: &[&str]) {
+    // What stands a level too deep is said by `nested`, what `<<` means by `whole`.
+    let is_ours = |key: &str| !known.contains(&key) && !TOP.contains(&key) && key != "<<";
+    for entry in node.entries().iter().filter(|entry| is_ours(&entry.key.text)) {
         let key = entry.key.text.as_str();
         let help = match nearest(key, known) {
             Some(meant) => format!("did you mean `{meant}`?"),
@@ -94,13 +94,10 @@ fn below(broken: &mut Broken<'_>, path: &[Step<'_>], node: &Node, known: &[&str]
             }
             None => "remove it".to_owned(),
         };
-        say(broken, path, key, &help);
+        say(broken, entry.key.span, key, &help);
     }
 }
 
-fn say(broken: &mut Broken<'_>, path: &[Step<'_>], key: &str, help: &str) {
-    let message = format!("the agent passes over the key `{key}`");
-    let span = broken.node.key_place(&then(path, Key(key)));
-    let warning = broken.at("appspec/unknown-key", span, message, help);
-    broken.warnings.push(warning);
+fn say(broken: &mut Broken<'_>, span: Span, key: &str, help: &str) {
+    broken.say(false, "appspec/unknown-key", span, format!("the agent passes over the key `{}`", clip(key, 60)), help);
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::artifact::appspec::Os;
 use crate::artifact::files::Kind;
+use crate::model::pipeline::Agent;
 use crate::yaml::Step::Key;
-use crate::yaml::{Step, list};
+use crate::yaml::{Node, Step, Value, list};
 
 use super::{Broken, Script, Spec, shell, then};
 
@@ -24,7 +25,9 @@ pub fn all(spec: &Spec<'_>, broken: &mut Broken<'_>) {
     for (path, bytes) in &contents {
         let Some(script) = first.get(path) else { continue };
         let place = then(&script.path, Key("location"));
-        first_line(path, bytes, &place, broken);
+        let direct = started_directly(spec, path);
+        first_line(path, bytes, &place, direct.is_some(), broken);
+        interpreter(path, bytes, direct, broken);
         mode(spec, path, &place, broken);
         let text = String::from_utf8_lossy(bytes);
         if let Some((line, command)) = shell::keeps_output_open(&text) {
@@ -37,8 +40,31 @@ pub fn all(spec: &Spec<'_>, broken: &mut Broken<'_>) {
     started_files(spec, &contents, broken);
 }
 
+/// The first hook by which the agent 2.0 and later starts a script itself: `su` and `sudo` give it to a shell, as the
+/// agent before always did.
+fn started_directly<'a>(spec: &Spec<'a>, path: &str) -> Option<Script<'a>> {
+    let is_direct = |script: &Script<'_>| {
+        let is_set =
+            |key| script.node.get(key).is_some_and(|it| !matches!(&it.value, Value::Null | Value::Bool(false)));
+        let user = script.node.get("runas").and_then(Node::text).is_some_and(|user| !user.trim().is_empty());
+        !user && !is_set("sudo")
+    };
+    let mut of_it = spec.scripts().filter(|script| spec.script(*script).as_deref() == Some(path));
+    of_it.find(is_direct).filter(|_| spec.agent == Agent::V2)
+}
+
+/// The kernel starts no text without a first line.
+fn interpreter(path: &str, bytes: &[u8], direct: Option<Script<'_>>, broken: &mut Broken<'_>) {
+    let starts = [b"#!".as_slice(), b"\x7fELF", b"\xef\xbb\xbf#!"];
+    let Some(script) = direct.filter(|_| !starts.iter().any(|start| bytes.starts_with(start))) else { return };
+    let place = then(&script.path, Key("location"));
+    let what = if bytes.is_empty() { "is empty" } else { "does not begin with `#!`" };
+    let message = format!("`{path}` {what}: Exec format error (os error 8)");
+    broken.error("appspec/script-interpreter", &place, message, "begin it with a line #!/bin/sh");
+}
+
 /// The kernel takes a CR for a part of the interpreter's name, and sees no `#!` behind a byte order mark.
-fn first_line(path: &str, bytes: &[u8], place: &[Step<'_>], broken: &mut Broken<'_>) {
+fn first_line(path: &str, bytes: &[u8], place: &[Step<'_>], is_direct: bool, broken: &mut Broken<'_>) {
     let (has_mark, rest) = match bytes.strip_prefix(b"\xef\xbb\xbf") {
         Some(rest) => (true, rest),
         None => (false, bytes),
@@ -50,7 +76,7 @@ fn first_line(path: &str, bytes: &[u8], place: &[Step<'_>], broken: &mut Broken<
         let interpreter = String::from_utf8_lossy(line).into_owned();
         let message = format!("`{path}` begins with a byte order mark, so that its first line is not seen");
         let help = "save it as UTF-8 without one";
-        if shell::is_a_shell(&interpreter) {
+        if shell::is_a_shell(&interpreter) && !is_direct {
             // Without a first line /bin/sh runs it, complains about that line, and goes on.
             broken.warn("appspec/script-bom", place, message, help);
         } else {
