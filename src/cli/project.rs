@@ -114,10 +114,23 @@ pub fn read(path: &Path, directory: &Path) -> std::result::Result<File, Problems
 /// The pipelines that a directory holds, by name.
 pub fn pipelines(directory: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(directory.join("pipelines")) else { return Vec::new() };
-    let name = |entry: std::fs::DirEntry| entry.file_name().to_str()?.strip_suffix(".yml").map(str::to_owned);
+    let name = |entry: std::fs::DirEntry| {
+        let name = entry.file_name();
+        let name = name.to_str()?;
+        ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).map(str::to_owned)
+    };
     let mut names: Vec<String> = entries.flatten().filter_map(name).collect();
     names.sort_unstable();
+    names.dedup();
     names
+}
+
+/// How a pipeline's file ends; of two files of one name the first is meant.
+const ENDINGS: [&str; 2] = [".yml", ".yaml"];
+
+fn file_of(directory: &Path, name: &str) -> PathBuf {
+    let path = |ending: &str| directory.join("pipelines").join(format!("{name}{ending}"));
+    ENDINGS.map(path).into_iter().find(|path| path.is_file()).unwrap_or_else(|| path(ENDINGS[0]))
 }
 
 /// The file of a pipeline, and how it is typed.
@@ -128,7 +141,7 @@ pub fn find(typed: Option<&str>, directory: &Path) -> Result<(PathBuf, String)> 
     let names = pipelines(directory);
     let Some(typed) = typed else {
         return match names.as_slice() {
-            [only] => Ok((directory.join("pipelines").join(format!("{only}.yml")), only.clone())),
+            [only] => Ok((file_of(directory, only), only.clone())),
             [] => Err(Failure::new(Kind::Usage, "there is no pipeline: pipelines/ holds no .yml file")
                 .help("name a file, or start shipit where pipelines/ is")),
             several => {
@@ -148,7 +161,7 @@ pub fn find(typed: Option<&str>, directory: &Path) -> Result<(PathBuf, String)> 
         };
         return Err(Failure::new(Kind::Usage, format!("there is no pipeline `{typed}`")).help(there));
     }
-    Ok((directory.join("pipelines").join(format!("{typed}.yml")), typed.to_owned()))
+    Ok((file_of(directory, typed), typed.to_owned()))
 }
 
 fn choose(names: &[&str], typed: Option<&str>) -> Result<Name> {

@@ -58,6 +58,11 @@ fn expression(expression: &Expression, here: &In<'_>, found: &mut Found<'_>) {
         let message = format!("the math names metrics {} times, at most {MOST_NAMES} are possible", used.len());
         found.say(&math, message, "shorten it, or publish the number as a metric of its own");
     }
+    if let Some(foreign) = expression.foreign() {
+        let message = format!("CloudWatch has no operator `{foreign}` in math");
+        let help = "there are + - * / ^, comparisons such as >=, AND and OR; a share in percent is 100 * part / whole";
+        found.say(&math, message, help);
+    }
     let used: BTreeSet<&str> = used.into_iter().collect();
     let unknown: Vec<&str> = used.iter().filter(|name| !known.contains(name)).copied().collect();
     for name in &unknown {

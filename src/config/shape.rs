@@ -131,6 +131,10 @@ impl<'t> Walk<'t> {
     /// Whether a value fits, or was made to; otherwise it needs a stand-in.
     fn node(&mut self, node: &mut Node, field: &Field<'t, '_>) -> bool {
         let place = node.place_under(field.key);
+        if node.value == Value::Null && is_without_keys(field.schema) {
+            // There is nothing that could stand in it.
+            node.value = Value::Map(Vec::new());
+        }
         if node.value == Value::Null {
             self.say(place, format!("{} has no value", field.label), "give it a value, or remove the key");
             return false;
@@ -417,4 +421,10 @@ fn spell_out(node: &mut Node, schema: &Json) {
 /// Whether any text can be put where this schema is.
 fn is_free(schema: &Json) -> bool {
     schema["type"] == "string" && schema["format"].is_null()
+}
+
+/// Whether a map has no keys at all, so that nothing need be written for it.
+fn is_without_keys(schema: &Json) -> bool {
+    let has_properties = schema["properties"].as_object().is_some_and(|keys| !keys.is_empty());
+    schema["type"] == "object" && schema["additionalProperties"] == false && !has_properties
 }

@@ -53,6 +53,33 @@ impl Expression {
         words(&self.math).into_iter().map(|(_, word)| word).filter(|word| !is_name(word)).collect()
     }
 
+    /// The first thing outside of quotation marks that is none of CloudWatch's operators: it has `+ - * / ^`,
+    /// comparisons, `AND` and `OR`, and no remainder.
+    pub fn foreign(&self) -> Option<&str> {
+        let mut quote = None;
+        let mut rest = self.math.as_str();
+        while let Some(c) = rest.chars().next() {
+            let two = rest.get(..2).unwrap_or("");
+            let length = match (quote, c) {
+                (Some(open), _) => {
+                    quote = Some(open).filter(|open| *open != c);
+                    c.len_utf8()
+                }
+                (None, '"' | '\'') => {
+                    quote = Some(c);
+                    1
+                }
+                (None, _) if matches!(two, "==" | "!=" | "<=" | ">=" | "&&" | "||") => 2,
+                (None, c) if c.is_ascii_alphanumeric() || c.is_whitespace() || "_.+-*/^()[],<>".contains(c) => {
+                    c.len_utf8()
+                }
+                (None, c) => return rest.get(..c.len_utf8()),
+            };
+            rest = rest.get(length..)?;
+        }
+        None
+    }
+
     /// The math with something before each name, so that it can be asked for together with others.
     pub fn renamed(&self, before: &str) -> String {
         let mut text = String::new();
@@ -199,6 +226,20 @@ mod tests {
         }
         let functions = of("IF(a AND METRICS(\"x\"), _b, B2)").functions().into_iter().collect::<Vec<_>>().join(" ");
         assert_eq!(functions, "AND B2 IF METRICS _b");
+    }
+
+    #[test]
+    fn operators_are_those_of_cloudwatch() {
+        for good in
+            ["a / b", "(a + b) * 2 ^ -1", "IF(a >= 1 && b != 2 || c == 3, [a, b], 0)", "SEARCH('{A} x=\"%\"', 'p99')"]
+        {
+            assert_eq!(of(good).foreign(), None, "{good}");
+        }
+        for (bad, expected) in
+            [("a % b", "%"), ("100%", "%"), ("a = b", "="), ("!a", "!"), ("a & b", "&"), ("a; b", ";"), ("a × b", "×")]
+        {
+            assert_eq!(of(bad).foreign(), Some(expected), "{bad}");
+        }
     }
 
     #[test]
