@@ -23,6 +23,8 @@ mod functions;
 mod goals;
 #[path = "scenario/gateways.rs"]
 mod gateways;
+#[path = "scenario/hearing.rs"]
+mod hearing;
 #[path = "scenario/holds.rs"]
 mod holds;
 #[path = "scenario/hosts.rs"]

@@ -13,16 +13,16 @@ use tokio::time::Instant;
 
 use super::act::task::{Hands, facts};
 use super::act::{Act, Acted, Marks};
+use super::ears::Hearing;
 use super::keeper::Keeper;
 use super::programs::Programs;
 use super::summary::summarize;
 use super::sweep::sweep;
 use crate::aws::Clients;
-use crate::event::decision::Decision;
 use crate::event::record::{Envelope, Outcome, Record};
 use crate::plan::{Lane, Plan};
 use crate::probe::Prober;
-use crate::run::next::{Stop, next};
+use crate::run::next::{Stop, deaf_for_too_long, next, wishes};
 use crate::run::reporter::{Reporter, Reporters};
 use crate::run::settle::Call;
 use crate::run::view::View;
@@ -34,6 +34,9 @@ use clock::Clock;
 
 /// How long an interrupted driver waits for the call in flight (wire time).
 const FAREWELL: Duration = Duration::from_millis(2500);
+
+/// How long a driver that begins waits for what was decided before (wire time).
+const FIRST_LOOK: Duration = Duration::from_secs(20);
 
 /// How long credentials that do not work are tried again (wire time).
 const RENEWED: Duration = Duration::from_secs(60);
@@ -139,6 +142,7 @@ impl Driver {
         let (guard, token) = (lease.guard(), lease.token());
         let keeper = Keeper::start(lease);
         let view = View::new(&plan);
+        let hearing = Hearing::new(&bucket, &keys, &state.run);
         let now = clock.now();
         let mut driving = Driving {
             plan,
@@ -156,7 +160,7 @@ impl Driver {
             token,
             guard,
             pending: vec![Record::DriverStarted { token, holder }],
-            heard: Vec::new(),
+            hearing,
             acts: JoinSet::new(),
             programs: Programs::default(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
@@ -208,7 +212,7 @@ struct Driving {
     guard: Guard,
     /// Records of acts that have ended, for the next turn.
     pending: Vec<Record>,
-    heard: Vec<Decision>,
+    hearing: Hearing,
     acts: JoinSet<Acted>,
     programs: Programs,
     /// A call that changes something waits for one of these.
@@ -232,6 +236,14 @@ impl Driving {
         // Its last driver was killed before it could give the claim back.
         if let RunStatus::Ended(outcome) = self.state.status {
             return Ok(Driven::Ended(outcome));
+        }
+        // What was decided before comes first. An endless wait for it would be none the wiser.
+        self.hear();
+        tokio::select! {
+            biased;
+            _ = interrupt.changed() => {}
+            missed = self.hearing.ended() => self.take_in_hearing(missed),
+            () = tokio::time::sleep(FIRST_LOOK) => {}
         }
         loop {
             if *interrupt.borrow_and_update() {
@@ -260,10 +272,14 @@ impl Driving {
             if let Some(why) = reads::blind(&self.plan, &self.state, &mut self.view, now) {
                 return self.detach(&format!("nothing can be read for 20 minutes: {why}")).await;
             }
+            if let Some(why) = deaf_for_too_long(&self.state, now) {
+                return self.detach(&why).await;
+            }
             let nap = self.nap();
             tokio::select! {
                 biased;
                 _ = interrupt.changed() => {}
+                missed = self.hearing.ended() => self.take_in_hearing(missed),
                 Some(acted) = self.acts.join_next() => self.take_in(acted),
                 ended = self.programs.ended() => self.programs.take_in(ended, &mut self.view, self.clock.now()),
                 () = tokio::time::sleep(nap) => {}
@@ -279,7 +295,7 @@ impl Driving {
         if self.guard.is_lost() {
             return Ok(Some(Driven::Fenced));
         }
-        self.hear().await;
+        self.hear();
         let now = self.clock.now();
         let (due, _) = reads::due(&self.plan, &self.state, &self.view, now);
         let here = (self.directory.as_path(), &self.interrupt);
@@ -295,7 +311,8 @@ impl Driving {
         for record in &self.pending {
             state.apply(&self.plan, now, record);
         }
-        let turn = next(&self.plan, &state, &self.view, &self.heard, now);
+        self.view.deaf = self.hearing.deaf(now);
+        let turn = next(&self.plan, &state, &self.view, self.hearing.heard(), now);
         let records: Vec<Record> = self.pending.iter().chain(&turn.records).cloned().collect();
         self.has_moved = !records.is_empty();
         if self.has_moved {
@@ -418,7 +435,8 @@ impl Driving {
         }
     }
 
-    async fn hear(&mut self) {
+    /// Begins to look for decisions, if it is time.
+    fn hear(&mut self) {
         if self.clock.now() < self.next_decisions {
             return;
         }
@@ -426,9 +444,13 @@ impl Driving {
         let every = world.max(wire.mul_f64(self.clock.speed()));
         let every = SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX);
         self.next_decisions = self.clock.now().checked_add(every).unwrap_or(self.next_decisions);
-        match decisions::read_new(&self.bucket, &self.keys, &self.state.run, &self.state.decisions).await {
-            Ok(heard) => self.heard = heard,
-            Err(error) => self.reporters.note(self.clock.now(), &format!("decisions could not be read: {error}")),
+        let expected = wishes(&self.plan, &self.state).iter().map(decisions::name_of).collect();
+        self.hearing.begin(expected, &self.state.decisions);
+    }
+
+    fn take_in_hearing(&mut self, missed: Option<String>) {
+        if let Some(why) = missed {
+            self.reporters.note(self.clock.now(), &format!("what people decide cannot be read: {why}"));
         }
     }
 

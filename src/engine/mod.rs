@@ -6,6 +6,7 @@
 
 mod act;
 mod drive;
+mod ears;
 mod keeper;
 mod page;
 mod programs;

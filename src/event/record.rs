@@ -316,6 +316,20 @@ pub enum Record {
         /// The processes, as Auto Scaling names them.
         processes: Vec<String>,
     },
+    /// What people decide cannot be read, so a step that is slow to take back is not begun.
+    Deaf {
+        /// The target.
+        target: Name,
+        /// The step.
+        step: StepId,
+        /// Why nothing can be read.
+        why: String,
+        /// What the driver has to be allowed, if that is why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        needs: Option<String>,
+    },
+    /// Decisions are heard again.
+    HearsAgain,
     /// The driver let go; the run can be resumed.
     Detached {
         /// Why.

@@ -245,7 +245,12 @@ impl Reporter for GitHub {
                 self.workflow.warning(&format!("{target}: hosts do not move on"), &hosts.join(", "));
             }
             Record::DecisionIgnored { name, why } => self.workflow.warning(&format!("{name} has no effect"), why),
-            Record::RunPlanned { .. }
+            Record::Deaf { why, needs, .. } => {
+                let lines: Vec<&str> = [why.as_str()].into_iter().chain(needs.as_deref()).collect();
+                self.workflow.warning("what people decide cannot be heard", &lines.join("; it needs "));
+            }
+            Record::HearsAgain
+            | Record::RunPlanned { .. }
             | Record::DriverStarted { .. }
             | Record::StepStarted { .. }
             | Record::CallBegan { .. }

@@ -78,6 +78,12 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
         }
         Record::DecisionAccepted { name, by } => whole(Mark::Fact, format!("decision {name} by {by} is taken up")),
         Record::DecisionIgnored { name, why } => whole(Mark::Fact, format!("decision {name} has no effect: {why}")),
+        Record::Deaf { target, step, why, needs } => {
+            let needs = needs.as_ref().map(|needs| format!("; it needs {needs}")).unwrap_or_default();
+            let what = "does not begin: what people decide cannot be heard";
+            here(Mark::Trouble, target, step, format!("{what}: {}{needs}", harmless(why, 300)))
+        }
+        Record::HearsAgain => whole(Mark::Fact, "what people decide is heard again".to_owned()),
         Record::RollBackBegan { cause, targets } => whole(Mark::Back, back(plan, before, cause, targets)),
         Record::Detached { why } => whole(Mark::Paused, format!("detached: {why}; any machine can resume the run")),
         Record::RunEnded { outcome, live } => whole(outcome_mark(*outcome), ended(before, at, *outcome, live)),

@@ -115,6 +115,9 @@ pub struct RunView {
     pub lanes: Vec<LaneStatus>,
     /// Until when a person may promote, if one is waited for.
     pub open_until: Option<Timestamp>,
+    /// Why nothing is begun that is slow to take back: what people decide cannot be heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deaf: Option<String>,
     /// Who drives it, if somebody does.
     pub driver: Option<Driver>,
     /// What makes sense now.
@@ -200,6 +203,10 @@ impl RunView {
             by: state.started.as_ref().map(|(by, ..)| by.clone()),
             cause: state.trouble().map(|cause| cause.what.clone()),
             lanes: lanes.collect(),
+            deaf: state.deaf.as_ref().map(|deaf| {
+                let needs = deaf.needs.as_ref().map(|needs| format!("; it needs {needs}")).unwrap_or_default();
+                format!("{}{needs}", crate::model::harmless(&deaf.why, 300))
+            }),
             open_until: open_until(plan, state).filter(|_| state.status == RunStatus::Paused),
             driver,
             next,
@@ -279,6 +286,9 @@ fn run_text(page: &mut Page, run: &RunView, now: Timestamp) {
         }
     }
     left_out(page, run.lanes.len());
+    if let Some(deaf) = &run.deaf {
+        page.field("waits", &format!("to hear what people decide, before what is slow to take back: {deaf}"));
+    }
     if let Some(until) = run.open_until {
         let left = short(between(now, until));
         page.field("waits", &format!("for a person to promote until {}, {left} left; then it rolls back", date(until)));

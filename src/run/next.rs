@@ -1,6 +1,7 @@
 //! What to do now: a pure function of the plan, the state, what was seen, what people decided, and the time.
 
 mod back;
+mod deaf;
 mod hear;
 mod held;
 mod holds;
@@ -23,6 +24,8 @@ use crate::event::{Doing, Progress};
 use crate::model::Name;
 use crate::model::condition::Condition;
 use crate::plan::{Action, Hold, Lane, Plan, RollbackScope, Step, StepId, Wave, What};
+pub use deaf::deaf_for_too_long;
+pub use hear::wishes;
 use limits::{ended_behind_our_back, over_limit};
 
 /// What to do now.
@@ -74,6 +77,7 @@ pub fn next(plan: &Plan, state: &State, view: &View, decisions: &[Decision], now
         return turn.out;
     }
     turn.hear(decisions);
+    turn.hear_again();
     if !turn.state.is_stopped() {
         turn.forward();
     }
@@ -149,18 +153,23 @@ impl<'a> Deciding<'a> {
         while !self.state.is_stopped() {
             let Some(cursor) = self.state.lanes[place].cursor() else { return };
             let step = &lane.steps[cursor];
-            let step_state = &self.state.lanes[place].steps[cursor];
-            match step_state.status {
+            let status = self.state.lanes[place].steps[cursor].status;
+            match status {
+                StepStatus::Pending if self.waits_to_hear(lane, place, cursor) => return,
                 StepStatus::Pending => {
                     self.emit(Record::StepStarted { target: lane.target.clone(), step: step.id.clone() });
                 }
                 StepStatus::Failed => {
+                    let step_state = &self.state.lanes[place].steps[cursor];
                     let unknown = || Cause::new(Side::CodeDeploy, step_state.note.clone());
                     let cause = step_state.cause.clone().unwrap_or_else(unknown);
                     self.fail(lane, step, cause);
                 }
                 StepStatus::Started | StepStatus::Done => {
                     let advance = self.advance_step(lane, place, step, cursor);
+                    if matches!(advance, Advance::Call(_)) && self.waits_to_hear(lane, place, cursor) {
+                        return;
+                    }
                     let is_waiting = matches!(advance, Advance::Wait(..) | Advance::Call(_));
                     self.carry_out(lane, place, step, advance);
                     if is_waiting {
@@ -192,6 +201,8 @@ impl<'a> Deciding<'a> {
         let (lane_state, view) = (&self.state.lanes[place], &self.view.lanes[place]);
         match advance {
             Advance::Done(_) | Advance::Broken(_) => advance,
+            // That it waits to hear says nothing against the step.
+            Advance::Call(_) if self.unheard(lane, cursor).is_some() => advance,
             Advance::Wait(..) | Advance::Call(_) => {
                 let since = (self.state.driven_since, self.state.accepted);
                 over_limit(lane, step, lane_state, since, view, self.now).unwrap_or(advance)

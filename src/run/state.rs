@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::step::{StepState, StepStatus};
+use super::view::Deaf;
 use crate::event::record::{Back, Build, Cause, HostWait, Origin, Outcome, Record, Side, VerdictKind};
 use crate::model::{ConditionId, Name, Revision, RunId};
 use crate::plan::{Hold, Lane, Plan, StepId, What};
@@ -27,13 +28,15 @@ pub struct State {
     pub driven_since: Option<Timestamp>,
     /// Decisions that were taken up or ignored.
     pub decisions: Vec<String>,
+    /// Why nothing is begun that is slow to take back, as long as nobody would be heard.
+    pub deaf: Option<Deaf>,
     /// Why it goes back, once it does; the first cause counts.
     pub cause: Option<Cause>,
     /// The failure that waits for a person, if one does.
     pub held: Option<HeldFailure>,
     /// How many failures have waited for a person so far.
     pub holds: u32,
-    /// When a person last accepted a failure: limits count from there.
+    /// When a person last accepted a failure, or was heard again: limits count from there.
     pub accepted: Option<Timestamp>,
     /// Who started it, why, when.
     pub started: Option<(String, String, Timestamp)>,
@@ -176,6 +179,7 @@ impl State {
             token: 0,
             driven_since: None,
             decisions: Vec::new(),
+            deaf: None,
             cause: None,
             held: None,
             holds: 0,
@@ -207,6 +211,7 @@ impl State {
                 self.revisions.clone_from(revisions);
             }
             Record::DriverStarted { token, .. } => {
+                self.hears(at);
                 (self.token, self.driven_since) = (*token, Some(at));
                 self.goes_on();
             }
@@ -217,6 +222,10 @@ impl State {
             Record::DecisionAccepted { name, .. } | Record::DecisionIgnored { name, .. } => {
                 self.decisions.push(name.clone());
             }
+            Record::Deaf { why, needs, .. } => {
+                self.deaf = Some(Deaf { since: at, why: why.clone(), needs: needs.clone() });
+            }
+            Record::HearsAgain => self.hears(at),
             Record::Held { target, step, condition, cause } => {
                 let (target, step, condition) = (target.clone(), step.clone(), condition.clone());
                 self.hold(HeldFailure { target, step, condition, cause: cause.clone(), since: at });
@@ -278,6 +287,13 @@ impl State {
         self.held = Some(failure);
         self.status = RunStatus::Held;
         self.holds = self.holds.saturating_add(1);
+    }
+
+    /// A step that waited to hear has its whole limit from here on.
+    fn hears(&mut self, at: Timestamp) {
+        if self.deaf.take().is_some() {
+            self.accepted = Some(at);
+        }
     }
 
     /// A person accepts the failure at which the run is held.

@@ -33,6 +33,19 @@ pub struct View {
     pub lanes: Vec<LaneView>,
     /// What looking has cost in the last minute.
     pub spent: Spent,
+    /// Since when decisions cannot be read, if they cannot.
+    pub deaf: Option<Deaf>,
+}
+
+/// That what people decide cannot be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deaf {
+    /// Since when.
+    pub since: Timestamp,
+    /// Why, in one line.
+    pub why: String,
+    /// What the driver has to be allowed, if that is why.
+    pub needs: Option<String>,
 }
 
 /// For how long it is known that AWS can be reached.
@@ -126,7 +139,7 @@ pub struct Ran {
 impl View {
     /// Nothing seen yet.
     pub fn new(plan: &Plan) -> View {
-        View { lanes: plan.lanes().map(|_| LaneView::default()).collect(), spent: Spent::default() }
+        View { lanes: plan.lanes().map(|_| LaneView::default()).collect(), spent: Spent::default(), deaf: None }
     }
 
     /// Counts watched time towards bakes. Only time between two looks at which every condition passed counts, and a gap

@@ -421,7 +421,7 @@ impl Stage {
     }
 
     /// The release that answers, 50 times in a row.
-    async fn served(&self) -> String {
+    pub async fn served(&self) -> String {
         let mut releases = Vec::new();
         for _ in 0..50 {
             let request =

@@ -5,9 +5,26 @@ use super::Deciding;
 use crate::event::decision::{Decision, Wish};
 use crate::event::record::Record;
 use crate::model::Name;
-use crate::plan::{Hold, Lane, StepId, What};
+use crate::plan::{Hold, Lane, Plan, StepId, What};
 use crate::run::judge::Verdict;
 use crate::run::step::StepStatus;
+use crate::run::state::State;
+
+/// What a person could decide now and change something by: what is looked for first.
+pub fn wishes(plan: &Plan, state: &State) -> Vec<Wish> {
+    let mut wishes = vec![Wish::Abort];
+    if let Some(held) = &state.held {
+        wishes.push(Wish::Accept { target: held.target.clone(), step: held.step.clone(), number: state.holds });
+    }
+    for (lane, lane_state) in plan.lanes().zip(&state.lanes) {
+        let on = lane.steps.iter().zip(&lane_state.steps).filter(|(_, state)| state.status == StepStatus::Started);
+        for (step, _) in on.filter(|(step, _)| matches!(step.what, What::Hold(_))) {
+            let promote = |full| Wish::Promote { target: lane.target.clone(), step: step.id.clone(), full };
+            wishes.extend([promote(false), promote(true)]);
+        }
+    }
+    wishes
+}
 
 impl<'a> Deciding<'a> {
     pub(super) fn hear(&mut self, decisions: &[Decision]) {

@@ -46,6 +46,8 @@ pub(super) fn told(turn: &Turn) -> Vec<String> {
             }
             Record::FailureAccepted { step, by, .. } => format!("{by} accepted {step}"),
             Record::Watched { seconds, .. } => format!("watched {seconds} s"),
+            Record::Deaf { step, why, .. } => format!("deaf at {step}: {why}"),
+            Record::HearsAgain => "hears again".to_owned(),
             Record::RunPlanned { .. }
             | Record::DriverStarted { .. }
             | Record::CallEnded { .. }

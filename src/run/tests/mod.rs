@@ -4,6 +4,7 @@ mod commands;
 mod deciding;
 pub(super) mod fixture;
 mod function;
+mod hearing;
 mod holding;
 mod judging;
 mod pacing;

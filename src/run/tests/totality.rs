@@ -86,6 +86,7 @@ fn record() -> impl Strategy<Value = Record> {
                 Record::ConditionAccepted { target: target.clone(), condition, by: "ann".into() },
                 Record::ProcessesLeft { target: target.clone(), group: "g".into(), processes: vec![id.clone()] },
                 Record::FailureAccepted { target: target.clone(), step: step.clone(), by: "ann".into() },
+                Record::Deaf { target: target.clone(), step: step.clone(), why: "x".into(), needs: None },
                 Record::Restored { target: target.clone(), note },
                 Record::RestoreFailed { target: target.clone(), cause: cause(side, "x") },
                 Record::RollBackBegan { cause: cause(side, "x"), targets: vec![target] },
@@ -93,6 +94,7 @@ fn record() -> impl Strategy<Value = Record> {
         }),
         2 => (1u64..9).prop_map(|token| Record::DriverStarted { token, holder: String::new() }),
         1 => Just(Record::Detached { why: String::new() }),
+        1 => Just(Record::HearsAgain),
         1 => outcome.prop_map(|outcome| Record::RunEnded { outcome, live: [].into() }),
     ]
 }

@@ -7,7 +7,8 @@ use crate::event::decision::{Decision, Wish};
 use crate::event::record::Outcome;
 use crate::model::{Name, Revision, RunId};
 use crate::plan::StepId;
-use crate::store::decisions::{leave, read_new};
+use crate::store::StoreError;
+use crate::store::decisions::{Ears, leave, needs};
 use crate::store::head::{Live, RunSummary, add, read};
 use ::sandbox::faults::Action;
 use ::sandbox::world::ApiError;
@@ -21,7 +22,15 @@ fn promote(step: &str) -> Wish {
 }
 
 async fn decisions(stage: &Stage, known: &[String]) -> Vec<Decision> {
-    read_new(&stage.bucket, &stage.keys, &run('a'), known).await.unwrap()
+    let mut ears = Ears::default();
+    ears.forget(known);
+    listen(stage, &mut ears).await.unwrap();
+    ears.heard().to_vec()
+}
+
+/// A look of a driver that expects an abort.
+async fn listen(stage: &Stage, ears: &mut Ears) -> Result<(), StoreError> {
+    ears.listen(&stage.bucket, &stage.keys, &run('a'), &["abort".to_owned()]).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -44,7 +53,9 @@ async fn a_decision_is_left_once_and_read_until_it_is_known() {
     ];
     assert_eq!(decisions(&stage, &[]).await, all);
     assert_eq!(decisions(&stage, &["abort".to_owned()]).await, all[1..]);
-    assert_eq!(read_new(&stage.bucket, &stage.keys, &run('b'), &[]).await.unwrap(), [], "of another run");
+    let mut other = Ears::default();
+    other.listen(&stage.bucket, &stage.keys, &run('b'), &[]).await.unwrap();
+    assert_eq!(other.heard(), [], "of another run");
 }
 
 /// Nothing that lies there can stop a run, or make its journal too large.
@@ -79,10 +90,24 @@ async fn a_decision_that_may_not_be_read_hides_no_other() {
         leave(&stage.bucket, &stage.keys, &run('a'), &wish, "ann", at(0)).await.unwrap();
     }
     stage.disturb_all("GetObject", "abort.json", Action::Error(ApiError::new("AccessDenied", "no").status(403)));
-    assert_eq!(decisions(&stage, &[]).await.len(), 1);
+    let mut ears = Ears::default();
+    listen(&stage, &mut ears).await.unwrap_err();
+    assert_eq!(ears.heard().len(), 1);
     stage.sandbox.clear_faults();
     stage.disturb_all("GetObject", "abort.json", Action::Drop);
-    read_new(&stage.bucket, &stage.keys, &run('a'), &[]).await.unwrap_err();
+    listen(&stage, &mut Ears::default()).await.unwrap_err();
+    stage.sandbox.clear_faults();
+    stage.disturb_all("GetObject", "bake.json", Action::Error(ApiError::new("AccessDenied", "no").status(403)));
+    listen(&stage, &mut ears).await.unwrap();
+    listen(&stage, &mut Ears::default()).await.unwrap();
+    // What has a known name is heard although nothing can be listed.
+    stage.sandbox.clear_faults();
+    stage.disturb_all("ListObjectsV2", "", Action::Error(ApiError::new("AccessDenied", "no").status(403)));
+    let mut ears = Ears::default();
+    let denied = listen(&stage, &mut ears).await.unwrap_err();
+    assert_eq!(ears.heard().len(), 1);
+    let needs = needs(&stage.bucket, &stage.keys, &run('a'), &denied).unwrap();
+    assert!(needs.starts_with("s3:ListBucket on acme with the prefix team/shop/production/runs/"), "{needs}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,14 +117,58 @@ async fn a_heap_of_decisions_is_taken_in_bit_by_bit() {
         let wish = promote(&format!("step-{step:02}"));
         leave(&stage.bucket, &stage.keys, &run('a'), &wish, "ann", at(0)).await.unwrap();
     }
-    let mut known = Vec::new();
-    let mut sizes = Vec::new();
+    let (mut ears, mut sizes) = (Ears::default(), Vec::new());
     for _ in 0..4 {
-        let new = decisions(&stage, &known).await;
-        sizes.push(new.len());
-        known.extend(new.into_iter().map(|it| it.name));
+        listen(&stage, &mut ears).await.unwrap();
+        sizes.push(ears.heard().len());
     }
-    assert_eq!(sizes, [20, 20, 5, 0]);
+    assert_eq!(sizes, [20, 40, 45, 45]);
+    assert_eq!(stage.calls("GetObject"), 45, "each is read once");
+    ears.forget(&["promote-web-step-00".to_owned()]);
+    listen(&stage, &mut ears).await.unwrap();
+    assert_eq!((ears.heard().len(), stage.calls("GetObject")), (44, 45));
+}
+
+/// Whoever may write there cannot keep anybody from being heard, nor make a driver read without end.
+#[tokio::test(start_paused = true)]
+async fn thousands_of_objects_that_are_no_decisions_cost_little() {
+    let stage = Stage::new().await;
+    for number in 0..1500 {
+        let name = if number % 2 == 0 { format!("{number:04}") } else { format!("accept-{number:04}") };
+        stage.overwrite(&stage.keys.decision(&run('a'), &name), "x").await;
+    }
+    let mut ears = Ears::default();
+    listen(&stage, &mut ears).await.unwrap();
+    let before = (stage.calls("ListObjectsV2"), stage.calls("GetObject"));
+    assert!(before.0 == 1 && before.1 <= 21, "{before:?}");
+    for wish in [Wish::Abort, promote("bake")] {
+        leave(&stage.bucket, &stage.keys, &run('a'), &wish, "ann", at(0)).await.unwrap();
+    }
+    listen(&stage, &mut ears).await.unwrap();
+    assert_eq!(ears.heard()[0].name, "abort", "the next look hears it");
+    for _ in 0..60 {
+        listen(&stage, &mut ears).await.unwrap();
+    }
+    let names: Vec<&str> = ears.heard().iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["abort", "promote-web-bake"]);
+    let read = stage.calls("GetObject");
+    listen(&stage, &mut ears).await.unwrap();
+    assert_eq!(stage.calls("GetObject"), read, "nothing is read twice");
+}
+
+/// Something else under the name of a decision keeps nobody from deciding.
+#[tokio::test(start_paused = true)]
+async fn what_lies_under_a_decisions_name_is_replaced() {
+    let stage = Stage::new().await;
+    stage.overwrite(&stage.keys.decision(&run('a'), "abort"), "x").await;
+    let mut ears = Ears::default();
+    listen(&stage, &mut ears).await.unwrap();
+    for is_new in [true, false] {
+        let left = leave(&stage.bucket, &stage.keys, &run('a'), &Wish::Abort, "ann", at(0)).await.unwrap();
+        assert_eq!(left, is_new);
+    }
+    listen(&stage, &mut ears).await.unwrap();
+    assert_eq!(ears.heard().len(), 1);
 }
 
 fn summary(run: RunId) -> RunSummary {

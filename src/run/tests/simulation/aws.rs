@@ -18,6 +18,8 @@ pub struct Luck {
     pub calls: u8,
     /// Reads that fail.
     pub reads: u8,
+    /// Turns from which on nobody is heard, for a while.
+    pub deaf: u8,
     /// Tasks that fail.
     pub tasks: u8,
     /// Turns after which the driver dies.

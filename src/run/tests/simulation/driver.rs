@@ -12,7 +12,7 @@ use crate::model::command::{Ended, Exit};
 use crate::model::{Name, RunId};
 use crate::plan::{Action, Plan, StepId, What};
 use crate::run::State;
-use crate::run::next::{PlannedCall, Stop, Turn, next};
+use crate::run::next::{PlannedCall, Stop, Turn, deaf_for_too_long, next};
 use crate::run::reads::{Read, blind, calls, due};
 use crate::run::settle::Call;
 use crate::run::view::{Fact, View};
@@ -107,11 +107,13 @@ impl Simulation {
         self.answer();
         self.look();
         self.people();
+        self.ears();
         let mut state = self.state.clone();
         for record in &self.pending {
             state.apply(&self.plan, at(self.now), record);
         }
-        let turn = next(&self.plan, &state, &self.view, &self.decisions, at(self.now));
+        let heard = if self.view.deaf.is_some() { &[][..] } else { &self.decisions };
+        let turn = next(&self.plan, &state, &self.view, heard, at(self.now));
         self.check(&state, &turn);
         for record in self.pending.drain(..).chain(turn.records.clone()) {
             self.state.apply(&self.plan, at(self.now), &record);
@@ -128,6 +130,7 @@ impl Simulation {
             Some(Stop::Paused) => self.somebody_comes_back(),
             Some(Stop::Held) => self.somebody_decides(),
             None if self.is_unlucky(self.luck.deaths) => self.die(),
+            None if deaf_for_too_long(&self.state, at(self.now)).is_some() => self.let_go(),
             None if blind(&self.plan, &self.state, &mut self.view, at(self.now)).is_some() => self.let_go(),
             None => {
                 let seen = due(&self.plan, &self.state, &self.view, at(self.now)).1;
@@ -398,6 +401,20 @@ impl Simulation {
             | Call::CreateAlias { .. }
             | Call::Prune => true,
         });
+        let users = |planned: &PlannedCall| match &planned.call {
+            Call::MoveTraffic(_) | Call::LetBlueGo(_) | Call::Shift { .. } | Call::Task { .. } => true,
+            Call::Create => self.rolling[planned.lane].is_some(),
+            _ => false,
+        };
+        let is_deaf =
+            self.view.deaf.as_ref().is_some_and(|deaf| at(self.now).duration_since(deaf.since).as_secs() >= 30);
+        if is_deaf
+            && !state.is_going_back()
+            && !turn.records.iter().any(|it| matches!(it, Record::RollBackBegan { .. }))
+            && turn.calls.iter().any(users)
+        {
+            self.wrong.push(format!("deaf, and yet: {:?}", turn.calls));
+        }
         if moves && state.is_going_back() {
             self.wrong.push(format!("forward on the way back: {:?}", turn.calls));
         }

@@ -7,8 +7,24 @@ use crate::event::decision::{Decision, Wish};
 use crate::event::record::Record;
 use crate::plan::{Hold, What};
 use crate::run::held::acceptance;
+use crate::run::view::Deaf;
 
 impl Simulation {
+    /// What people decide cannot be read, for a while.
+    pub(super) fn ears(&mut self) {
+        if self.luck.deaf == 0 {
+            return;
+        }
+        let (begins, ends) = (self.is_unlucky(self.luck.deaf), self.is_unlucky(5));
+        match &self.view.deaf {
+            None if begins => {
+                self.view.deaf = Some(Deaf { since: at(self.now), why: "denied".into(), needs: None });
+            }
+            Some(_) if ends => self.view.deaf = None,
+            Some(_) | None => {}
+        }
+    }
+
     /// Somebody aborts, or does in the console what was not asked for.
     pub(super) fn people(&mut self) {
         if self.is_unlucky(self.luck.aborts) {

@@ -143,6 +143,8 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
             | Record::FailureAccepted { .. }
             | Record::DecisionAccepted { .. }
             | Record::DecisionIgnored { .. }
+            | Record::Deaf { .. }
+            | Record::HearsAgain
             | Record::Detached { .. }
             | Record::RunEnded { .. } => {}
         }
@@ -238,9 +240,20 @@ fn flaws_of(site: &super::aws::Site, outcome: Outcome) -> Vec<String> {
 }
 
 fn some_luck() -> impl Strategy<Value = Luck> {
-    let odds = (0u8..=30, 0u8..=30, 0u8..=40, 0u8..=40, 0u8..=5, 0u8..=2, 0u8..=2, any::<bool>(), (0u8..=20, 0u8..=3));
-    odds.prop_map(|(deployments, backs, calls, reads, deaths, aborts, console, is_bad, (tasks, hosts))| Luck {
+    let odds = (
+        0u8..=30,
+        0u8..=30,
+        0u8..=40,
+        0u8..=40,
+        0u8..=5,
+        0u8..=2,
+        0u8..=2,
+        any::<bool>(),
+        (0u8..=20, 0u8..=3, 0u8..=3),
+    );
+    odds.prop_map(|(deployments, backs, calls, reads, deaths, aborts, console, is_bad, (tasks, hosts, deaf))| Luck {
         hosts,
+        deaf,
         tasks,
         deployments,
         backs,
