@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::args::ResumeArgs;
 use super::around::Around;
 use super::drive::{Asked, drive};
@@ -12,34 +14,60 @@ use super::{Ended, runs};
 use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::model::RunId;
+use crate::report::words;
 use crate::store::Lease;
-use crate::store::lease::{LAPSE, Taking, take_over};
-use crate::store::lock;
+use crate::store::lease::{LAPSE, Taking, take_over, take_over_telling};
+use crate::store::lock::{self, Held};
+
+/// How long a run that another process drives is followed.
+const BOUND: Duration = Duration::from_secs(30 * 60);
 
 pub async fn run(args: &ResumeArgs, around: &mut Around) -> Ended {
     let project = Project::open(&args.at, around, Need::Store)?;
     let cloud = project.cloud(around, "shipit-resume").await;
     let asked = ("resume", if args.if_abandoned { Asked::Watchdog } else { Asked::Forward });
     let run = match meant(&project, &cloud, &args.meant, asked.0).await? {
-        Meant::UnderWay(run) => run.state.run,
+        Meant::UnderWay(run) => *run,
         Meant::Over(run) => return Ok(told(&project, around, &run, asked)),
         Meant::Nothing => {
             let _ = writeln!(around.err, "no run is unfinished in {}", project.environment);
             return Ok(0);
         }
     };
-    match take(&cloud, around, &run, LAPSE + Duration::from_secs(10)).await? {
-        Taken::Ours(lease) => {
-            let (lease, loaded) = super::deploy::first_entry(&cloud, around, lease, load(&cloud, &run).await?).await?;
-            Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, asked)).await
+    let id = run.state.run.clone();
+    let began = Instant::now();
+    let mut seen = run;
+    loop {
+        match watched(&cloud, around, &seen).await? {
+            Taken::Ours(lease) => {
+                let loaded = load(&cloud, &id).await?;
+                let (lease, loaded) = super::deploy::first_entry(&cloud, around, lease, loaded).await?;
+                return Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, asked)).await;
+            }
+            Taken::Over => return Ok(told(&project, around, &load(&cloud, &id).await?, asked)),
+            Taken::Driven(who) if args.if_abandoned => {
+                let _ = writeln!(around.err, "{id} is driven by {who}; nothing to do");
+                return Ok(0);
+            }
+            Taken::Driven(who) if began.elapsed() >= BOUND => return Err(driven(&project, &id, &who)),
+            // It lives: it is followed to the run's end.
+            Taken::Driven(_) => seen = load(&cloud, &id).await?,
         }
-        Taken::Over => Ok(told(&project, around, &load(&cloud, &run).await?, asked)),
-        Taken::Driven(who) if args.if_abandoned => {
-            let _ = writeln!(around.err, "{run} is driven by {who}; nothing to do");
-            Ok(0)
-        }
-        Taken::Driven(who) => Err(driven(&project, &run, &who)),
     }
+}
+
+/// Watches whoever drives a run for life, and says at once who that is.
+async fn watched(cloud: &Cloud, around: &Around, run: &runs::Loaded) -> Result<Taken> {
+    let (id, status) = (&run.state.run, words::status(run.state.status));
+    let since = run.state.driven_since.map(|at| format!(" since {}", words::date(at))).unwrap_or_default();
+    let mut err = around.err.clone();
+    let tell = |held: &Held| {
+        let (who, pid, minutes) = (&held.holder.who, held.holder.pid, BOUND.as_secs() / 60);
+        let what = format!("{who} (process {pid}) drives {id}{since}, which is {status}");
+        let _ = writeln!(err, "{what}; waiting for its end, at most {minutes} min in all");
+    };
+    let asked = (&around.holder, LAPSE + Duration::from_secs(10));
+    Ok(taken(take_over_telling(&cloud.bucket, &cloud.keys, id, asked, tell).await?))
 }
 
 /// How taking a run over went.
@@ -65,11 +93,15 @@ pub async fn claimed(cloud: &Cloud) -> Result<Option<RunId>> {
 /// # Errors
 /// What the store says.
 pub async fn take(cloud: &Cloud, around: &Around, run: &RunId, patience: Duration) -> Result<Taken> {
-    Ok(match take_over(&cloud.bucket, &cloud.keys, run, &around.holder, patience).await? {
+    Ok(taken(take_over(&cloud.bucket, &cloud.keys, run, &around.holder, patience).await?))
+}
+
+fn taken(taking: Taking) -> Taken {
+    match taking {
         Taking::Taken(lease) => Taken::Ours(lease),
         Taking::Driven(held) => Taken::Driven(held.holder.who),
         Taking::Claimed(..) | Taking::Unclaimed => Taken::Over,
-    })
+    }
 }
 
 /// Reads a run that must be there.
@@ -83,8 +115,9 @@ pub async fn load(cloud: &Cloud, run: &RunId) -> Result<runs::Loaded> {
 
 fn driven(project: &Project, run: &RunId, who: &str) -> Failure {
     Failure::new(Kind::Busy, format!("{who} drives {run}")).help(format!(
-        "watch it with `{}`; stop it with `{}`",
+        "{}   # watches it\n{}   # stops it\n{}   # once it is gone",
         project.invocation.command("status"),
-        project.invocation.command("abort")
+        project.invocation.command("abort"),
+        project.invocation.command("resume")
     ))
 }

@@ -86,6 +86,21 @@ pub async fn take_over(
     holder: &Holder,
     patience: Duration,
 ) -> Result<Taking, StoreError> {
+    take_over_telling(bucket, keys, run, (holder, patience), |_| {}).await
+}
+
+/// The same, and says at once whom it waits for.
+///
+/// # Errors
+/// What S3 says.
+pub async fn take_over_telling(
+    bucket: &Bucket,
+    keys: &Keys,
+    run: &RunId,
+    (holder, patience): (&Holder, Duration),
+    mut tell: impl FnMut(&Held),
+) -> Result<Taking, StoreError> {
+    let mut told: Option<Holder> = None;
     let mut watched: Option<(Option<String>, Instant)> = None;
     let began = Instant::now();
     loop {
@@ -105,6 +120,10 @@ pub async fn take_over(
             Some(held) if !is_free && since.elapsed() < LAPSE => {
                 if began.elapsed() >= patience {
                     return Ok(Taking::Driven(held.clone()));
+                }
+                if told.as_ref() != Some(&held.holder) {
+                    tell(held);
+                    told = Some(held.holder.clone());
                 }
                 tokio::time::sleep(Duration::from_secs(5).min(patience)).await;
             }

@@ -75,3 +75,28 @@ async fn a_driver_dies_before_anything_it_does() {
 async fn a_driver_dies_after_anything_it_does() {
     every_cut(false).await;
 }
+
+/// Two take over at once; one drives the run back, the other says so, waits, and ends as the run does.
+#[tokio::test(start_paused = true)]
+async fn who_loses_the_race_to_resume_ends_as_the_run_does() {
+    let stage = bad_release().await;
+    // Let go of while green is built.
+    let (mut around, caught, stop) = stage.around(Blade::new(None) as _);
+    let words = ["shipit", "deploy", "shop.yml", "--release", "two"].map(str::to_owned);
+    let letting_go = async {
+        stage.advance(60).await;
+        stop.send(true).unwrap();
+    };
+    let (code, ()) = tokio::join!(Box::pin(shipit::cli::run(&words, &mut around)), letting_go);
+    assert_eq!(code, 13, "{}", caught.said(code).err);
+    let resume = |file: &str| format!("resume shop.yml --result-file {file}");
+    let (one, other) = (resume("one.json"), resume("other.json"));
+    let (one, other) = tokio::join!(Box::pin(stage.shipit(&one)), Box::pin(stage.shipit(&other)));
+    assert_eq!((one.code, other.code), (20, 20), "{}\n{}", one.err, other.err);
+    let waits = |said: &super::stage::Said| said.err.contains("(process ") && said.err.contains(" drives 2026");
+    assert!(waits(&one) != waits(&other), "{}\n{}", one.err, other.err);
+    for file in ["one.json", "other.json"] {
+        let text = std::fs::read_to_string(stage.directory.join(file)).unwrap();
+        assert!(text.contains("\"outcome\": \"rolled_back\""), "{text}");
+    }
+}
