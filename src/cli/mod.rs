@@ -13,6 +13,7 @@ mod deploy;
 mod drive;
 mod ended;
 mod facts;
+mod files;
 mod from;
 mod goal;
 mod meant;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::args::Output;
+use super::files::{create, replace};
 use crate::error::{Failure, Kind, Result};
 use crate::event::{Envelope, Record};
 use crate::plan::Plan;
@@ -77,17 +78,17 @@ impl Outlets {
         );
         if let Some(path) = &mut asked.result_file {
             *path = place("--result-file", directory, path)?;
-            put(path, &document.text()).map_err(|error| unwritable(path, &error))?;
+            replace(path, &document.text()).map_err(|error| unwritable(path, &error))?;
         }
         if let Some(path) = &mut asked.junit {
             *path = place("--junit", directory, path)?;
-            put(path, &junit(&document, None)).map_err(|error| unwritable(path, &error))?;
+            replace(path, &junit(&document, None)).map_err(|error| unwritable(path, &error))?;
         }
         let mut inner = self.inner();
         if let Some(path) = &asked.events {
             let path = directory.join(path);
             is_there(&path)?;
-            inner.events = Some(File::create(&path).map_err(|error| unwritable(&path, &error))?);
+            inner.events = Some(create(&path).map_err(|error| unwritable(&path, &error))?);
         }
         inner.asked = Some(asked);
         Ok(())
@@ -130,7 +131,7 @@ impl Outlets {
         let known = inner.known.as_ref().map(|known| (&*known.plan, &known.state));
         let result = asked.result_file.as_ref().map(|path| (path, document.text()));
         let report = asked.junit.as_ref().map(|path| (path, junit(document, known)));
-        let written = result.into_iter().chain(report).map(|(path, text)| (path, put(path, &text)));
+        let written = result.into_iter().chain(report).map(|(path, text)| (path, replace(path, &text)));
         written.filter_map(|(path, done)| Some(unwritable(path, &done.err()?))).collect()
     }
 
@@ -152,7 +153,7 @@ impl Inner {
         "unfinished".clone_into(&mut document.outcome);
         if let Some(path) = &asked.result_file {
             // It could be written a moment ago; the end will say if it cannot any more.
-            let _ = put(path, &document.text());
+            let _ = replace(path, &document.text());
         }
         "running".clone_into(&mut document.outcome);
         self.tell_step(&document);
@@ -206,13 +207,12 @@ fn append(path: &Path, text: &str) -> std::io::Result<()> {
 /// Where a file will be written: a file that is there or can be made, and no pipe, which nobody may read.
 fn place(flag: &str, directory: &Path, path: &Path) -> Result<PathBuf> {
     let path = directory.join(path);
-    // The file behind a link is replaced, not the link.
-    let path = fs::canonicalize(&path).unwrap_or(path);
     let refused =
         |what: &str, help: &str| Err(Failure::new(Kind::Usage, format!("{flag} {} {what}", path.display())).help(help));
-    match fs::metadata(&path) {
+    // A link is replaced by the file, whatever it points to.
+    match fs::symlink_metadata(&path) {
         Ok(found) if found.is_dir() => refused("is a directory", "name a file in it"),
-        Ok(found) if found.is_file() => Ok(path),
+        Ok(found) if found.is_file() || found.is_symlink() => Ok(path),
         Ok(_) => refused("is no regular file", "name a file; `--output json` prints the result on standard output"),
         Err(_) => is_there(&path).map(|()| path),
     }
@@ -230,17 +230,6 @@ fn is_there(path: &Path) -> Result<()> {
         }
         Err(error) => Err(unwritable(path, &error)),
     }
-}
-
-/// Replaces a file as a whole: whoever reads it sees the old text or the new one.
-fn put(path: &Path, text: &str) -> std::io::Result<()> {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let beside = path.with_file_name(format!(".{name}.{}", std::process::id()));
-    let done = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
-    if done.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    done
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

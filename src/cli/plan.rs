@@ -7,6 +7,7 @@ use super::around::Around;
 use super::ended::CHANGES;
 use super::goal::aim;
 use super::project::Project;
+use super::files::replace;
 use super::{Ended, claims, from, prepare};
 use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
@@ -50,7 +51,7 @@ async fn back(args: &PlanArgs, around: &mut Around) -> Result<(Project, Built)> 
 fn show(args: &PlanArgs, around: &mut Around, project: &Project, built: &Built) -> Ended {
     let json = to_json(&built.plan)?;
     if let Some(path) = &args.out {
-        std::fs::write(around.directory.join(path), &json)
+        replace(&around.directory.join(path), &json)
             .map_err(|error| Failure::new(Kind::Usage, format!("{} cannot be written: {error}", path.display())))?;
     }
     let text = match args.output {
