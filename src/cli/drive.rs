@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use super::args::{DriveArgs, Output};
 use super::around::Around;
+use super::credentials;
 use super::project::{Cloud, Project};
 use super::runs::Loaded;
 use crate::engine::{Driven, Driver, Site};
 use crate::error::{Kind, Result};
-use crate::event::record::{Outcome, Side};
+use crate::event::record::{Outcome, Record, Side};
+use crate::model::harmless;
 use crate::plan::build::Built;
 use crate::probe::Prober;
 use crate::report::result::ErrorDocument;
@@ -73,11 +75,17 @@ pub async fn drive(
         holder: around.holder.who.clone(),
     };
     around.lets_go(Some(project.invocation.command("resume")));
-    let (driven, state, head) = Box::pin(driver.drive()).await;
+    let (driven, mut state, head) = Box::pin(driver.drive()).await;
     let driven = driven?;
+    if let Driven::Detached(why) | Driven::LockedOut(why) = &driven {
+        // Whether or not that could still be written.
+        let record = Record::Detached { why: why.clone() };
+        state.apply(&run.plan, around.clock.now(), &record);
+    }
     let code = exit_code(&driven, asked, &state);
     let is_driven = matches!(driven, Driven::Fenced);
     let mut result = ResultDocument::of_run(command, &run.plan, &state, code, Some(head));
+    let renewal = matches!(driven, Driven::LockedOut(_)).then(|| credentials::renewal(around.ci.system, &around.env));
     if code != 0 {
         let next: Vec<String> = suggestions(&run.plan, &state, &project.invocation, is_driven)
             .into_iter()
@@ -85,10 +93,17 @@ pub async fn drive(
             .collect();
         let error = result.error.get_or_insert_with(|| unfinished(&driven, &state));
         // What to look at comes before what to type.
-        let advice = error.help.take();
+        let advice = error.help.take().or_else(|| renewal.clone());
         error.help = Some(advice.into_iter().chain(next).collect::<Vec<String>>().join("\n"));
     }
-    let text = ending(&run.plan, &state, &project.invocation, is_driven, around.out_style);
+    let reason = match (&driven, &renewal) {
+        (Driven::LockedOut(why), Some(renewal)) => {
+            let whose = credentials::whose(project.place.role.as_deref(), &around.env);
+            format!("{whose} do not work any more: {}\n  help: {renewal}\n\n", harmless(why, 500))
+        }
+        _ => String::new(),
+    };
+    let text = reason + &ending(&run.plan, &state, &project.invocation, is_driven, around.out_style);
     Ok(around.end(&result, &text))
 }
 
@@ -98,6 +113,9 @@ fn unfinished(driven: &Driven, state: &State) -> ErrorDocument {
     let message = match driven {
         Driven::Paused | Driven::Held => format!("run {run} waits for a person"),
         Driven::Detached(why) => format!("run {run} is not finished, and nobody drives it: {why}"),
+        Driven::LockedOut(why) => {
+            format!("credentials do not work any more: {why}; run {run} is not finished, and nobody drives it")
+        }
         Driven::Fenced => format!("run {run} is driven on by another process"),
         Driven::Ended(_) => format!("run {run} ended otherwise than it was asked to"),
     };
@@ -166,7 +184,7 @@ pub fn exit_code(driven: &Driven, asked: Asked, state: &State) -> u8 {
         // Nor is a held run abandoned.
         Driven::Held if asked == Asked::Watchdog => return 0,
         Driven::Held => Kind::Held,
-        Driven::Paused | Driven::Detached(_) | Driven::Fenced => Kind::NotFinished,
+        Driven::Paused | Driven::Detached(_) | Driven::LockedOut(_) | Driven::Fenced => Kind::NotFinished,
     };
     kind.exit_code()
 }

@@ -9,6 +9,7 @@ mod around;
 mod ci;
 mod claims;
 mod clock;
+mod credentials;
 mod deploy;
 mod drive;
 mod ended;

@@ -15,10 +15,11 @@ use super::act::task::{Hands, facts};
 use super::act::{Act, Acted, Marks};
 use super::ears::Hearing;
 use super::keeper::Keeper;
+use super::pace::Pace;
 use super::programs::Programs;
 use super::summary::summarize;
 use super::sweep::sweep;
-use crate::aws::Clients;
+use crate::aws::{Class, Clients};
 use crate::event::record::{Envelope, Outcome, Record};
 use crate::plan::{Lane, Plan};
 use crate::probe::Prober;
@@ -54,22 +55,6 @@ pub struct Site {
     pub clients: Clients,
 }
 
-/// How often the driver looks up from what it does.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// How often decisions are read, in world time and in wire time; the longer of the two counts.
-    pub decisions: (Duration, Duration),
-    /// How often the screen is told, in wire time.
-    pub progress: Duration,
-}
-
-impl Default for Pace {
-    fn default() -> Pace {
-        // The second only counts where the world is faster than the wall clock, and lets a rehearsal keep the first.
-        Pace { decisions: (Duration::from_secs(4), Duration::from_millis(125)), progress: Duration::from_secs(1) }
-    }
-}
-
 /// How it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Driven {
@@ -81,6 +66,8 @@ pub enum Driven {
     Held,
     /// The driver let go: why.
     Detached(String),
+    /// It let go because its credentials do not work any more: what AWS says.
+    LockedOut(String),
     /// Another driver has taken over.
     Fenced,
 }
@@ -254,6 +241,9 @@ impl Driving {
                 _ = interrupt.changed() => continue,
                 turn = Box::pin(self.turn()) => match turn {
                     // Whatever keeps this process from the store, another one may come through with the same run.
+                    Err(StoreError::Aws(error)) if error.class == Class::Expired => {
+                        return self.lock_out(&error.to_string()).await;
+                    }
                     Err(StoreError::Aws(error)) => {
                         return self.detach(&format!("the store cannot be used: {error}")).await;
                     }
@@ -264,7 +254,7 @@ impl Driving {
                 Some(driven) => return Ok(driven),
                 None if self.expired.is_some() => {
                     let why = self.expired.take().unwrap_or_default();
-                    return self.detach(&why).await;
+                    return self.lock_out(&why).await;
                 }
                 None => {}
             }
@@ -475,6 +465,13 @@ impl Driving {
         // A little late each time, so that many drivers do not ask at the same moments.
         let late = 1.0 + fastrand::f64() / 20.0;
         world.div_f64(self.clock.speed()).mul_f64(late).min(self.pace.progress).max(Duration::from_millis(1))
+    }
+
+    /// Lets go because nothing is done for these credentials any more.
+    async fn lock_out(&mut self, why: &str) -> Result<Driven, StoreError> {
+        self.detach(&format!("credentials do not work any more: {why}"))
+            .await
+            .map(|_| Driven::LockedOut(why.to_owned()))
     }
 
     /// Lets go: the call in flight has a moment, then the records of what is known, whatever AWS does.

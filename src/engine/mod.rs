@@ -8,6 +8,7 @@ mod act;
 mod drive;
 mod ears;
 mod keeper;
+mod pace;
 mod page;
 mod programs;
 mod summary;
@@ -16,5 +17,6 @@ mod sweep;
 mod tests;
 
 pub use act::Marks;
-pub use drive::{Driven, Driver, Pace, Site};
+pub use drive::{Driven, Driver, Site};
+pub use pace::Pace;
 pub use summary::summarize;
