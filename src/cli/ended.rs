@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::args::Output;
 use super::around::Around;
 use super::ci::System;
-use super::outlets::{Asked, add_summary};
+use super::outlets::{Asked, Outlets, add_summary};
 use crate::error::{Failure, Kind};
 use crate::plan::Plan;
 use crate::report::{Invocation, ResultDocument, failure_text, summary};
@@ -121,21 +121,7 @@ impl Around {
             super::say_failure(&failure, self);
         }
         let Some(asked) = self.outlets.asked() else { return code };
-        let resume = resume.filter(|command| !command.is_empty());
-        let is_late = code == Kind::NotFinished.exit_code();
-        let late = if is_late { "; AWS did not answer in time to say so there" } else { "" };
-        let of_run = self.outlets.with_known(|known| {
-            let what = format!("interrupted{late}; run {} is not finished", known.state.run);
-            let document = ResultDocument::of_run(&asked.command, &known.plan, &known.state, code, None);
-            document.because("interrupted", &what, Some(known.invocation.command("resume")))
-        });
-        let document = of_run.unwrap_or_else(|| {
-            let what = match &resume {
-                Some(_) => format!("interrupted while a run began{late}; it may have to be resumed"),
-                None => "interrupted before anything was driven".to_owned(),
-            };
-            ResultDocument::of_word(&asked.command, "interrupted", code).because("interrupted", &what, resume)
-        });
+        let document = interrupted(&self.outlets, &asked, code, resume);
         if let Some(error) = &document.error {
             let help = error.help.as_ref().map(|help| format!("\n  help: {help}")).unwrap_or_default();
             let _ = writeln!(self.err, "{}{help}", error.message);
@@ -154,6 +140,25 @@ impl Around {
             }
         }
     }
+}
+
+/// The result of a command whose process is told to go before it came to one.
+pub fn interrupted(outlets: &Outlets, asked: &Asked, code: u8, resume: Option<String>) -> ResultDocument {
+    let resume = resume.filter(|command| !command.is_empty());
+    let is_late = code == Kind::NotFinished.exit_code();
+    let late = if is_late { "; AWS did not answer in time to say so there" } else { "" };
+    let of_run = outlets.with_known(|known| {
+        let what = format!("interrupted{late}; run {} is not finished", known.state.run);
+        let document = ResultDocument::of_run(&asked.command, &known.plan, &known.state, code, None);
+        document.because("interrupted", &what, Some(known.invocation.command("resume")))
+    });
+    of_run.unwrap_or_else(|| {
+        let what = match &resume {
+            Some(_) => format!("interrupted while a run began{late}; it may have to be resumed"),
+            None => "interrupted before anything was driven".to_owned(),
+        };
+        ResultDocument::of_word(&asked.command, "interrupted", code).because("interrupted", &what, resume)
+    })
 }
 
 /// What a command line wants to be told and where, as far as that can be seen in one that is wrong.

@@ -32,6 +32,7 @@ mod runs;
 mod sandbox;
 mod show;
 mod validate;
+mod watchman;
 
 use std::io::Write;
 

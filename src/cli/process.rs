@@ -1,26 +1,23 @@
 //! The process around a command: clock, credentials, terminal, signals.
 
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::around::{Around, Sink};
 use super::ci::{Ci, System};
+use super::ended::{guessed, interrupted};
 use super::outlets::Outlets;
+use super::watchman;
 use crate::engine::Pace;
-use crate::error::Kind;
 use crate::report::{Guard, Style, Surroundings, Workflow};
 use crate::store::holder::Holder;
 use clock::Clock;
-
-/// A driver that was interrupted ends within five seconds, whatever AWS does.
-const FAREWELL: Duration = Duration::from_millis(4800);
 
 /// Commands that never ask AWS anything. To look for a region or credentials would already ask the instance metadata
 /// service.
@@ -44,11 +41,13 @@ pub fn main() -> u8 {
 
 async fn command(words: &[String]) -> u8 {
     let (stop, interrupt) = watch::channel(false);
-    // Before anything takes time: from here on no signal ends the process without a result.
-    let mut signals = Signals::new();
-    let clock = super::clock::of(std::env::var("SHIPIT_CLOCK").ok());
     let ci = Ci::of(|name| std::env::var(name).ok());
     let streams = streams(&ci);
+    let driving = Arc::new(Mutex::new(None));
+    // Before anything takes time: from here on no signal ends the process without a result.
+    let last_words = LastWords { words: words.to_vec(), outlets: streams.outlets.clone(), err: streams.err.clone() };
+    let mut told = watchman::stand(stop, Arc::clone(&driving), move |code, resume| last_words.say(code, resume));
+    let clock = super::clock::of(std::env::var("SHIPIT_CLOCK").ok());
     let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
     let is_offline = words.get(1).is_none_or(|word| OFFLINE.contains(&word.as_str()) || word.starts_with('-'));
     let loading = async {
@@ -59,10 +58,9 @@ async fn command(words: &[String]) -> u8 {
     };
     let (config, interrupted) = tokio::select! {
         config = loading => (config, None),
-        code = signals.next() => (aws_types::SdkConfig::builder().build(), Some(code)),
+        code = told.recv() => (aws_types::SdkConfig::builder().build(), Some(code)),
     };
     let (out_style, err_style) = (style(&io::stdout()), style(&io::stderr()));
-    let driving = Arc::new(Mutex::new(None));
     let mut around = Around {
         driving: Arc::clone(&driving),
         clock: clock.as_ref().map_or_else(|_| Clock::wall(), Clone::clone),
@@ -94,7 +92,7 @@ async fn command(words: &[String]) -> u8 {
     }
     let code = tokio::select! {
         code = super::run(words, &mut around) => return code,
-        code = watch_signals(signals, stop, Arc::clone(&driving)) => code,
+        code = told.recv() => code,
     };
     let resume = driving.lock().unwrap_or_else(PoisonError::into_inner).take();
     around.end_interrupted(words, code, resume)
@@ -129,42 +127,24 @@ fn is_same_file(one: &str, other: &str) -> bool {
     identity(one) == identity(other)
 }
 
-/// The signals by which a terminal, a CI system or a machine that shuts down asks a process to go.
-struct Signals(Option<[(Signal, u8); 3]>);
-
-impl Signals {
-    /// Takes them over. Where that cannot be, the default actions stay: the process just ends, and a run can be resumed.
-    fn new() -> Signals {
-        let take = |kind: SignalKind, code: u8| Some((signal(kind).ok()?, code));
-        let all = [(SignalKind::interrupt(), 130), (SignalKind::terminate(), 143), (SignalKind::hangup(), 129)];
-        let [int, term, hup] = all.map(|(kind, code)| take(kind, code));
-        Signals(int.zip(term).zip(hup).map(|((int, term), hup)| [int, term, hup]))
-    }
-
-    /// Waits for the next one; gives the exit code of a process that it ends.
-    async fn next(&mut self) -> u8 {
-        let Some([(int, on_int), (term, on_term), (hup, on_hup)]) = &mut self.0 else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = int.recv() => *on_int,
-            _ = term.recv() => *on_term,
-            _ = hup.recv() => *on_hup,
-        }
-    }
+/// What is said for a command that does not come to say it itself.
+struct LastWords {
+    words: Vec<String>,
+    outlets: Outlets,
+    err: Sink,
 }
 
-/// The first signal lets the driver go; the second ends the process at once. Gives the exit code then.
-async fn watch_signals(mut signals: Signals, stop: watch::Sender<bool>, driving: Arc<Mutex<Option<String>>>) -> u8 {
-    let first = signals.next().await;
-    let resume = driving.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    // A command that is not driving has nothing to let go of.
-    if resume.filter(|_| stop.send(true).is_ok()).is_none() {
-        return first;
-    }
-    match tokio::time::timeout(FAREWELL, signals.next()).await {
-        Ok(second) => second,
-        Err(_) => Kind::NotFinished.exit_code(),
+impl LastWords {
+    fn say(mut self, code: u8, resume: Option<String>) {
+        // Unless it has said it meanwhile.
+        let unparsed = || self.outlets.are_untouched().then(|| guessed(&self.words));
+        let Some(asked) = self.outlets.asked().or_else(unparsed) else { return };
+        let document = interrupted(&self.outlets, &asked, code, resume);
+        if let Some(error) = &document.error {
+            let help = error.help.as_ref().map(|help| format!("\n  help: {help}")).unwrap_or_default();
+            let _ = writeln!(self.err, "{}{help}", error.message);
+        }
+        self.outlets.close(&document);
     }
 }
 
