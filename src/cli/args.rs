@@ -124,7 +124,7 @@ pub struct ValidateArgs {
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub struct ReleaseArgs {
     /// What people will call the release; the start of the bundles' hash if it is left out
-    #[arg(long, value_name = "LABEL")]
+    #[arg(long, value_name = "LABEL", value_parser = label)]
     pub release: Option<String>,
     /// Ship exactly the release that succeeded and is live in another environment, instead of building one
     #[arg(long, value_name = "ENV", conflicts_with_all = ["release", "add_files"])]
@@ -258,7 +258,7 @@ pub struct RollbackArgs {
     #[command(flatten)]
     pub drive: DriveArgs,
     /// The release to go back to, or the run that made it live; the last good one before the live one if it is left out
-    #[arg(long, value_name = "RELEASE")]
+    #[arg(long, value_name = "RELEASE", value_parser = label)]
     pub to: Option<String>,
 }
 

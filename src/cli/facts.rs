@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::around::Around;
@@ -18,10 +19,16 @@ const COMMIT: &[&str] = &["rev-parse", "--verify", "HEAD"];
 const BRANCH: &[&str] = &["symbolic-ref", "--short", "-q", "HEAD"];
 /// Whether the history ends where a download was told to end.
 const SHALLOW: &[&str] = &["rev-parse", "--is-shallow-repository"];
+/// What differs from the commit, of what git keeps, in submodules, too.
+const CHANGED: &[&str] = &["status", "--porcelain", "--untracked-files=no", "--ignore-submodules=none"];
+/// What git does not keep and was not told to pass over, below the paths that follow.
+const UNTRACKED: &[&str] = &["status", "--porcelain", "--untracked-files=all", "--"];
 /// The longest name of a branch that is recorded.
 const NAME: usize = 200;
 /// Git reads a few files for this, and the history for an ancestor; a checkout on a network that hangs must not hold a command for long.
 const GIT: Duration = Duration::from_secs(5);
+/// Bytes that are read of what it says.
+const LINE: u64 = 1000;
 /// How often it is asked whether it has ended.
 const PACE: Duration = Duration::from_millis(5);
 
@@ -36,18 +43,27 @@ pub fn gather(directory: &Path, env: &BTreeMap<String, String>, ci: &Ci, file: &
     }
 }
 
-/// What the release of this checkout is made of; nothing if nothing is known.
-pub fn origin(around: &Around) -> Option<Origin> {
+/// What the release of this checkout is made of; nothing if nothing is known. `artifacts` are the paths that are shipped.
+pub fn origin<'a>(around: &Around, artifacts: impl Iterator<Item = &'a str>) -> Option<Origin> {
     let ci = &around.ci;
     let commit = git(&around.directory, COMMIT).filter(|commit| is_commit(commit));
     let (job, number) = ci.job.clone().unzip();
+    let dirty = commit.is_some() && is_dirty(&around.directory, artifacts);
     let origin = Origin {
         commit: commit.or_else(|| ci.build.as_ref().and_then(|build| build.commit.clone())),
         branch: git(&around.directory, BRANCH).map(|name| harmless(&name, NAME)).or_else(|| ci.branch.clone()),
         job,
         number,
+        dirty,
     };
     (origin != Origin::default()).then_some(origin)
+}
+
+/// Whether what is shipped may hold something that is not in the commit, as far as git tells in time.
+fn is_dirty<'a>(directory: &Path, artifacts: impl Iterator<Item = &'a str>) -> bool {
+    let says_any = |words: &[&str]| run(directory, words).is_some_and(|(_, line)| !line.is_empty());
+    let untracked: Vec<&str> = UNTRACKED.iter().copied().chain(artifacts).collect();
+    says_any(CHANGED) || says_any(&untracked)
 }
 
 /// How one commit stands to another.
@@ -93,12 +109,14 @@ fn git(directory: &Path, words: &[&str]) -> Option<String> {
     Some(line.trim().to_owned()).filter(|line| status.success() && !line.is_empty())
 }
 
-/// Runs git; nothing if there is none, or if it does not end in time.
+/// Runs git; nothing if there is none, or if it does not end in time. Of what it says only the beginning is read.
 fn run(directory: &Path, words: &[&str]) -> Option<(ExitStatus, String)> {
     let mut child = Command::new("git")
+        // It runs no program of the repository's and writes nothing, neither asks anybody nor fetches what a partial clone
+        // left behind.
+        .args(["-c", "core.fsmonitor=false", "--no-optional-locks"])
         .args(words)
         .current_dir(directory)
-        // It neither asks anybody nor fetches what a partial clone left behind.
         .env("GIT_TERMINAL_PROMPT", "0")
         .env("GIT_NO_LAZY_FETCH", "1")
         .stdin(Stdio::null())
@@ -106,6 +124,14 @@ fn run(directory: &Path, words: &[&str]) -> Option<(ExitStatus, String)> {
         .stderr(Stdio::null())
         .spawn()
         .ok()?;
+    let out = child.stdout.take()?;
+    let (said, line) = mpsc::channel();
+    // Beside the wait: who writes more than a pipe holds would never end.
+    std::thread::spawn(move || {
+        let mut line = Vec::new();
+        let read = out.take(LINE).read_to_end(&mut line);
+        let _ = said.send(read.map(|_| line));
+    });
     let begun = Instant::now();
     let status = loop {
         match child.try_wait() {
@@ -118,7 +144,6 @@ fn run(directory: &Path, words: &[&str]) -> Option<(ExitStatus, String)> {
             }
         }
     };
-    let mut line = String::new();
-    child.stdout.take()?.take(1000).read_to_string(&mut line).ok()?;
-    Some((status, line))
+    let line = line.recv_timeout(GIT).ok()?.ok()?;
+    Some((status, String::from_utf8_lossy(&line).into_owned()))
 }

@@ -68,7 +68,10 @@ pub fn wanted(
 ) -> Result<Wanted> {
     let wanted = match source {
         Some(source) => source.wanted(project, cloud)?,
-        None => Wanted { origin: facts::origin(around), ..prepare::wanted(project, cloud, args, bundles) },
+        None => Wanted {
+            origin: facts::origin(around, project.pipeline.artifacts.values().map(|it| it.path.as_str())),
+            ..prepare::wanted(project, cloud, args, bundles)
+        },
     };
     let again = args.again.as_ref().map(|why| harmless(why, REASON));
     Ok(Wanted { allow_older: args.allow_older, again, ..wanted })

@@ -25,6 +25,10 @@ pub struct Order {
 pub fn order(wanted: &Wanted, live: &[&Live], runs: &[RunSummary], directory: &Path) -> Order {
     let mut order = Order::default();
     failed_before(wanted, runs, &mut order);
+    other_bytes(wanted, runs, &mut order);
+    if let Some(made) = wanted.origin.as_ref().filter(|origin| origin.dirty).and_then(Origin::told) {
+        order.notes.push(format!("this is made of {made}: that commit alone does not make these bytes"));
+    }
     let mut known: Vec<(&str, &Origin)> = Vec::new();
     for live in live {
         let origin = live.origin.as_ref();
@@ -85,6 +89,19 @@ fn older(wanted: &Wanted, ours: &Origin, (release, theirs): (&str, &Origin), dir
 
 fn short(commit: &str) -> &str {
     commit.get(..12).unwrap_or(commit)
+}
+
+/// A label names one set of bytes: who says `--to LABEL` later must get what was meant.
+fn other_bytes(wanted: &Wanted, runs: &[RunSummary], order: &mut Order) {
+    let (label, digests) = (&wanted.release.label, digests(&wanted.release.bundles));
+    // What never came to stay is tried again under its name, also where a build makes other bytes of the same sources.
+    let is_gone = |run: &&RunSummary| matches!(run.outcome, Some(Outcome::RolledBack | Outcome::Refused));
+    let mut used = runs.iter().filter(|run| run.release == *label && !run.digests.is_empty() && !is_gone(run));
+    let Some(run) = used.find(|run| !digests.is_empty() && run.digests != digests) else { return };
+    let what = format!("release {label} is other bytes already, those of run {}", run.run);
+    let fix =
+        "ship this under another --release; a label names one set of bytes, so that `rollback --to` is never ambiguous";
+    order.refused.push(Refusal::of_run(what).fix(fix));
 }
 
 /// A release whose condition or script said no here is not tried again without a reason.

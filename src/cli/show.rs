@@ -233,6 +233,7 @@ fn row(run: &RunSummary) -> HistoryRow {
         parent: run.parent.clone(),
         back: run.back.clone(),
         build: run.build.clone(),
+        dirty: run.dirty,
     }
 }
 

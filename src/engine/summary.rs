@@ -44,6 +44,7 @@ pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live
         moved: plan.lanes().zip(&state.lanes).filter_map(moved).collect(),
         build: state.build.clone(),
         digests: digests(&plan.release.bundles),
+        dirty: state.origin.as_ref().is_some_and(|origin| origin.dirty),
         is_to_blame: state.cause.as_ref().is_some_and(Cause::blames_the_release),
     };
     (summary, made_live)

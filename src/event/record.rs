@@ -54,6 +54,9 @@ pub struct Origin {
     /// The number of its build.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
+    /// Whether the checkout held changes that are not in the commit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dirty: bool,
 }
 
 impl Origin {
@@ -64,7 +67,8 @@ impl Origin {
 
     /// What people call it; nothing if nothing is known.
     pub fn told(&self) -> Option<String> {
-        let commit = self.commit.as_ref().map(|commit| format!("commit {}", commit.get(..12).unwrap_or(commit)));
+        let dirty = if self.dirty { " with uncommitted changes" } else { "" };
+        let commit = self.commit.as_ref().map(|commit| format!("commit {}{dirty}", commit.get(..12).unwrap_or(commit)));
         let build = self.build().map(|(job, number)| format!("build {number} of {job}"));
         let known: Vec<String> = commit.into_iter().chain(build).collect();
         (!known.is_empty()).then(|| known.join(", "))

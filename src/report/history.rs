@@ -39,6 +39,9 @@ pub struct HistoryRow {
     pub back: Option<Back>,
     /// The build that asked for it, if a CI system did.
     pub build: Option<Build>,
+    /// Whether the checkout held changes that were not in the commit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dirty: bool,
 }
 
 impl HistoryRow {
@@ -56,6 +59,7 @@ impl HistoryRow {
             parent: state.parent.clone(),
             back: state.back.clone(),
             build: state.build.clone(),
+            dirty: state.origin.as_ref().is_some_and(|origin| origin.dirty),
         }
     }
 }
@@ -83,7 +87,8 @@ pub fn history_text(rows: &[HistoryRow], now: Timestamp, style: Style) -> String
         let parent = row.parent.as_ref().map(|run| words::after(run, row.back.as_ref()));
         let cause = row.cause.as_ref().map(|cause| harmless(cause, CAUSE));
         let build = row.build.as_ref().map(words::build).filter(|build| !build.is_empty());
-        let why: Vec<String> = cause.into_iter().chain(parent).chain(build).collect();
+        let dirty = row.dirty.then(|| "uncommitted changes".to_owned());
+        let why: Vec<String> = cause.into_iter().chain(parent).chain(build).chain(dirty).collect();
         if !why.is_empty() {
             table.rows.push(Row::Remark(why.join("; ")));
         }

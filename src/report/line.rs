@@ -64,12 +64,15 @@ type Said = Option<(Mark, String, String)>;
 fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
     let at = envelope.at;
     match &envelope.record {
-        Record::RunPlanned { by, parent, back, build, again, .. } => {
+        Record::RunPlanned { by, parent, back, build, again, origin, .. } => {
             let again = again.as_ref().map(|why| format!(", again: {}", harmless(why, 200))).unwrap_or_default();
             let after =
                 parent.as_ref().map(|run| format!(", {}", words::after(run, back.as_deref()))).unwrap_or_default();
             let from = build.as_ref().map(from_build).unwrap_or_default();
-            whole(Mark::Fact, format!("run {}: {}, asked for by {by}{from}{after}{again}", envelope.run, intent(plan)))
+            let is_dirty = origin.as_ref().is_some_and(|origin| origin.dirty);
+            let dirty = if is_dirty { ", with uncommitted changes" } else { "" };
+            let intent = intent(plan);
+            whole(Mark::Fact, format!("run {}: {intent}{dirty}, asked for by {by}{from}{after}{again}", envelope.run))
         }
         Record::DriverStarted { holder, .. } => {
             // Tokens grow with every run of the environment; another driver of this run has one before it.

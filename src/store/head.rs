@@ -86,6 +86,9 @@ pub struct RunSummary {
     /// The hashes of what it shipped, sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub digests: Vec<String>,
+    /// Whether the checkout held changes that were not in the commit.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dirty: bool,
     /// Whether it went back because a condition or a script of the release said no.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_to_blame: bool,

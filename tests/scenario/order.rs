@@ -94,7 +94,8 @@ async fn an_ancestor_of_what_is_live_is_older() {
     let ci = Ci { build: Some(build), ..Ci::default() };
     let said = stage.shipit_in("plan shop.yml --release one", |around| around.ci = ci).await;
     let note = "this of commit 0123456789ab";
-    assert!(said.code == 0 && said.out.contains(note), "{}{}", said.err, said.out);
+    let words: Vec<&str> = said.out.split_whitespace().collect();
+    assert!(said.code == 0 && words.join(" ").contains(note), "{}{}", said.err, said.out);
 }
 
 /// A history that was cut off may hide that a commit is an ancestor: what it does not show is not known.
@@ -194,9 +195,62 @@ async fn credentials_that_end_are_said_at_once_and_only_detach() {
         assert_eq!(said.code, 13, "{is_known}\n{}{}", said.err, said.out);
         assert!(said.err.contains("these credentials end at 2026-11-21 09:"), "{is_known}\n{}", said.err);
         assert!(said.out.contains("shipit resume shop.yml -e production"), "{is_known}\n{}", said.out);
+        // The reason comes first, then what to type, then that the run is not finished.
+        let reason = said.out.find("the credentials do not work any more: ").unwrap_or_else(|| panic!("{}", said.out));
+        let help = said.out.find("help: aws sso login").unwrap_or_else(|| panic!("{}", said.out));
+        let detached = said.out.find("detached: run ").unwrap_or_else(|| panic!("{}", said.out));
+        assert!(reason == 0 && reason < help && help < detached, "{}", said.out);
         let said = stage.shipit("resume shop.yml").await;
         assert_eq!(said.code, 0, "{is_known}\n{}", said.err);
         let picture = stage.picture().await;
         assert_eq!(picture, "live two on 4, 2 deployments: Succeeded by user, Succeeded by user; 1 group");
     }
+}
+
+/// What was shipped is not what the commit holds.
+#[tokio::test(start_paused = true)]
+async fn uncommitted_changes_are_said_wherever_the_commit_is() {
+    let stage = Stage::new(PIPELINE).await;
+    commits(&stage.directory, 1);
+    git(&stage.directory, &["add", "app"]);
+    git(&stage.directory, &["commit", "-q", "-m", "app"]);
+    let commit = git(&stage.directory, &["rev-parse", "HEAD"]);
+    let plan = || async { stage.shipit("plan shop.yml").await };
+    stage.write("other.txt", "untracked, and not shipped");
+    let clean = plan().await;
+    assert!(!clean.out.contains("uncommitted"), "{}", clean.out);
+    stage.write("app/more.txt", "untracked, and shipped");
+    let said = plan().await;
+    assert!(said.out.contains(&format!("commit {} with uncommitted changes", &commit[..12])), "{}", said.out);
+    let said = stage.shipit("deploy shop.yml --release two").await;
+    assert_eq!(said.code, 0, "{}", said.err);
+    assert!(said.err.contains("with uncommitted changes, asked for by"), "{}", said.err);
+    let history = stage.shipit("history shop.yml").await.out;
+    assert!(history.contains("uncommitted changes"), "{history}");
+    let rows: serde_json::Value =
+        serde_json::from_str(&stage.shipit("history shop.yml --output json").await.out).unwrap();
+    assert_eq!(rows[0]["dirty"], true, "{rows}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_label_names_one_set_of_bytes() {
+    let stage = Stage::new(PIPELINE).await;
+    for (label, part) in
+        [("", "is its variable not set"), ("a\nb", "line breaks"), (&"a".repeat(5000), "5000 characters")]
+    {
+        let words: Vec<String> = ["shipit", "deploy", "shop.yml", "--release", label].map(str::to_owned).into();
+        let (mut around, caught, _stop) = stage.around(super::cuts::Blade::new(None));
+        let code = Box::pin(shipit::cli::run(&words, &mut around)).await;
+        let said = caught.said(code);
+        assert!(said.code == 2 && said.err.contains(part), "{label:?}: {} {}", said.code, said.err);
+    }
+    stage.release("two", "");
+    assert_eq!(stage.shipit("deploy shop.yml --release two").await.code, 0);
+    stage.release("three", "");
+    let said = stage.shipit("deploy shop.yml --release two").await;
+    assert_eq!(said.code, 10, "{}", said.err);
+    assert!(said.err.contains("release two is other bytes already, those of run 2026"), "{}", said.err);
+    stage.release("two", "");
+    let said = stage.shipit("deploy shop.yml --release two").await;
+    assert!(said.code == 0 && said.out.contains("nothing to do"), "{}{}", said.err, said.out);
 }

@@ -187,6 +187,7 @@ fn summary(run: RunId) -> RunSummary {
         moved: BTreeMap::new(),
         build: None,
         digests: Vec::new(),
+        dirty: false,
         is_to_blame: false,
     }
 }

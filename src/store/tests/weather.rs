@@ -99,6 +99,7 @@ async fn everything_that_is_built_on_them() {
             moved: [].into(),
             build: None,
             digests: Vec::new(),
+            dirty: false,
             is_to_blame: false,
         };
         lose();
