@@ -23,20 +23,47 @@ fn a_run_as_test_cases() {
     let (plan, state, document) = told(&Story::rolled_back(), 20);
     insta::assert_snapshot!(junit(&document, Some((&plan, &state))), @r#"
     <?xml version="1.0" encoding="UTF-8"?>
-    <testsuite name="shipit.storefront-production" tests="10" failures="2" errors="0" skipped="4" time="640">
-      <testcase classname="shipit.storefront-production.run" name="deploy" time="640"><failure type="rolled_back" message="alarm storefront-5xx is red: 41 &gt; 5 in 1 of 1 periods">targets ≥ 90%: 4 healthy, at least 4 needed
-    http /healthz: answers</failure></testcase>
+    <testsuites name="shipit" tests="10" failures="1" errors="0" skipped="5" time="640">
+    <testsuite name="shipit.storefront-production" tests="10" failures="1" errors="0" skipped="5" time="640">
+      <testcase classname="shipit.storefront-production.run" name="deploy" time="0"><skipped message="rolled back: the failure is told at alarm storefront-5xx of shipit.storefront-production.web"/></testcase>
       <testcase classname="shipit.storefront-production.web" name="create" time="250"/>
       <testcase classname="shipit.storefront-production.web" name="compare" time="1"/>
       <testcase classname="shipit.storefront-production.web" name="reroute" time="179"/>
-      <testcase classname="shipit.storefront-production.web" name="bake" time="0"><skipped message="was broken off"/></testcase>
+      <testcase classname="shipit.storefront-production.web" name="bake" time="90"><skipped message="was broken off"/></testcase>
       <testcase classname="shipit.storefront-production.web" name="finish" time="0"><skipped message="was not reached"/></testcase>
       <testcase classname="shipit.storefront-production.web" name="restore" time="120"/>
       <testcase classname="shipit.storefront-production.web" name="targets ≥ 90%" time="0"><skipped message="was not judged"/></testcase>
-      <testcase classname="shipit.storefront-production.web" name="alarm storefront-5xx" time="0"><failure type="condition" message="storefront-5xx is red: 41 &gt; 5 in 1 of 1 periods"></failure></testcase>
+      <testcase classname="shipit.storefront-production.web" name="alarm storefront-5xx" time="0"><failure type="condition" message="storefront-5xx is red: 41 &gt; 5 in 1 of 1 periods">targets ≥ 90%: 4 healthy, at least 4 needed
+    http /healthz: answers</failure></testcase>
       <testcase classname="shipit.storefront-production.web" name="http /healthz" time="0"><skipped message="was not judged"/></testcase>
     </testsuite>
+    </testsuites>
     "#);
+}
+
+/// Readers add up what the cases say: seconds come to those of the run, and a cause is one failure.
+#[test]
+fn times_and_failures_add_up_once() {
+    let number = |line: &str, name: &str| -> u64 {
+        let rest = line.split_once(&format!(" {name}=\"")).unwrap().1;
+        rest.split('"').next().unwrap().parse().unwrap()
+    };
+    for (story, code, failures) in
+        [(Story::succeeded(), 0, 0), (Story::rolled_back(), 20, 1), (Story::failed_early(), 20, 1)]
+    {
+        let (plan, state, document) = told(&story, code);
+        let report = junit(&document, Some((&plan, &state)));
+        let cases: Vec<&str> = report.lines().filter(|line| line.contains("<testcase")).collect();
+        let seconds: u64 = cases.iter().map(|case| number(case, "time")).sum();
+        let took = state.ended.unwrap().duration_since(state.started.as_ref().unwrap().2).as_secs();
+        assert_eq!(i64::try_from(seconds).unwrap(), took, "{report}");
+        assert_eq!(cases.iter().filter(|case| case.contains("<failure")).count(), failures, "{report}");
+        for line in report.lines().filter(|line| line.starts_with("<testsuite")) {
+            assert_eq!(number(line, "time"), seconds, "{report}");
+            assert_eq!(number(line, "failures"), u64::try_from(failures).unwrap(), "{report}");
+            assert_eq!(number(line, "tests"), u64::try_from(cases.len()).unwrap(), "{report}");
+        }
+    }
 }
 
 #[test]
@@ -46,10 +73,12 @@ fn test_cases_are_xml_whatever_failed() {
     let report = junit(&ResultDocument::of_failure("deploy", &failure), None);
     insta::assert_snapshot!(report, @r#"
     <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="shipit" tests="1" failures="0" errors="1" skipped="0" time="0">
     <testsuite name="shipit" tests="1" failures="0" errors="1" skipped="0" time="0">
       <testcase classname="shipit.run" name="deploy" time="0"><error type="refused" message="]]&gt;&amp;&lt;a b=&apos;c&apos; d=&quot;e&quot;&gt;???">one
     two</error></testcase>
     </testsuite>
+    </testsuites>
     "#);
 }
 
