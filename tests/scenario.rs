@@ -49,6 +49,8 @@ mod shifting;
 mod signals;
 #[path = "scenario/stage.rs"]
 mod stage;
+#[path = "scenario/status.rs"]
+mod status;
 #[path = "scenario/tasks.rs"]
 mod tasks;
 #[path = "scenario/telling.rs"]

@@ -146,7 +146,7 @@ pub(super) fn moment(at: Option<&DateTime>) -> Option<Timestamp> {
     at.and_then(|at| Timestamp::from_nanosecond(at.as_nanos()).ok())
 }
 
-fn deployment_of(info: &DeploymentInfo) -> Deployment {
+pub(super) fn deployment_of(info: &DeploymentInfo) -> Deployment {
     let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let error =
         info.error_information().map(|error| (text(error.code().map(|code| code.as_str())), text(error.message())));

@@ -48,7 +48,6 @@ pub use guard::{Calls, SharedGuard, is_mutating};
 pub use metric_data::{Measured, Series, Trouble};
 pub use metrics::{VersionCalls, any_series, front_minutes, front_series};
 pub use observe::{FleetLook, FunctionLook};
-pub use serving::Serving;
 
 /// Where clients come from.
 #[derive(Clone, Debug)]

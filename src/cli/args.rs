@@ -35,7 +35,7 @@ pub enum Command {
     /// Drive an unfinished run on
     Resume(ResumeArgs),
     /// What is live and what is under way
-    Status(ReadArgs),
+    Status(StatusArgs),
     /// Past runs
     History(ReadArgs),
     /// One run, replayed
@@ -279,7 +279,21 @@ pub struct ResumeArgs {
     pub if_abandoned: bool,
 }
 
-/// `status`, `history`.
+/// `status`.
+#[derive(Debug, ClapArgs)]
+pub struct StatusArgs {
+    /// Which pipeline and where; all of them, a line each, if several could be meant.
+    #[command(flatten)]
+    pub at: Where,
+    /// The form of standard output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+    /// Show the run under way until it ends; Ctrl-C ends the view, never the run
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+/// `history`.
 #[derive(Debug, ClapArgs)]
 pub struct ReadArgs {
     /// Which pipeline and where.

@@ -17,6 +17,7 @@ mod facts;
 mod files;
 mod from;
 mod goal;
+mod look;
 mod meant;
 mod order;
 mod outlets;
@@ -31,8 +32,10 @@ mod rollback;
 mod runs;
 mod sandbox;
 mod show;
+mod status;
 mod validate;
 mod watchman;
+mod watch;
 
 use std::io::Write;
 
@@ -78,7 +81,7 @@ async fn dispatch(args: Args, around: &mut Around) -> Ended {
         Command::Abort(args) => abort::run(&args, around).await,
         Command::Rollback(args) => rollback::run(&args, around).await,
         Command::Resume(args) => resume::run(&args, around).await,
-        Command::Status(args) => show::status(&args, around).await,
+        Command::Status(args) => status::run(&args, around).await,
         Command::History(args) => show::history(&args, around).await,
         Command::Show(args) => show::run(&args, around).await,
         Command::Schema => show::schema(around),

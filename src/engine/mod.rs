@@ -20,3 +20,4 @@ pub use act::Marks;
 pub use drive::{Driven, Driver, Site};
 pub use pace::Pace;
 pub use summary::summarize;
+pub use sweep::sweep;

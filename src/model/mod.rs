@@ -18,6 +18,7 @@ pub mod observed;
 pub mod pipeline;
 pub mod revision;
 pub mod rolling;
+pub mod serving;
 pub mod status;
 pub mod strategy;
 pub mod task;

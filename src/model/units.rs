@@ -120,7 +120,7 @@ impl FromStr for Period {
 }
 
 /// A share, in steps of 0.01 %: `90%`, `2.5%`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percent(u32);
 
 impl Percent {

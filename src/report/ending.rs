@@ -131,7 +131,7 @@ fn title(plan: &Plan, state: &State) -> (Mark, String) {
 }
 
 /// Why the way back failed.
-fn stuck_on(state: &State) -> Option<&Cause> {
+pub(super) fn stuck_on(state: &State) -> Option<&Cause> {
     let restores = state.lanes.iter().filter_map(|lane| lane.restore.as_ref());
     let failed = restores.filter(|restore| restore.status == StepStatus::Failed);
     failed.filter_map(|restore| restore.cause.as_ref()).find(|cause| !cause.what.is_empty())
@@ -151,7 +151,7 @@ pub fn open_until(plan: &Plan, state: &State) -> Option<jiff::Timestamp> {
 }
 
 /// `web, bake, deployment d-…: a condition that shipit watches`.
-fn failed_at(plan: &Plan, state: &State) -> Vec<String> {
+pub(super) fn failed_at(plan: &Plan, state: &State) -> Vec<String> {
     let side = state.trouble().map(|cause| format!(": {}", words::side(cause.side))).unwrap_or_default();
     let lead = state.trouble().map_or("", |cause| cause.what.as_str());
     let mut places = Vec::new();

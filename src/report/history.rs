@@ -23,7 +23,7 @@ pub struct HistoryRow {
     pub what: String,
     /// What was to be live.
     pub release: String,
-    /// Where it stands or how it ended: `succeeded`, `rolled_back`, `running`.
+    /// Where it stands or how it ended: `succeeded`, `rolled_back`, `running`; `unreadable` if nobody can tell.
     pub status: String,
     /// When it was planned.
     pub started: Option<Timestamp>,
@@ -45,6 +45,23 @@ pub struct HistoryRow {
 }
 
 impl HistoryRow {
+    /// A run of which nothing but its id can be understood, and why.
+    pub fn unreadable(run: &RunId, why: String) -> HistoryRow {
+        HistoryRow {
+            run: run.clone(),
+            what: String::new(),
+            release: String::new(),
+            status: "unreadable".to_owned(),
+            started: None,
+            ended: None,
+            by: None,
+            cause: Some(why),
+            parent: None,
+            back: None,
+            build: None,
+        }
+    }
+
     /// A run in one row.
     pub fn of(plan: &Plan, state: &State) -> HistoryRow {
         HistoryRow {

@@ -143,14 +143,18 @@ pub fn way_back(lane: &Lane, way: WayBack) -> String {
 
 /// A deployment of CodeDeploy that is under way, with its owner: `d-… of run … since 09:41:16Z, InProgress`.
 pub fn active(active: &ActiveDeployment) -> String {
-    let ActiveDeployment { id, status, creator, description, created } = active;
-    let owner = match (Mark::read(description).map(|mark| mark.run), creator.as_str()) {
+    let ActiveDeployment { id, status, creator: by, description, created } = active;
+    let since = created.map(|at| format!(" since {}", date(at))).unwrap_or_default();
+    format!("{id} of {}{since}, {status}", creator(description, by))
+}
+
+/// Who made a deployment, by the mark of a run in its description, or else by what CodeDeploy says of its creator.
+pub fn creator(description: &str, creator: &str) -> String {
+    match (Mark::read(description).map(|mark| mark.run), creator) {
         (Some(run), _) => format!("run {run}"),
         (None, "user" | "") => "a person or a program".to_owned(),
         (None, other) => other.to_owned(),
-    };
-    let since = created.map(|at| format!(" since {}", date(at))).unwrap_or_default();
-    format!("{id} of {owner}{since}, {status}")
+    }
 }
 
 /// Who or what stopped a step.

@@ -35,7 +35,8 @@ pub struct StepState {
 }
 
 /// Where a step stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StepStatus {
     /// Not begun.
     #[default]

@@ -8,12 +8,13 @@ use crate::event::{CallKind, Envelope, VerdictKind};
 use crate::model::metric::MetricCondition;
 use crate::plan::{Plan, sample};
 use crate::report::github::{GitHub, Workflow};
-use crate::report::status::{AliasStatus, RunView, StatusView, TargetStatus, status_text};
+use crate::report::status::{AliasStatus, LastRun, RunSeen, RunView, StatusView, TargetStatus, status_text};
 use crate::report::summary::{command_summary, plan_summary, run_summary};
 use crate::report::{
     Plain, Reporter, ResultDocument, Style, ending, failure_text, junit, lines, plan_markdown, plan_text, refused,
 };
 use crate::run::State;
+use crate::run::view::View;
 
 /// Bundle `b` over version 41, which shipit shipped as v1.
 fn plan() -> Plan {
@@ -109,13 +110,17 @@ fn everything(plan: &Plan, records: Vec<Record>, code: u8) -> Vec<String> {
     github.finish().unwrap();
     let document = ResultDocument::of_run("deploy", plan, &state, code, Some("f00d".to_owned()));
     let alias = AliasStatus { function: "thumbnailer".to_owned(), alias: "live".to_owned(), ..AliasStatus::default() };
+    let view = View::new(plan);
+    let seen = RunSeen { plan, state: &state, view: Some(&view) };
     let view = StatusView {
         v: crate::model::Format::NOW,
         at: at(9000),
         pipeline: name("thumbs"),
         environment: name("production"),
         targets: vec![TargetStatus { alias: Some(alias), ..TargetStatus::of(&name("thumbs")) }],
-        run: Some(RunView::of(plan, &state, None, &invocation)),
+        run: Some(RunView::of(seen, None, &invocation, at(9000))),
+        unread: None,
+        last: LastRun::of(seen, &invocation),
         notes: Vec::new(),
     };
     vec![
@@ -128,6 +133,7 @@ fn everything(plan: &Plan, records: Vec<Record>, code: u8) -> Vec<String> {
         run_summary(&document, plan, &state, &invocation),
         command_summary(&document),
         status_text(&view, Style::PLAIN),
+        status_text(&StatusView { run: None, ..view.clone() }, Style::PLAIN),
         junit(&document, Some((plan, &state))),
         document.outputs().into_iter().map(|(name, value)| format!("{name}={value}\n")).collect(),
     ]
