@@ -19,10 +19,10 @@ mod deaths;
 mod first;
 #[path = "scenario/functions.rs"]
 mod functions;
-#[path = "scenario/goals.rs"]
-mod goals;
 #[path = "scenario/gateways.rs"]
 mod gateways;
+#[path = "scenario/goals.rs"]
+mod goals;
 #[path = "scenario/hearing.rs"]
 mod hearing;
 #[path = "scenario/holds.rs"]

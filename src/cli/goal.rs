@@ -155,10 +155,8 @@ async fn load(cloud: &Cloud, id: RunId) -> Result<std::result::Result<Option<(Ti
             let of = |run: runs::Loaded| Some((run.state.started.as_ref()?.2, PastRun::of(&run.plan, &run.state)?));
             Ok(Ok(run.and_then(of)))
         }
-        Err(error @ StoreError::Corrupt { .. }) => {
-            Ok(Err(format!("run {id} cannot be read and was passed over: {error}")))
-        }
         Err(error @ StoreError::Aws(_)) => Err(error.into()),
+        Err(error) => Ok(Err(format!("run {id} cannot be read and was passed over: {error}"))),
     }
 }
 

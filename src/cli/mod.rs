@@ -34,8 +34,8 @@ mod sandbox;
 mod show;
 mod status;
 mod validate;
-mod watchman;
 mod watch;
+mod watchman;
 
 use std::io::Write;
 

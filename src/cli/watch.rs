@@ -111,12 +111,12 @@ impl Watching<'_> {
                         return Ok(());
                     }
                 }
-                Err(error @ StoreError::Corrupt { .. }) => return Err(error.into()),
                 Err(StoreError::Aws(error)) => {
                     // What was read of a list that broke off is not known; the next time it is read from its beginning.
                     journal = None;
                     self.seen().suffers(error.to_string(), now);
                 }
+                Err(error) => return Err(error.into()),
             }
             match lock::read(&self.cloud.bucket, &self.cloud.keys).await {
                 Ok(found) => self.seen().drives(found.lock, now),

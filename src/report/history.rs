@@ -59,6 +59,7 @@ impl HistoryRow {
             parent: None,
             back: None,
             build: None,
+            dirty: false,
         }
     }
 

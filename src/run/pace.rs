@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::state::StepState;
+use super::step::StepState;
 use super::view::LaneView;
 use crate::model::facts::{Deployment, Status};
 use crate::plan::build::{CALLS_A_MINUTE, CALLS_OF_ALL};

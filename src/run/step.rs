@@ -1,6 +1,7 @@
 //! Where one step of a run stands: the fold of the records about it.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::event::call::CallKind;
 use crate::event::record::Cause;

@@ -13,6 +13,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::commands::Suggestion;
+use crate::event::VerdictKind;
+use crate::model::Format;
 use crate::model::serving::Part;
 use crate::model::{Name, Percent, RunId};
 use crate::run::StepStatus;
@@ -26,7 +28,7 @@ pub use watch::watch_lines;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StatusView {
     /// The format's version.
-    pub v: u32,
+    pub v: Format,
     /// World time of the look.
     pub at: Timestamp,
     /// The pipeline's name.
@@ -213,23 +215,11 @@ pub struct ConditionStatus {
     /// What it is called.
     pub condition: String,
     /// What it says.
-    pub verdict: Said,
+    pub verdict: VerdictKind,
     /// With which numbers.
     pub why: String,
     /// It is judged and shown, but decides nothing.
     pub is_report_only: bool,
-}
-
-/// What a condition says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Said {
-    /// Yes.
-    Pass,
-    /// No.
-    Fail,
-    /// Neither, or not yet.
-    Undecided,
 }
 
 /// Who drives.

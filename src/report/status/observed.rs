@@ -8,7 +8,7 @@ use super::{AliasStatus, Driver, LastRun, PartStatus, RunView, StatusView, Targe
 use crate::model::function::FunctionRef;
 use crate::model::lambda::Alias;
 use crate::model::serving::{FleetSeen, Part, versions};
-use crate::model::{Name, Percent, Revision, RunId};
+use crate::model::{Format, Name, Percent, Revision, RunId};
 use crate::plan::{On, Plan};
 use crate::report::commands::Invocation;
 use crate::report::words;
@@ -135,7 +135,7 @@ impl Observed<'_> {
         let run = self.run.map(|run| RunView::of(run, self.driver.clone(), self.invocation, self.at));
         let last = self.last.filter(|_| run.is_none());
         StatusView {
-            v: 0,
+            v: Format::NOW,
             at: self.at,
             pipeline: self.pipeline.clone(),
             environment: self.environment.clone(),

@@ -3,16 +3,17 @@
 use jiff::Timestamp;
 
 use super::observed::RunSeen;
-use super::{ConditionStatus, Driver, LaneStatus, LastRun, RunView, Said, StepBrief, TargetBrief};
+use super::{ConditionStatus, Driver, LaneStatus, LastRun, RunView, StepBrief, TargetBrief};
 use crate::event::Progress;
-use crate::event::record::Outcome;
+use crate::event::record::{Outcome, VerdictKind};
 use crate::model::condition::Condition;
 use crate::plan::{Lane, Plan};
+use crate::report::called;
 use crate::report::commands::{Invocation, Suggestion};
 use crate::report::ending::{failed_at, open_until, stuck_on};
 use crate::report::suggestions::suggestions;
 use crate::report::words;
-use crate::run::judge::{Judging, Verdict};
+use crate::run::judge::Judging;
 use crate::run::next::next;
 use crate::run::view::{LaneView, active_watches};
 use crate::run::{LaneState, RunStatus, State, StepStatus};
@@ -30,7 +31,8 @@ impl RunView {
             let status = lane_status(lane, lane_state, stage)?;
             let conditions = conditions(lane, lane_state, state, view, now);
             let seen = progress.iter().find(|it| it.target == lane.target && it.step.0 == status.step);
-            let (why, count) = seen.map_or((None, None), |Progress { why, count, .. }| (Some(why.clone()), *count));
+            let (why, count) =
+                seen.map_or((None, None), |Progress { doing, count, .. }| (Some(called::doing(doing)), *count));
             Some(LaneStatus { why, count, conditions, ..status })
         });
         let mut next = suggestions(plan, state, invocation, driver.as_ref().is_some_and(Driver::is_alive));
@@ -89,7 +91,7 @@ fn lane_status(lane: &Lane, state: &LaneState, stage: &str) -> Option<LaneStatus
         why: None,
         count: None,
         conditions: Vec::new(),
-        asks: state.asks(),
+        asks: called::asks(lane, state),
     })
 }
 
@@ -105,12 +107,10 @@ fn conditions(
         return Vec::new();
     }
     let recorded = |condition: &Condition| {
-        let label = condition.label();
-        let (verdict, why) = match lane_state.verdicts.get(&label) {
-            Some((verdict, why)) if verdict == "pass" => (Said::Pass, why.clone()),
-            Some((verdict, why)) if verdict == Verdict::UNDECIDED => (Said::Undecided, why.clone()),
-            Some((_, why)) => (Said::Fail, why.clone()),
-            None => (Said::Undecided, "not judged yet".to_owned()),
+        let label = called::condition(Some(lane), &condition.id());
+        let (verdict, why) = match lane_state.verdicts.get(&condition.id()) {
+            Some(told) => (told.verdict, told.why.clone()),
+            None => (VerdictKind::Undecided, "not judged yet".to_owned()),
         };
         ConditionStatus { condition: label, verdict, why, is_report_only: condition.is_report_only() }
     };
@@ -122,12 +122,8 @@ fn conditions(
         if matches!(judged.condition, Condition::Http { .. } | Condition::Command { .. }) {
             return recorded(judged.condition);
         }
-        let verdict = match &judged.verdict {
-            Verdict::Pass(_) => Said::Pass,
-            Verdict::Fail(_) => Said::Fail,
-            Verdict::Undecided(_) => Said::Undecided,
-        };
-        let (condition, why) = (judged.condition.label(), judged.verdict.why().to_owned());
+        let verdict = judged.verdict.kind();
+        let (condition, why) = (called::condition(Some(lane), &judged.condition.id()), judged.verdict.why().to_owned());
         ConditionStatus { condition, verdict, why, is_report_only: judged.is_report_only }
     });
     judged.collect()

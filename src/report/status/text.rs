@@ -2,9 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{
-    AliasStatus, ConditionStatus, Driver, LaneStatus, LastRun, PartStatus, RunView, Said, StatusView, TargetStatus,
-};
+use super::{AliasStatus, ConditionStatus, Driver, LaneStatus, LastRun, PartStatus, RunView, StatusView, TargetStatus};
+use crate::event::VerdictKind;
 use crate::model::lambda::Alias;
 use crate::model::serving::{Hosts, Side};
 use crate::model::{Percent, Period};
@@ -192,19 +191,19 @@ pub(super) fn waits_text(lane: &LaneStatus) -> Option<String> {
 pub(super) fn condition_text(condition: &ConditionStatus) -> String {
     let only = if condition.is_report_only { " (decides nothing)" } else { "" };
     let word = match condition.verdict {
-        Said::Pass => "passes",
-        Said::Fail => "fails",
-        Said::Undecided => "undecided",
+        VerdictKind::Pass => "passes",
+        VerdictKind::Fail => "fails",
+        VerdictKind::Undecided => "undecided",
     };
     format!("{} {word}: {}{only}", condition.condition, condition.why)
 }
 
 /// What marks a condition.
-pub(super) fn said(said: Said) -> Mark {
+pub(super) fn said(said: VerdictKind) -> Mark {
     match said {
-        Said::Pass => Mark::Done,
-        Said::Fail => Mark::Failed,
-        Said::Undecided => Mark::Still,
+        VerdictKind::Pass => Mark::Done,
+        VerdictKind::Fail => Mark::Failed,
+        VerdictKind::Undecided => Mark::Still,
     }
 }
 

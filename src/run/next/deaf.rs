@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Deciding;
+use crate::event::Doing;
 use crate::event::record::Record;
 use crate::plan::{Action, Lane, WayBack, What};
 use crate::run::State;
@@ -36,7 +37,8 @@ impl Deciding<'_> {
             let (target, step, why) = (lane.target.clone(), step.clone(), why.clone());
             self.emit(Record::Deaf { target, step, why, needs });
         }
-        self.show(lane, place, &step, format!("does not begin: what people decide cannot be heard: {why}"), None);
+        let waiting = format!("does not begin: what people decide cannot be heard: {why}");
+        self.show(lane, place, &step, Doing::Waiting(waiting), None);
         self.wake(self.state.deaf.as_ref().and_then(|deaf| deaf.since.checked_add(PATIENCE).ok()));
         true
     }

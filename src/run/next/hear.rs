@@ -7,8 +7,8 @@ use crate::event::record::Record;
 use crate::model::Name;
 use crate::plan::{Hold, Lane, Plan, StepId, What};
 use crate::run::judge::Verdict;
-use crate::run::step::StepStatus;
 use crate::run::state::State;
+use crate::run::step::StepStatus;
 
 /// What a person could decide now and change something by: what is looked for first.
 pub fn wishes(plan: &Plan, state: &State) -> Vec<Wish> {

@@ -22,8 +22,8 @@ use super::sts::Credentials;
 use super::world::{ApiError, Scope, Settings, Site, World};
 use super::{balancer, lambda, s3, sts};
 use auth::Caller;
-use gateway::Instead;
 pub(super) use auth::is_region;
+use gateway::Instead;
 use protocol::{Operation, Protocol};
 
 /// The embedded AWS behind one function.
