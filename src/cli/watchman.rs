@@ -121,7 +121,7 @@ impl Next for Signals {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{BufRead, BufReader};
+    use std::io::{BufRead, BufReader, Write};
     use std::process::{Command, Stdio};
 
     use rustix::process::{Pid, Signal as Kill, kill_process};
@@ -136,8 +136,9 @@ mod tests {
     fn a_process_whose_task_hangs_goes_when_it_is_told_to() {
         if std::env::var_os(HANGS).is_some() {
             let (stop, _interrupt) = watch::channel(false);
-            let _told = stand(stop, Arc::default(), |code, _| println!("last words, {code}"));
-            println!("stands");
+            let say = |what: String| writeln!(std::io::stdout(), "{what}").unwrap();
+            let _told = stand(stop, Arc::default(), move |code, _| say(format!("last words, {code}")));
+            say("stands".to_owned());
             loop {
                 std::thread::park();
             }

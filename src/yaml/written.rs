@@ -115,8 +115,11 @@ pub fn document(text: &str) -> Result<Document, Problem> {
     reader.document()
 }
 
+/// A text, and the line break behind it.
+type Source<'t> = Chain<Cursor<&'t [u8]>, Cursor<&'static [u8]>>;
+
 struct Reader<'t> {
-    parser: Parser<Chain<Cursor<&'t [u8]>, Cursor<&'static [u8]>>>,
+    parser: Parser<Source<'t>>,
     places: Places<'t>,
     text: &'t str,
     /// What each anchor marks; `None` while it is being read.

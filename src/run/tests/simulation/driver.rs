@@ -404,7 +404,19 @@ impl Simulation {
         let users = |planned: &PlannedCall| match &planned.call {
             Call::MoveTraffic(_) | Call::LetBlueGo(_) | Call::Shift { .. } | Call::Task { .. } => true,
             Call::Create => self.rolling[planned.lane].is_some(),
-            _ => false,
+            Call::EnsureConfig
+            | Call::Compare
+            | Call::Find
+            | Call::Stop(_)
+            | Call::Redeploy
+            | Call::TakeOut(_)
+            | Call::DeleteLeftover(_)
+            | Call::UpdateCode { .. }
+            | Call::Publish { .. }
+            | Call::Test { .. }
+            | Call::CreateAlias { .. }
+            | Call::Prune
+            | Call::RestoreCode { .. } => false,
         };
         let is_deaf =
             self.view.deaf.as_ref().is_some_and(|deaf| at(self.now).duration_since(deaf.since).as_secs() >= 30);
