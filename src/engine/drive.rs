@@ -130,7 +130,6 @@ impl Driver {
         let keeper = Keeper::start(lease);
         let view = View::new(&plan);
         let hearing = Hearing::new(&bucket, &keys, &state.run);
-        let now = clock.now();
         let mut driving = Driving {
             plan,
             state,
@@ -152,7 +151,7 @@ impl Driver {
             programs: Programs::default(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             began: Instant::now(),
-            next_decisions: now,
+            next_decisions: clock.now(),
             wake: None,
             has_moved: false,
             last_progress: None,

@@ -116,7 +116,7 @@ mod tests {
                 http(r#"{"path":"/a","headers":{"X-A":{"value":"1"}}}"#),
                 http(r#"{"path":"/a","headers":{"X-A":{"value":"2"}}}"#),
                 http(r#"{"path":"/a","headers":{"X-B":{"value":"1"}}}"#),
-                http(r#"{"path":"/a","status":"204"}"#),
+                http(r#"{"path":"/a","status":["204"]}"#),
                 http(r#"{"path":"/a","body":"ok"}"#),
                 http(r#"{"path":"/a","within":"3s"}"#),
             ],

@@ -11,7 +11,7 @@ use super::words;
 use crate::event::record::{Build, Cause, Envelope, Outcome, Record, Side, VerdictKind};
 use crate::model::{Name, Period, harmless};
 use crate::plan::{Action, Intent, Plan, Step, StepId, What};
-use crate::run::{State, StepState, StepStatus};
+use crate::run::{LaneState, State, StepState, StepStatus};
 
 /// Where further lines of a text begin: under its place.
 const UNDER: usize = 13;
@@ -64,16 +64,7 @@ type Said = Option<(Mark, String, String)>;
 fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
     let at = envelope.at;
     match &envelope.record {
-        Record::RunPlanned { by, parent, back, build, again, origin, .. } => {
-            let again = again.as_ref().map(|why| format!(", again: {}", harmless(why, 200))).unwrap_or_default();
-            let after =
-                parent.as_ref().map(|run| format!(", {}", words::after(run, back.as_deref()))).unwrap_or_default();
-            let from = build.as_ref().map(from_build).unwrap_or_default();
-            let is_dirty = origin.as_ref().is_some_and(|origin| origin.dirty);
-            let dirty = if is_dirty { ", with uncommitted changes" } else { "" };
-            let intent = intent(plan);
-            whole(Mark::Fact, format!("run {}: {intent}{dirty}, asked for by {by}{from}{after}{again}", envelope.run))
-        }
+        Record::RunPlanned { .. } => planned(plan, envelope),
         Record::DriverStarted { holder, .. } => {
             // Tokens grow with every run of the environment; another driver of this run has one before it.
             let on = if before.token == 0 { "" } else { " on" };
@@ -81,11 +72,7 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
         }
         Record::DecisionAccepted { name, by } => whole(Mark::Fact, format!("decision {name} by {by} is taken up")),
         Record::DecisionIgnored { name, why } => whole(Mark::Fact, format!("decision {name} has no effect: {why}")),
-        Record::Deaf { target, step, why, needs } => {
-            let needs = needs.as_ref().map(|needs| format!("; it needs {needs}")).unwrap_or_default();
-            let what = "does not begin: what people decide cannot be heard";
-            here(Mark::Trouble, target, step, format!("{what}: {}{needs}", harmless(why, 300)))
-        }
+        Record::Deaf { target, step, why, needs } => here(Mark::Trouble, target, step, deaf(why, needs.as_deref())),
         Record::HearsAgain => whole(Mark::Fact, "what people decide is heard again".to_owned()),
         Record::RollBackBegan { cause, targets } => whole(Mark::Back, back(plan, before, cause, targets)),
         Record::Detached { why } => whole(Mark::Paused, format!("detached: {why}; any machine can resume the run")),
@@ -97,22 +84,14 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
             let (mark, text) = answered(find(plan, before, target, step), trouble.as_deref())?;
             here(mark, target, step, text)
         }
-        Record::CallLost { target, step, why, .. } => {
-            here(Mark::Trouble, target, step, format!("its end was not seen: {why}"))
-        }
-        Record::DeploymentSeen { target, step, deployment, .. } => {
-            let lane = before.lane(target)?;
-            let known = if step.0 == "restore" { &lane.redeployment } else { &lane.deployment };
-            let is_news = known.as_ref() != Some(deployment);
-            if is_news { here(Mark::Fact, target, step, format!("deployment {deployment}")) } else { None }
-        }
+        Record::CallLost { target, step, why, .. } => here(Mark::Trouble, target, step, unseen(why)),
+        Record::DeploymentSeen { target, step, deployment, .. } => is_news(before, target, step, deployment)
+            .then(|| here(Mark::Fact, target, step, format!("deployment {deployment}")))?,
         Record::StepDone { target, step, note } => {
             here(Mark::Done, target, step, done(note, find(plan, before, target, step), at))
         }
         Record::StepFailed { target, step, cause } => {
-            let planned = plan.lane(target).and_then(|lane| lane.step(step));
-            let side = planned.map_or(words::side(cause.side), |planned| words::side_of(planned, cause.side));
-            here(Mark::Failed, target, step, format!("failed: {} ({side})", cause.what))
+            here(Mark::Failed, target, step, failed(plan, target, step, cause))
         }
         Record::Judged { target, condition, verdict, report_only, why } => {
             let condition = called::condition(plan.lane(target), condition);
@@ -124,14 +103,7 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
             let text = format!("{by} goes on without a verdict of {condition}; it passes until it says no");
             Some((Mark::Fact, target.to_string(), text))
         }
-        Record::ProcessesLeft { target, processes, .. } if processes.is_empty() => {
-            Some((Mark::Fact, target.to_string(), "all that CodeDeploy had suspended is resumed".to_owned()))
-        }
-        Record::ProcessesLeft { target, group, processes } => {
-            let command = resume_processes(plan.region(target), group, processes);
-            let text = format!("CodeDeploy did not resume {} of {group}: {command}", processes.join(", "));
-            Some((Mark::Trouble, target.to_string(), text))
-        }
+        Record::ProcessesLeft { target, group, processes } => Some(left(plan, target, group, processes)),
         Record::Paused { target, step, until } => {
             let until = words::date(*until);
             here(Mark::Paused, target, step, format!("waits for a person to promote; after {until} it rolls back"))
@@ -156,6 +128,51 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
         // Said by what comes of them: the step's begin, a deployment's id, trouble, the end; a bake's by heartbeats.
         Record::CallBegan { .. } | Record::Watched { .. } | Record::AliasMoved { .. } => None,
     }
+}
+
+fn planned(plan: &Plan, envelope: &Envelope) -> Said {
+    let Record::RunPlanned { by, parent, back, build, again, origin, .. } = &envelope.record else { return None };
+    let again = again.as_ref().map(|why| format!(", again: {}", harmless(why, 200))).unwrap_or_default();
+    let after = parent.as_ref().map(|run| format!(", {}", words::after(run, back.as_deref()))).unwrap_or_default();
+    let from = build.as_ref().map(from_build).unwrap_or_default();
+    let is_dirty = origin.as_ref().is_some_and(|origin| origin.dirty);
+    let dirty = if is_dirty { ", with uncommitted changes" } else { "" };
+    let intent = intent(plan);
+    whole(Mark::Fact, format!("run {}: {intent}{dirty}, asked for by {by}{from}{after}{again}", envelope.run))
+}
+
+fn failed(plan: &Plan, target: &Name, step: &StepId, cause: &Cause) -> String {
+    let planned = plan.lane(target).and_then(|lane| lane.step(step));
+    let side = planned.map_or(words::side(cause.side), |planned| words::side_of(planned, cause.side));
+    format!("failed: {} ({side})", cause.what)
+}
+
+/// Whether a deployment was not known to be this step's.
+fn is_news(before: &State, target: &Name, step: &StepId, deployment: &String) -> bool {
+    let known = |lane: &LaneState| match step.0.as_str() {
+        "restore" => lane.redeployment.clone(),
+        _ => lane.deployment.clone(),
+    };
+    before.lane(target).is_some_and(|lane| known(lane).as_ref() != Some(deployment))
+}
+
+fn unseen(why: &str) -> String {
+    format!("its end was not seen: {why}")
+}
+
+fn deaf(why: &str, needs: Option<&str>) -> String {
+    let needs = needs.map(|needs| format!("; it needs {needs}")).unwrap_or_default();
+    format!("does not begin: what people decide cannot be heard: {}{needs}", harmless(why, 300))
+}
+
+/// Processes that CodeDeploy left suspended, or that they are resumed by now.
+fn left(plan: &Plan, target: &Name, group: &str, processes: &[String]) -> (Mark, String, String) {
+    if processes.is_empty() {
+        return (Mark::Fact, target.to_string(), "all that CodeDeploy had suspended is resumed".to_owned());
+    }
+    let command = resume_processes(plan.region(target), group, processes);
+    let text = format!("CodeDeploy did not resume {} of {group}: {command}", processes.join(", "));
+    (Mark::Trouble, target.to_string(), text)
 }
 
 /// What is said of hosts that do not move on.

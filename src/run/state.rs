@@ -202,14 +202,7 @@ impl State {
         }
         self.at = Some(at);
         match record {
-            Record::RunPlanned { by, why, parent, back, revisions, build, origin, .. } => {
-                self.origin.clone_from(origin);
-                self.started = Some((by.clone(), why.clone(), at));
-                self.parent.clone_from(parent);
-                self.back = back.as_deref().cloned();
-                self.build.clone_from(build);
-                self.revisions.clone_from(revisions);
-            }
+            Record::RunPlanned { .. } => self.planned(at, record),
             Record::DriverStarted { token, .. } => {
                 self.hears(at);
                 (self.token, self.driven_since) = (*token, Some(at));
@@ -271,6 +264,16 @@ impl State {
                 self.on_step(plan, target, Some(step), |step| step.watched = *seconds);
             }
         }
+    }
+
+    fn planned(&mut self, at: Timestamp, record: &Record) {
+        let Record::RunPlanned { by, why, parent, back, revisions, build, origin, .. } = record else { return };
+        self.origin.clone_from(origin);
+        self.started = Some((by.clone(), why.clone(), at));
+        self.parent.clone_from(parent);
+        self.back = back.as_deref().cloned();
+        self.build.clone_from(build);
+        self.revisions.clone_from(revisions);
     }
 
     fn go_back(&mut self, at: Timestamp, cause: &Cause, targets: &[Name]) {

@@ -150,11 +150,19 @@ impl Bucket {
                 Some("PreconditionFailed" | "NoSuchKey" | "ConditionalRequestConflict") => {
                     return self.is_ours(key, &body).await;
                 }
-                // The answer may have been lost after the effect.
-                _ => match self.is_ours(key, &body).await {
-                    Ok(Put::Done(etag)) => return Ok(Put::Done(etag)),
-                    Ok(Put::Lost) | Err(_) => return Err(failed("PutObject", error)),
-                },
+                // The answer may have been lost after the effect, or be somebody else's in S3's place.
+                _ => {
+                    let error = failed("PutObject", error);
+                    let is_lost = matches!(&error, StoreError::Aws(error) if error.class == Class::Unknown);
+                    match self.look(key, &body, etag).await {
+                        Ok(Some(put)) => return Ok(put),
+                        Ok(None) if is_lost && foreign_answers < FOREIGN_TRIES => {
+                            foreign_answers += 1;
+                            tokio::time::sleep(Duration::from_millis(200 << foreign_answers)).await;
+                        }
+                        Ok(None) | Err(_) => return Err(error),
+                    }
+                }
             }
         }
         Ok(Put::Lost)

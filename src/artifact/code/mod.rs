@@ -4,8 +4,8 @@
 //! What needs no settings is said wherever a bundle is made; the rest as soon as the function's own are known. The id in
 //! every message (`[function/…]`) is stable.
 
+mod call;
 mod callback;
-mod handler;
 mod native;
 
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ pub fn alone(tree: &Tree) -> Vec<Finding> {
 
 /// What can be said of a bundle for a function with these settings.
 pub fn judge(tree: &Tree, read: &Read<'_>, facts: &Facts) -> Vec<Finding> {
-    let mut found = handler::judge(tree, read, facts);
+    let mut found = call::judge(tree, read, facts);
     found.extend(native::of_another_machine(tree, facts));
     found
 }

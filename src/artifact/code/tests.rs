@@ -159,7 +159,7 @@ fn every_rule_fires_and_lets_its_neighbours_pass() {
         ids.extend(expected.split(' ').nth(1));
     }
     let sources =
-        [include_str!("mod.rs"), include_str!("handler.rs"), include_str!("native.rs"), include_str!("callback.rs")];
+        [include_str!("mod.rs"), include_str!("call.rs"), include_str!("native.rs"), include_str!("callback.rs")];
     let known = sources.iter().flat_map(|source| source.split("\"function/").skip(1));
     let known: BTreeSet<&str> = known.filter_map(|rest| rest.split('"').next()).collect();
     assert_eq!(known, ids);

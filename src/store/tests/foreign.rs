@@ -95,7 +95,7 @@ async fn a_write_counts_once_it_is_proved() {
         let stage = Stage::new().await;
         let bucket = behind(&stage, Gateway { etag, body, ..gateway(&stage, "PUT", 1000) });
         let error = bucket.put_if_absent("x", Bytes::from("one")).await.unwrap_err();
-        assert!(error.to_string().contains("not by S3"), "{error}");
+        assert!(error.to_string().contains("in its place"), "{error}");
     }
 }
 

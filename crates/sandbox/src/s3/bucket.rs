@@ -70,27 +70,7 @@ pub fn create(world: &World, ask: &Ask) -> Reply {
         }
         request.get("LocationConstraint").map(str::to_owned).filter(|region| !region.is_empty())
     };
-    let region = match constraint {
-        None if ask.region == "us-east-1" => ask.region.clone(),
-        Some(region) if region == ask.region && region != "us-east-1" => region,
-        // The oldest region's endpoint is that of all of them.
-        Some(region) if ask.region == "us-east-1" && crate::front::is_region(&region) && region != "us-east-1" => {
-            region
-        }
-        Some(region) if ask.region == "us-east-1" && region == "EU" => "eu-west-1".to_owned(),
-        Some(region) if region == "us-east-1" => {
-            return Err(Error::new(400, "InvalidLocationConstraint", "The specified location-constraint is not valid")
-                .with("LocationConstraint", &region));
-        }
-        other => {
-            let name = other.unwrap_or_else(|| "unspecified".to_owned());
-            let why = format!(
-                "The {name} location constraint is incompatible for the region specific endpoint this \
-                               request was sent to."
-            );
-            return Err(Error::new(400, "IllegalLocationConstraintException", why));
-        }
-    };
+    let region = place(ask, constraint)?;
     let created = world.now();
     let buckets = &mut world.lock().s3.buckets;
     match buckets.get(&ask.bucket) {
@@ -118,6 +98,31 @@ pub fn create(world: &World, ask: &Ask) -> Reply {
     };
     buckets.insert(ask.bucket.clone(), bucket);
     Ok(created_at(&ask.bucket))
+}
+
+/// The region of a new bucket: the one that the request was signed for, or from the oldest one any.
+fn place(ask: &Ask, constraint: Option<String>) -> Result<String, Error> {
+    Ok(match constraint {
+        None if ask.region == "us-east-1" => ask.region.clone(),
+        Some(region) if region == ask.region && region != "us-east-1" => region,
+        // The oldest region's endpoint is that of all of them.
+        Some(region) if ask.region == "us-east-1" && crate::front::is_region(&region) && region != "us-east-1" => {
+            region
+        }
+        Some(region) if ask.region == "us-east-1" && region == "EU" => "eu-west-1".to_owned(),
+        Some(region) if region == "us-east-1" => {
+            return Err(Error::new(400, "InvalidLocationConstraint", "The specified location-constraint is not valid")
+                .with("LocationConstraint", &region));
+        }
+        other => {
+            let name = other.unwrap_or_else(|| "unspecified".to_owned());
+            let why = format!(
+                "The {name} location constraint is incompatible for the region specific endpoint this \
+                               request was sent to."
+            );
+            return Err(Error::new(400, "IllegalLocationConstraintException", why));
+        }
+    })
 }
 
 fn created_at(bucket: &str) -> http::Response<bytes::Bytes> {

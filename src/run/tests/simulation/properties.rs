@@ -93,9 +93,7 @@ fn flaws(simulation: &Simulation) -> Vec<String> {
     let RunStatus::Ended(outcome) = simulation.state.status else { return flaws };
     let mut started = Vec::new();
     let mut calling: Vec<&str> = Vec::new();
-    let mut restored = Vec::new();
-    let mut touched = Vec::new();
-    let mut backs = 0;
+    let (mut restored, mut touched, mut backs) = (Vec::new(), Vec::new(), 0);
     for (place, (_, record)) in simulation.records.iter().enumerate() {
         match record {
             Record::StepStarted { target, step } => started.push((target, step)),
