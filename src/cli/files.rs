@@ -10,6 +10,9 @@ const TRIES: u32 = 8;
 /// Replaces a file as a whole: whoever reads it sees the old text or the new one. A link of that name is replaced, and
 /// what it points to stays as it is.
 pub fn replace(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(mut stream) = stream(path)? {
+        return stream.write_all(text.as_bytes());
+    }
     let (mut file, beside) = fresh(path)?;
     let done = file.write_all(text.as_bytes()).and_then(|()| fs::rename(&beside, path));
     if done.is_err() {
@@ -20,6 +23,9 @@ pub fn replace(path: &Path, text: &str) -> io::Result<()> {
 
 /// Makes a file that is empty and ours, in place of what is there.
 pub fn create(path: &Path) -> io::Result<File> {
+    if let Some(stream) = stream(path)? {
+        return Ok(stream);
+    }
     let (file, beside) = fresh(path)?;
     match fs::rename(&beside, path) {
         Ok(()) => Ok(file),
@@ -27,6 +33,18 @@ pub fn create(path: &Path) -> io::Result<File> {
             let _ = fs::remove_file(&beside);
             Err(error)
         }
+    }
+}
+
+/// What is there and is no file, or a name of the system's such as `/dev/stdout`, is written to and never replaced.
+fn stream(path: &Path) -> io::Result<Option<File>> {
+    let is_system = path.starts_with("/proc")
+        || path.parent().is_some_and(|it| it == Path::new("/dev") || it == Path::new("/dev/fd"));
+    match fs::metadata(path) {
+        Ok(found) if !found.is_dir() && (is_system || !found.is_file()) => {
+            File::options().append(true).open(path).map(Some)
+        }
+        Ok(_) | Err(_) => Ok(None),
     }
 }
 
@@ -69,6 +87,9 @@ mod tests {
             assert!(!fs::symlink_metadata(&path).unwrap().is_symlink());
             assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
         }
+        assert!(stream(Path::new("/dev/null")).unwrap().is_some() && stream(&victim).unwrap().is_none());
+        replace(Path::new("/dev/null"), "nothing").unwrap();
+        assert!(!fs::metadata("/dev/null").unwrap().is_file());
         let left = fs::read_dir(&directory).unwrap().count();
         assert_eq!(left, 3, "nothing is left behind");
         fs::remove_dir_all(&directory).unwrap();

@@ -209,8 +209,8 @@ fn place(flag: &str, directory: &Path, path: &Path) -> Result<PathBuf> {
     let path = directory.join(path);
     let refused =
         |what: &str, help: &str| Err(Failure::new(Kind::Usage, format!("{flag} {} {what}", path.display())).help(help));
-    // A link is replaced by the file, whatever it points to.
-    match fs::symlink_metadata(&path) {
+    // A link to a file is replaced, and the file stays as it is.
+    match fs::metadata(&path) {
         Ok(found) if found.is_dir() => refused("is a directory", "name a file in it"),
         Ok(found) if found.is_file() || found.is_symlink() => Ok(path),
         Ok(_) => refused("is no regular file", "name a file; `--output json` prints the result on standard output"),

@@ -20,7 +20,7 @@ use crate::store::lease::{LAPSE, Taking, take_over, take_over_telling};
 use crate::store::lock::{self, Held};
 
 /// How long a run that another process drives is followed.
-const BOUND: Duration = Duration::from_secs(30 * 60);
+const BOUND: Duration = Duration::from_secs(10 * 60);
 
 pub async fn run(args: &ResumeArgs, around: &mut Around) -> Ended {
     let project = Project::open(&args.at, around, Need::Store)?;

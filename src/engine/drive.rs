@@ -261,7 +261,8 @@ impl Driving {
             if let Some(why) = reads::blind(&self.plan, &self.state, &mut self.view, now) {
                 return self.detach(&format!("nothing can be read for 20 minutes: {why}")).await;
             }
-            if let Some(why) = deaf_for_too_long(&self.state, now) {
+            // What is under way somewhere else, such as a migration, is not broken off for that.
+            if let Some(why) = deaf_for_too_long(&self.state, now).filter(|_| self.acts.is_empty()) {
                 return self.detach(&why).await;
             }
             let nap = self.nap();

@@ -130,17 +130,6 @@ fn said(plan: &Plan, before: &State, envelope: &Envelope) -> Said {
     }
 }
 
-fn planned(plan: &Plan, envelope: &Envelope) -> Said {
-    let Record::RunPlanned { by, parent, back, build, again, origin, .. } = &envelope.record else { return None };
-    let again = again.as_ref().map(|why| format!(", again: {}", harmless(why, 200))).unwrap_or_default();
-    let after = parent.as_ref().map(|run| format!(", {}", words::after(run, back.as_deref()))).unwrap_or_default();
-    let from = build.as_ref().map(from_build).unwrap_or_default();
-    let is_dirty = origin.as_ref().is_some_and(|origin| origin.dirty);
-    let dirty = if is_dirty { ", with uncommitted changes" } else { "" };
-    let intent = intent(plan);
-    whole(Mark::Fact, format!("run {}: {intent}{dirty}, asked for by {by}{from}{after}{again}", envelope.run))
-}
-
 fn failed(plan: &Plan, target: &Name, step: &StepId, cause: &Cause) -> String {
     let planned = plan.lane(target).and_then(|lane| lane.step(step));
     let side = planned.map_or(words::side(cause.side), |planned| words::side_of(planned, cause.side));
@@ -158,11 +147,6 @@ fn is_news(before: &State, target: &Name, step: &StepId, deployment: &String) ->
 
 fn unseen(why: &str) -> String {
     format!("its end was not seen: {why}")
-}
-
-fn deaf(why: &str, needs: Option<&str>) -> String {
-    let needs = needs.map(|needs| format!("; it needs {needs}")).unwrap_or_default();
-    format!("does not begin: what people decide cannot be heard: {}{needs}", harmless(why, 300))
 }
 
 /// Processes that CodeDeploy left suspended, or that they are resumed by now.
@@ -211,6 +195,24 @@ fn find<'a>(plan: &Plan, before: &'a State, target: &Name, step: &StepId) -> Opt
         return lane.restore.as_ref();
     }
     lane.steps.get(plan.lane(target)?.place(step)?)
+}
+
+/// Nobody is heard, so a step is not begun.
+fn deaf(why: &str, needs: Option<&str>) -> String {
+    let needs = needs.map(|needs| format!("; it needs {needs}")).unwrap_or_default();
+    format!("does not begin: what people decide cannot be heard: {}{needs}", harmless(why, 300))
+}
+
+/// What is to be done, and who asked for it.
+fn planned(plan: &Plan, envelope: &Envelope) -> Said {
+    let Record::RunPlanned { by, parent, back, build, again, origin, .. } = &envelope.record else { return None };
+    let again = again.as_ref().map(|why| format!(", again: {}", harmless(why, 200))).unwrap_or_default();
+    let after = parent.as_ref().map(|run| format!(", {}", words::after(run, back.as_deref()))).unwrap_or_default();
+    let from = build.as_ref().map(from_build).unwrap_or_default();
+    let is_dirty = origin.as_ref().is_some_and(|origin| origin.dirty);
+    let dirty = if is_dirty { ", with uncommitted changes" } else { "" };
+    let intent = intent(plan);
+    whole(Mark::Fact, format!("run {}: {intent}{dirty}, asked for by {by}{from}{after}{again}", envelope.run))
 }
 
 /// ` in acme/shop deploy #57, commit 0123456789ab, started by kim, https://…`.

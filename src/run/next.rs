@@ -202,7 +202,7 @@ impl<'a> Deciding<'a> {
         match advance {
             Advance::Done(_) | Advance::Broken(_) => advance,
             // That it waits to hear says nothing against the step.
-            Advance::Call(_) if self.unheard(lane, cursor).is_some() => advance,
+            Advance::Call(_) if self.unheard(lane, place, cursor).is_some() => advance,
             Advance::Wait(..) | Advance::Call(_) => {
                 let since = (self.state.driven_since, self.state.accepted);
                 over_limit(lane, step, lane_state, since, view, self.now).unwrap_or(advance)

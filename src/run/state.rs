@@ -204,7 +204,7 @@ impl State {
         match record {
             Record::RunPlanned { .. } => self.planned(at, record),
             Record::DriverStarted { token, .. } => {
-                self.hears(at);
+                self.listen(at, record);
                 (self.token, self.driven_since) = (*token, Some(at));
                 self.goes_on();
             }
@@ -215,10 +215,7 @@ impl State {
             Record::DecisionAccepted { name, .. } | Record::DecisionIgnored { name, .. } => {
                 self.decisions.push(name.clone());
             }
-            Record::Deaf { why, needs, .. } => {
-                self.deaf = Some(Deaf { since: at, why: why.clone(), needs: needs.clone() });
-            }
-            Record::HearsAgain => self.hears(at),
+            Record::Deaf { .. } | Record::HearsAgain => self.listen(at, record),
             Record::Held { target, step, condition, cause } => {
                 let (target, step, condition) = (target.clone(), step.clone(), condition.clone());
                 self.hold(HeldFailure { target, step, condition, cause: cause.clone(), since: at });
@@ -292,9 +289,11 @@ impl State {
         self.holds = self.holds.saturating_add(1);
     }
 
-    /// A step that waited to hear has its whole limit from here on.
-    fn hears(&mut self, at: Timestamp) {
-        if self.deaf.take().is_some() {
+    /// A step that waited to hear has its whole limit from where somebody is heard again.
+    fn listen(&mut self, at: Timestamp, record: &Record) {
+        if let Record::Deaf { why, needs, .. } = record {
+            self.deaf = Some(Deaf { since: at, why: why.clone(), needs: needs.clone() });
+        } else if self.deaf.take().is_some() {
             self.accepted = Some(at);
         }
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::StoreError;
 use super::keys::Keys;
-use super::objects::{Bucket, Put, failed};
+use super::objects::{Bucket, Put, failed, foreign};
 use crate::aws::Class;
 use crate::event::decision::{Decision, Wish};
 use crate::model::{Format, Name, RunId};
@@ -263,10 +263,8 @@ async fn page(bucket: &Bucket, prefix: &str, after: Option<&str>) -> Result<Page
     let object = |object: &aws_sdk_s3::types::Object| {
         Some((object.key()?.to_owned(), object.e_tag().unwrap_or_default().to_owned()))
     };
-    Ok(Page {
-        objects: answer.contents().iter().filter_map(object).collect(),
-        is_last: !answer.is_truncated().unwrap_or(false),
-    })
+    let is_cut = answer.is_truncated().ok_or_else(|| foreign("ListObjectsV2"))?;
+    Ok(Page { objects: answer.contents().iter().filter_map(object).collect(), is_last: !is_cut })
 }
 
 /// Whether an object of this name may be a decision.

@@ -261,7 +261,7 @@ fn proof(answer: &PutObjectOutput, body: &Bytes) -> Option<String> {
 }
 
 /// An answer that S3 does not give: it always says what is missing in it.
-fn foreign(operation: &'static str) -> AwsError {
+pub(super) fn foreign(operation: &'static str) -> AwsError {
     AwsError::new(
         ("s3", operation),
         Class::Transient,

@@ -23,15 +23,16 @@ impl Deciding<'_> {
         }
     }
 
-    /// Why a step is not gone on with: nobody who wants it not to would be heard.
-    pub(super) fn unheard(&self, lane: &Lane, cursor: usize) -> Option<&Deaf> {
-        let deaf = self.view.deaf.as_ref().filter(|_| is_slow_to_take_back(lane, cursor))?;
+    /// Why a step is not gone on with: nobody who wants it not to would be heard. A call that is under way is waited for.
+    pub(super) fn unheard(&self, lane: &Lane, place: usize, cursor: usize) -> Option<&Deaf> {
+        let is_asked = is_slow_to_take_back(lane, cursor) && !self.view.lanes[place].is_calling;
+        let deaf = self.view.deaf.as_ref().filter(|_| is_asked)?;
         Some(deaf).filter(|deaf| self.now.duration_since(deaf.since) >= DEAF)
     }
 
     /// Whether a step is not gone on with for that. Says so once.
     pub(super) fn waits_to_hear(&mut self, lane: &Lane, place: usize, cursor: usize) -> bool {
-        let Some(Deaf { why, needs, .. }) = self.unheard(lane, cursor).cloned() else { return false };
+        let Some(Deaf { why, needs, .. }) = self.unheard(lane, place, cursor).cloned() else { return false };
         let step = lane.steps[cursor].id.clone();
         if self.state.deaf.is_none() {
             let (target, step, why) = (lane.target.clone(), step.clone(), why.clone());

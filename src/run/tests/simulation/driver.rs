@@ -401,29 +401,18 @@ impl Simulation {
             | Call::CreateAlias { .. }
             | Call::Prune => true,
         });
-        let users = |planned: &PlannedCall| match &planned.call {
-            Call::MoveTraffic(_) | Call::LetBlueGo(_) | Call::Shift { .. } | Call::Task { .. } => true,
-            Call::Create => self.rolling[planned.lane].is_some(),
-            Call::EnsureConfig
-            | Call::Compare
-            | Call::Find
-            | Call::Stop(_)
-            | Call::Redeploy
-            | Call::TakeOut(_)
-            | Call::DeleteLeftover(_)
-            | Call::UpdateCode { .. }
-            | Call::Publish { .. }
-            | Call::Test { .. }
-            | Call::CreateAlias { .. }
-            | Call::Prune
-            | Call::RestoreCode { .. } => false,
+        let is_slow = |planned: &PlannedCall| {
+            let is_roll = planned.call == Call::Create && self.rolling[planned.lane].is_some();
+            let call = &planned.call;
+            is_roll
+                || matches!(call, Call::MoveTraffic(_) | Call::LetBlueGo(_) | Call::Shift { .. } | Call::Task { .. })
         };
         let is_deaf =
             self.view.deaf.as_ref().is_some_and(|deaf| at(self.now).duration_since(deaf.since).as_secs() >= 30);
         if is_deaf
             && !state.is_going_back()
             && !turn.records.iter().any(|it| matches!(it, Record::RollBackBegan { .. }))
-            && turn.calls.iter().any(users)
+            && turn.calls.iter().any(is_slow)
         {
             self.wrong.push(format!("deaf, and yet: {:?}", turn.calls));
         }
