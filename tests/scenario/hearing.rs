@@ -1,5 +1,7 @@
 //! A driver that cannot hear what people decide.
 
+use std::sync::Arc;
+
 use aws_credential_types::Credentials;
 use sandbox::faults::{Action, Kind, Rule, Target, When};
 use sandbox::world::ApiError;
@@ -53,23 +55,14 @@ async fn who_cannot_hear_waits_before_traffic_moves_and_hears_an_abort_later() {
         (status, abort)
     };
     let (said, (status, abort)) = tokio::join!(driving, deciding);
-    assert!(status.out.contains("to hear what people decide"), "{}", status.out);
-    assert!(
-        status.out.contains("it needs s3:ListBucket on acme-shipit with the prefix shop/production/runs/"),
-        "{}",
-        status.out
-    );
+    let words = status.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("reroute has not begun") && words.contains("to hear what people decide"), "{words}");
+    let needs = "it needs s3:ListBucket on acme-shipit with the prefix shop/production/runs/";
+    assert!(words.contains(needs), "{words}");
     assert_eq!(abort.code, 0, "{}", abort.err);
     assert_eq!(said.code, 20, "{}\n{}", said.err, said.out);
-    assert_eq!(
-        said.err.matches("reroute     does not begin").count()
-            + said.err.matches("does not begin: what people").count(),
-        1,
-        "{}",
-        said.err
-    );
+    assert_eq!(said.err.matches("does not begin: what people").count(), 1, "{}", said.err);
     assert!(said.err.contains("what people decide is heard again"), "{}", said.err);
-    assert!(!said.err.contains("traffic moves to green"), "{}", said.err);
     let picture = stage.picture().await;
     assert!(picture.starts_with("live baseline on 4") && picture.ends_with("1 group"), "{picture}");
 }
@@ -92,6 +85,18 @@ async fn who_never_hears_lets_go() {
     assert_eq!(said.code, 0, "{}\n{}", said.err, said.out);
 }
 
+/// A driver that listens as often as anywhere else, until it is cut off.
+async fn deploy_until(stage: &Stage, blade: &Arc<Blade>) -> Option<Said> {
+    let (mut around, caught, _stop) = stage.around(Arc::clone(blade) as _);
+    around.pace = Pace::default();
+    let words = ["shipit", "deploy", "shop.yml", "--release", "two"].map(str::to_owned);
+    tokio::select! {
+        biased;
+        () = blade.stopped() => None,
+        code = Box::pin(shipit::cli::run(&words, &mut around)) => Some(caught.said(code)),
+    }
+}
+
 /// Killed anywhere while it is deaf, it has not moved any traffic, and the next one hears.
 #[tokio::test(start_paused = true)]
 async fn a_deaf_driver_that_is_killed_anywhere_has_moved_nothing() {
@@ -105,7 +110,7 @@ async fn a_deaf_driver_that_is_killed_anywhere_has_moved_nothing() {
                 stage.advance(5).await;
                 deny(&stage);
             };
-            let (said, ()) = tokio::join!(Box::pin(stage.shipit_cut("deploy shop.yml --release two", &blade)), denying);
+            let (said, ()) = tokio::join!(Box::pin(deploy_until(&stage, &blade)), denying);
             if let Some(said) = said {
                 assert_eq!(said.code, 13, "{}\n{}", said.err, said.out);
                 assert!(count > 10, "{count}");
