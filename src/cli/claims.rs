@@ -12,7 +12,7 @@ use crate::plan::{Lane, Plan};
 use crate::run::HeldFailure;
 use crate::store::Lease;
 use crate::store::claims::{self, Busy, Known, Owner, Standing, Thing};
-use crate::store::head::Live;
+use crate::store::head::{self, Live};
 use crate::store::lease::BEAT;
 use crate::store::lock::{self, Claim, Held};
 
@@ -60,6 +60,8 @@ pub async fn are_free(project: &Project, cloud: &Cloud, claims: &Claims) -> Resu
     let seen = lock::read(&cloud.bucket, &cloud.keys).await?;
     if seen.lock.claim.is_some() {
         is_idle(project, cloud).await?;
+        // Its driver may have died before it could say in the head how the run ended.
+        head::refresh(&cloud.bucket, &cloud.keys).await?;
         let free = lock::Lock { claim: None, lease: None, ..seen.lock.clone() };
         lock::write(&cloud.bucket, &cloud.keys, &seen, &free).await?;
     }

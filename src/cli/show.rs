@@ -32,7 +32,7 @@ pub async fn history(args: &ReadArgs, around: &mut Around) -> Ended {
     caller?;
     let known = match head {
         // The journals have it all.
-        Err(StoreError::Corrupt { .. }) => Vec::new(),
+        Err(error) if error.object().is_some() => Vec::new(),
         head => head?.0.runs,
     };
     let ids = ids?;
@@ -58,8 +58,9 @@ async fn history_row(cloud: &Cloud, known: &[RunSummary], id: &RunId) -> StoreRe
         return Ok(Some(row(summary)));
     }
     match runs::load(&cloud.bucket, &cloud.keys, id).await {
-        Err(error @ StoreError::Corrupt { .. }) => Ok(Some(HistoryRow::unreadable(id, error.to_string()))),
-        run => Ok(run?.filter(|run| !run.envelopes.is_empty()).map(|run| HistoryRow::of(&run.plan, &run.state))),
+        Ok(run) => Ok(run.filter(|run| !run.envelopes.is_empty()).map(|run| HistoryRow::of(&run.plan, &run.state))),
+        Err(error) if error.object().is_some() => Ok(Some(HistoryRow::unreadable(id, error.to_string()))),
+        Err(error) => Err(error),
     }
 }
 

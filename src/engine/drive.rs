@@ -17,7 +17,6 @@ use super::ears::Hearing;
 use super::keeper::Keeper;
 use super::pace::Pace;
 use super::programs::Programs;
-use super::summary::summarize;
 use super::sweep::sweep;
 use crate::aws::{Class, Clients};
 use crate::event::record::{Envelope, Outcome, Record};
@@ -30,6 +29,7 @@ use crate::run::view::View;
 use crate::run::{RunStatus, State, reads};
 use crate::store::journal::Append;
 use crate::store::lease::Guard;
+use crate::store::summary::summarize;
 use crate::store::{Bucket, Journal, Keys, Lease, StoreError, claims, decisions, head};
 use clock::Clock;
 
@@ -164,7 +164,8 @@ impl Driver {
         let is_over = matches!(result, Ok(Driven::Ended(_)));
         if is_over {
             let (summary, live) = summarize(&driving.plan, &driving.state);
-            let added = head::add(&driving.bucket, &driving.keys, &summary, &live);
+            let end = head::End::of(&driving.journal);
+            let added = head::add(&driving.bucket, &driving.keys, (&summary, end), &live);
             // A cache: it is made again from the journals.
             let _ = tokio::time::timeout(10 * LAST_WRITE, added).await;
             let things = claims::of_ended(&driving.plan, &live);

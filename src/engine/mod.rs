@@ -11,7 +11,6 @@ mod keeper;
 mod pace;
 mod page;
 mod programs;
-mod summary;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -19,5 +18,4 @@ mod tests;
 pub use act::Marks;
 pub use drive::{Driven, Driver, Site};
 pub use pace::Pace;
-pub use summary::summarize;
 pub use sweep::sweep;

@@ -26,6 +26,7 @@ pub mod lock;
 pub mod objects;
 mod packs;
 pub mod runs;
+pub mod summary;
 pub mod upload;
 
 #[cfg(test)]

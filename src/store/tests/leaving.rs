@@ -1,15 +1,11 @@
-//! What people leave in the bucket, and the head of an environment.
-
-use std::collections::BTreeMap;
+//! What people leave in the bucket.
 
 use super::stage::{Stage, at, run};
 use crate::event::decision::{Decision, Wish};
-use crate::event::record::Outcome;
-use crate::model::{Name, Revision, RunId};
+use crate::model::Name;
 use crate::plan::StepId;
 use crate::store::StoreError;
 use crate::store::decisions::{Ears, leave, needs};
-use crate::store::head::{Live, RunSummary, add, read};
 use ::sandbox::faults::Action;
 use ::sandbox::world::ApiError;
 
@@ -169,87 +165,4 @@ async fn what_lies_under_a_decisions_name_is_replaced() {
     }
     listen(&stage, &mut ears).await.unwrap();
     assert_eq!(ears.heard().len(), 1);
-}
-
-fn summary(run: RunId) -> RunSummary {
-    RunSummary {
-        run,
-        why: "deploy".into(),
-        release: "v2".into(),
-        by: "ann".into(),
-        started: at(0),
-        ended: Some(at(60)),
-        outcome: Some(Outcome::Succeeded),
-        cause: None,
-        parent: None,
-        back: None,
-        took: BTreeMap::new(),
-        moved: BTreeMap::new(),
-        build: None,
-        digests: Vec::new(),
-        dirty: false,
-        is_to_blame: false,
-    }
-}
-
-fn live(run: &RunId) -> BTreeMap<Name, Live> {
-    let revision = Revision { bucket: "acme".into(), key: "artifacts/x.zip".into(), version: None, etag: None };
-    [(web(), Live { release: format!("of {run}"), revision, run: run.clone(), since: at(60), origin: None })].into()
-}
-
-fn numbered(number: usize) -> RunId {
-    RunId::parse(&format!("20261121-09{:02}{:02}-aaaa", number / 60, number % 60)).unwrap()
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_head_keeps_the_last_runs_and_each_once() {
-    let stage = Stage::new().await;
-    for number in 0..53 {
-        let run = numbered(number);
-        add(&stage.bucket, &stage.keys, &summary(run.clone()), &live(&run)).await.unwrap();
-    }
-    let again = summary(numbered(30));
-    add(&stage.bucket, &stage.keys, &again, &live(&numbered(30))).await.unwrap();
-    let (head, _) = read(&stage.bucket, &stage.keys).await.unwrap();
-    let runs: Vec<RunId> = head.runs.iter().map(|summary| summary.run.clone()).collect();
-    assert_eq!(runs, (3..53).rev().map(numbered).collect::<Vec<_>>());
-    assert_eq!(head.live[&web()].release, format!("of {}", numbered(52)), "an old run said again changes nothing");
-}
-
-/// Who moved an alias last is known as long as the run is; an id says nothing once another run has moved it.
-#[tokio::test(start_paused = true)]
-async fn the_head_knows_who_moved_an_alias() {
-    let stage = Stage::new().await;
-    for (number, id) in [(1, Some("a1")), (2, Some("a2")), (3, None)] {
-        let moved = id.map(|id| (web(), id.to_owned()));
-        let summary = RunSummary { moved: moved.into_iter().collect(), ..summary(numbered(number)) };
-        add(&stage.bucket, &stage.keys, &summary, &BTreeMap::new()).await.unwrap();
-    }
-    let (head, _) = read(&stage.bucket, &stage.keys).await.unwrap();
-    let mover = |id: &str| head.mover(&web(), id).map(|run| run.run.clone());
-    assert_eq!([mover("a2"), mover("a1"), mover("a0")], [Some(numbered(2)), None, None]);
-    assert_eq!(head.runs.iter().map(|run| run.moved.len()).sum::<usize>(), 1);
-}
-
-#[tokio::test(start_paused = true)]
-async fn who_loses_a_race_for_the_head_adds_to_it() {
-    let stage = Stage::new().await;
-    let (one, other) = (numbered(1), numbered(2));
-    let (summaries, lives) = ([summary(one.clone()), summary(other.clone())], [live(&one), live(&other)]);
-    let (a, b) = tokio::join!(
-        add(&stage.bucket, &stage.keys, &summaries[0], &lives[0]),
-        add(&stage.bucket, &stage.keys, &summaries[1], &lives[1]),
-    );
-    a.unwrap();
-    b.unwrap();
-    assert_eq!(read(&stage.bucket, &stage.keys).await.unwrap().0.runs.len(), 2);
-}
-
-/// A cache: what cannot be read is made anew.
-#[tokio::test(start_paused = true)]
-async fn a_head_that_is_not_one_is_replaced() {
-    let stage = Stage::new().await;
-    stage.overwrite(&stage.keys.head(), "hello").await;
-    add(&stage.bucket, &stage.keys, &summary(run('a')), &live(&run('a'))).await.unwrap();
-    assert_eq!(read(&stage.bucket, &stage.keys).await.unwrap().0.runs.len(), 1);
 }

@@ -3,6 +3,7 @@
 mod bundles;
 mod driving;
 mod foreign;
+mod heads;
 mod journals;
 mod leaving;
 mod loading;

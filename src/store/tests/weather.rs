@@ -2,14 +2,18 @@
 
 use bytes::Bytes;
 
+use super::loading::plan_text;
 use super::stage::{Stage, at, claim_of, holder, run, started};
 use crate::event::decision::Wish;
+use crate::plan::Plan;
+use crate::run::State;
 use crate::store::decisions::leave;
-use crate::store::head::{self, RunSummary};
+use crate::store::head;
 use crate::store::journal::{Append, Journal};
 use crate::store::lease::{Taking, claim};
 use crate::store::lock;
 use crate::store::objects::Put;
+use crate::store::summary::summarize;
 use ::sandbox::faults::{Action, When};
 use ::sandbox::world::ApiError;
 
@@ -68,6 +72,7 @@ async fn conflicts_are_tried_again() {
 async fn everything_that_is_built_on_them() {
     for (times, action) in LOST {
         let stage = Stage::new().await;
+        let plan: Plan = serde_json::from_str(&plan_text(&stage.keys)).unwrap();
         let lose = || stage.disturb("PutObject", times, When::After, &action);
         let (bucket, keys) = (&stage.bucket, &stage.keys);
         lose();
@@ -84,26 +89,9 @@ async fn everything_that_is_built_on_them() {
         }
         lose();
         assert!(leave(bucket, keys, &run('a'), &Wish::Abort, "ann", at(0)).await.unwrap());
-        let summary = RunSummary {
-            run: run('a'),
-            why: String::new(),
-            release: String::new(),
-            by: String::new(),
-            started: at(0),
-            ended: None,
-            outcome: None,
-            cause: None,
-            parent: None,
-            back: None,
-            took: [].into(),
-            moved: [].into(),
-            build: None,
-            digests: Vec::new(),
-            dirty: false,
-            is_to_blame: false,
-        };
+        let (summary, _) = summarize(&plan, &State::new(run('a'), &plan));
         lose();
-        head::add(bucket, keys, &summary, &[].into()).await.unwrap();
+        head::add(bucket, keys, (&summary, head::End::of(&journal)), &[].into()).await.unwrap();
         lose();
         lease.release(true).await.unwrap();
         stage.sandbox.clear_faults();
@@ -111,6 +99,6 @@ async fn everything_that_is_built_on_them() {
         assert_eq!((envelopes.len(), read_back.head()), (3, journal.head()));
         let lock = lock::read(bucket, keys).await.unwrap().lock;
         assert_eq!((lock.token, lock.claim, lock.lease), (1, None, None));
-        assert_eq!(head::read(bucket, keys).await.unwrap().0.runs.len(), 1);
+        assert!(stage.text(&keys.head()).await.contains(run('a').as_str()));
     }
 }

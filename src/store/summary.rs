@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::head::{Live, RunSummary, digests};
 use crate::event::record::{Cause, Outcome};
 use crate::model::{Name, Period};
 use crate::plan::{Action, Lane, Plan, StepId, What};
 use crate::run::{LaneState, State};
-use crate::store::head::{Live, RunSummary, digests};
 
 /// What the head of the environment is told of a run that has ended: the run in a line, and what it made live.
 pub fn summarize(plan: &Plan, state: &State) -> (RunSummary, BTreeMap<Name, Live>) {
