@@ -40,6 +40,8 @@ pub enum Command {
     History(ReadArgs),
     /// One run, replayed
     Show(ShowArgs),
+    /// Check what lies in the store, object by object
+    Fsck(FsckArgs),
     /// The JSON Schema of a pipeline
     Schema,
     /// Ship the pipeline in an AWS on this machine, under traffic
@@ -312,6 +314,20 @@ pub struct ShowArgs {
     /// Which pipeline and where.
     #[command(flatten)]
     pub at: Where,
+    /// The form of standard output
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Output,
+}
+
+/// `fsck`.
+#[derive(Debug, ClapArgs)]
+pub struct FsckArgs {
+    /// Which pipeline and where.
+    #[command(flatten)]
+    pub at: Where,
+    /// Put right what can be: the head, what runs that are over left behind, uploads that were never completed
+    #[arg(long)]
+    pub repair: bool,
     /// The form of standard output
     #[arg(short, long, value_enum, default_value_t)]
     pub output: Output,

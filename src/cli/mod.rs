@@ -15,9 +15,12 @@ mod drive;
 mod ended;
 mod facts;
 mod files;
+#[cfg(test)]
+mod formats;
 mod from;
 mod goal;
 mod look;
+mod fsck;
 mod meant;
 mod order;
 mod outlets;
@@ -84,6 +87,7 @@ async fn dispatch(args: Args, around: &mut Around) -> Ended {
         Command::Status(args) => status::run(&args, around).await,
         Command::History(args) => show::history(&args, around).await,
         Command::Show(args) => show::run(&args, around).await,
+        Command::Fsck(args) => fsck::run(&args, around).await,
         Command::Schema => show::schema(around),
         Command::Rehearse(args) => rehearse::run(&args, around).await,
         Command::Sandbox(SandboxCommand::Serve(args)) => sandbox::serve(&args, around).await,

@@ -24,7 +24,7 @@ impl From<StoreError> for Failure {
 }
 
 /// What to do about an object that is not as it should be; commands stand on lines of their own.
-fn next_steps(error: &StoreError) -> String {
+pub fn next_steps(error: &StoreError) -> String {
     let (bucket, key) = error.object().unwrap_or_default();
     let versions = format!("aws s3api list-object-versions --bucket {bucket} --prefix {}", quoted(key));
     let advice = match error {

@@ -395,7 +395,7 @@ pub struct Cause {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub help: Vec<String>,
     /// Whether CodeDeploy was stopped by a script of the release, or by an alarm.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     pub is_of_release: bool,
 }
 

@@ -145,13 +145,10 @@ pub enum Condition {
         /// The share that must stay.
         share: Percent,
         /// A count that must stay instead of the share.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         at_least: Option<u32>,
         /// How long too few may be healthy; without it, as the judge thinks best.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         lasting: Option<Period>,
         /// Never enforced.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         report_only: bool,
     },
     /// An alarm that must not be red.
@@ -159,13 +156,10 @@ pub enum Condition {
         /// Its name.
         name: String,
         /// Since when it was red before the run, if that is ignored.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         red_since: Option<Timestamp>,
         /// What it says while it has no data.
-        #[serde(default, skip_serializing_if = "NoData::is_pass")]
         no_data: NoData,
         /// Never enforced.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         report_only: bool,
     },
     /// A request through the live listener.

@@ -46,7 +46,6 @@ pub struct Plan {
     /// Groups of lanes, one after the other.
     pub waves: Vec<Wave>,
     /// What goes back when a lane fails.
-    #[serde(default, skip_serializing_if = "RollbackScope::is_run")]
     pub rollback: RollbackScope,
     /// Most calls to AWS that look, in any minute; on the way back half as many again.
     pub calls_per_minute: u32,
@@ -112,7 +111,6 @@ pub struct Lane {
     /// What is watched meanwhile.
     pub watches: Vec<Watch>,
     /// What follows when it fails.
-    #[serde(default, skip_serializing_if = "OnFailure::is_rollback")]
     pub on_failure: OnFailure,
 }
 
@@ -135,10 +133,8 @@ pub struct OnFleet {
     /// What a rollback restores.
     pub baseline: FleetBaseline,
     /// How its own hosts get the release; without it a copy of the fleet does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rolling: Option<OnRolling>,
     /// The alarms that CodeDeploy watches during the deployment forward, where they are not those of the group.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alarms: Option<Vec<String>>,
 }
 
@@ -154,10 +150,8 @@ pub struct OnFunction {
     /// A digest of the settings that `$LATEST` had; a version is published of no others.
     pub settings: String,
     /// The version that will serve, if it was published before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Settings that differ from those of the baseline, by name.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<String>,
     /// Whether a rollback puts the baseline's code back into `$LATEST`.
     #[serde(default)]
@@ -193,7 +187,6 @@ pub struct FleetBaseline {
     /// How long a deployment of the baseline takes.
     pub redeploy: Period,
     /// How many hosts the deployment configuration keeps healthy, if that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_healthy: Option<MinHealthy>,
 }
 
@@ -362,7 +355,6 @@ pub struct Watch {
     /// What is judged.
     pub conditions: Vec<Condition>,
     /// What becomes of a wait in which that cannot be told; without it the wait's own limit decides.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_undecided: Option<OnUndecided>,
 }
 

@@ -27,10 +27,8 @@ pub struct OnRolling {
     /// The deployment configuration's name.
     pub config: String,
     /// What it says, if it is not there yet and has to be made.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub make: Option<HostsConfig>,
     /// What rests in Auto Scaling meanwhile.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suspend: Vec<Process>,
     /// Whether it goes on where scripts of the release before fail to stop it.
     #[serde(default)]
@@ -49,7 +47,6 @@ pub struct Batches {
     /// How many are worked on at once.
     pub at_once: usize,
     /// Zone by zone, if one comes after the other.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub zones: Vec<ZoneBatches>,
 }
 

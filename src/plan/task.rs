@@ -24,7 +24,6 @@ pub struct PlannedTask {
     /// How long one call may take (wire time).
     pub within: Period,
     /// Whether it may be done again when nobody knows how it ended.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub repeatable: bool,
 }
 
@@ -42,7 +41,6 @@ pub enum TaskKind {
         /// Its name.
         function: String,
         /// Its alias or version; without one `$LATEST` is called.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         qualifier: Option<String>,
         /// The event, and what must come back.
         call: TestCall,

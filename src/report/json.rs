@@ -2,9 +2,22 @@
 
 use std::io::{self, Write};
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Envelope;
+use crate::model::Format;
 use crate::plan::Plan;
 use crate::run::{Reporter, State};
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The format's version.
+    pub v: Format,
+    /// The record, and when it was written.
+    #[serde(flatten)]
+    pub envelope: Envelope,
+}
 
 /// Writes `--events FILE`.
 pub struct Events {
@@ -19,7 +32,7 @@ impl Events {
     }
 
     fn write(&mut self, envelope: &Envelope) -> io::Result<()> {
-        let mut line = serde_json::to_vec(envelope)?;
+        let mut line = serde_json::to_vec(&Event { v: Format::NOW, envelope: envelope.clone() })?;
         line.push(b'\n');
         self.out.write_all(&line)?;
         self.out.flush()

@@ -169,10 +169,38 @@ pub fn wanted(plan: &Plan, live: impl Fn(&Lane) -> Live) -> BTreeMap<Thing, BTre
 }
 
 async fn read(bucket: &Bucket, keys: &Keys, thing: &Thing) -> Result<Seen, StoreError> {
-    let key = keys.target(thing);
-    let Some(object) = bucket.get(&key).await? else { return Ok(Seen::default()) };
-    let claim = bucket.parse(&key, &object.bytes, "the claim of a target")?;
+    read_at(bucket, &keys.target(thing)).await
+}
+
+async fn read_at(bucket: &Bucket, key: &str) -> Result<Seen, StoreError> {
+    let Some(object) = bucket.get(key).await? else { return Ok(Seen::default()) };
+    let claim = bucket.parse(key, &object.bytes, "the claim of a target")?;
     Ok(Seen { claim, etag: Some(object.etag) })
+}
+
+/// The run of this environment that left its claim at a key behind, though it is over; with `clear` the claim is given back
+/// as the next run would.
+///
+/// # Errors
+/// What S3 says; an object that is not a claim.
+pub(super) async fn left_over(
+    bucket: &Bucket,
+    keys: &Keys,
+    key: &str,
+    clear: bool,
+) -> Result<Option<RunId>, StoreError> {
+    let seen = read_at(bucket, key).await?;
+    let Some(owner) = seen.claim.owner.clone() else { return Ok(None) };
+    if keys.beside(&owner.pipeline, &owner.environment) != *keys {
+        return Ok(None);
+    }
+    let Standing::Over(outcome) = standing(bucket, keys, &owner.claim.run).await? else { return Ok(None) };
+    if clear {
+        let mut live = seen.claim.live.clone();
+        live.extend(owner.ships.into_iter().filter(|_| outcome == Some(Outcome::Succeeded)));
+        write_at(bucket, key, &seen, TargetClaim { live, ..TargetClaim::default() }).await?;
+    }
+    Ok(Some(owner.claim.run))
 }
 
 /// Reads the claims of several things as they count: an orphan is nobody's, and what its run has made live is live.
@@ -212,12 +240,15 @@ async fn write(
     seen: &Seen,
     claim: TargetClaim,
 ) -> Result<bool, StoreError> {
-    let key = keys.target(thing);
+    write_at(bucket, &keys.target(thing), seen, claim).await
+}
+
+async fn write_at(bucket: &Bucket, key: &str, seen: &Seen, claim: TargetClaim) -> Result<bool, StoreError> {
     let claim = TargetClaim { nonce: format!("{:016x}", fastrand::u64(..)), ..claim };
-    let body = Bytes::from(serde_json::to_vec(&claim).map_err(|error| bucket.corrupt(&key, &error.to_string()))?);
+    let body = Bytes::from(serde_json::to_vec(&claim).map_err(|error| bucket.corrupt(key, &error.to_string()))?);
     let put = match &seen.etag {
-        None => bucket.put_if_absent(&key, body).await?,
-        Some(etag) => bucket.put_if_match(&key, body, etag).await?,
+        None => bucket.put_if_absent(key, body).await?,
+        Some(etag) => bucket.put_if_match(key, body, etag).await?,
     };
     Ok(matches!(put, Put::Done(_)))
 }

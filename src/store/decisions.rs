@@ -17,7 +17,7 @@ use crate::plan::StepId;
 
 /// What the object holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Stored {
+pub(crate) struct Stored {
     v: Format,
     nonce: String,
     by: String,

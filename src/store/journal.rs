@@ -65,15 +65,18 @@ struct Begun {
     records: Vec<Record>,
 }
 
+/// What an object holds.
 #[derive(Serialize, Deserialize)]
-struct Entry {
+pub(crate) struct Entry {
     v: Format,
-    seq: u64,
+    /// Its number.
+    pub(crate) seq: u64,
     at: Timestamp,
     run: RunId,
     token: u64,
     nonce: String,
-    prev: String,
+    /// SHA-256 of the object before it; nothing in the first.
+    pub(crate) prev: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     part: Option<Part>,
     records: Vec<Record>,
@@ -303,7 +306,7 @@ async fn fetch(bucket: &Bucket, keys: &Keys, run: &RunId, first: u64, size: u64)
     Ok(parts.concat())
 }
 
-fn hash(bytes: &[u8]) -> String {
+pub(crate) fn hash(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

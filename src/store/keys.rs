@@ -45,6 +45,44 @@ impl Keys {
         format!("{}targets/{}/{}/{name}/claim.json", self.prefix, plain(&thing.account), plain(&thing.region))
     }
 
+    /// The claims of all things of the store, whichever pipeline names them.
+    pub(super) fn targets(&self) -> String {
+        format!("{}targets/", self.prefix)
+    }
+
+    /// All bundles of the store.
+    pub(super) fn artifacts(&self) -> String {
+        format!("{}artifacts/", self.prefix)
+    }
+
+    /// Everything of this pipeline in this environment.
+    pub(super) fn home(&self) -> String {
+        format!("{}/", self.home)
+    }
+
+    /// Whether an object of this key is one of ours: what lies beside them is not read.
+    pub(super) fn is_ours(&self, key: &str) -> bool {
+        if key == self.lock() || key == self.head() {
+            return true;
+        }
+        let Some((run, rest)) = key.strip_prefix(&self.runs()).and_then(|rest| rest.split_once('/')) else {
+            return false;
+        };
+        let Ok(run) = RunId::parse(run) else { return false };
+        let is_decision = rest.strip_prefix("decisions/").and_then(|name| name.strip_suffix(".json"));
+        rest == "plan.json"
+            || self.journal_seq(&run, key).is_some()
+            || self.pack_place(&run, key).is_some()
+            || is_decision.is_some_and(|name| !name.contains('/'))
+    }
+
+    /// Size and first number of a pack, by its key; nothing if the key is of something else.
+    pub(super) fn pack_place(&self, run: &RunId, key: &str) -> Option<(usize, u64)> {
+        let (size, first) = key.strip_prefix(&self.packs(run))?.strip_suffix(".json")?.split_once('/')?;
+        let place = (size.parse().ok()?, first.parse().ok()?);
+        (self.pack(run, place.0, place.1) == key).then_some(place)
+    }
+
     /// Who owns and who drives.
     pub fn lock(&self) -> String {
         format!("{}/lock.json", self.home)

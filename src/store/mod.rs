@@ -17,6 +17,7 @@ pub mod claims;
 pub mod copy;
 pub mod decisions;
 pub mod error;
+pub mod fsck;
 pub mod head;
 pub mod holder;
 pub mod journal;

@@ -6,14 +6,19 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
+use super::error::StoreError;
 use super::keys::Keys;
 use super::objects::Bucket;
 use crate::model::{Format, RunId};
 
 /// How many entries a pack may hold, the most first.
 pub(super) const SIZES: [u64; 3] = [1000, 100, 10];
+
+/// Entries that are read at the same time.
+const AT_ONCE: usize = 8;
 
 /// Most bytes of entries that are packed; larger ones stay alone.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -87,6 +92,39 @@ pub(super) async fn read(bucket: &Bucket, keys: &Keys, run: &RunId, first: u64, 
     let pack: Pack = serde_json::from_slice(&object.bytes).ok()?;
     let is_it = pack.v == Format::NOW && pack.run == *run && pack.first == first && pack.entries.len() == count;
     is_it.then(|| pack.entries.into_iter().map(Bytes::from).collect())
+}
+
+/// Whether a pack is the entries that it stands for, byte by byte; with `mend` it is written anew if it is not.
+///
+/// # Errors
+/// What S3 says; an entry that is missing.
+pub(super) async fn is_sound(
+    bucket: &Bucket,
+    keys: &Keys,
+    run: &RunId,
+    (size, first): (usize, u64),
+    mend: bool,
+) -> Result<bool, StoreError> {
+    let numbers = (first..).take(size);
+    let entry = |seq| async move {
+        let key = keys.journal_entry(run, seq);
+        Ok::<_, StoreError>(bucket.get(&key).await?.ok_or_else(|| bucket.missing(&key))?.bytes)
+    };
+    let entries: Vec<Bytes> = stream::iter(numbers).map(entry).buffered(AT_ONCE).try_collect().await?;
+    let Some(pack) = Pack::new(run, first, entries.iter()) else { return Ok(false) };
+    let Ok(body) = serde_json::to_vec(&pack).map(Bytes::from) else { return Ok(false) };
+    let key = keys.pack(run, size, first);
+    let (bytes, etag) = match bucket.get(&key).await {
+        Ok(Some(object)) => (Some(object.bytes), object.etag),
+        Ok(None) => return Ok(true),
+        Err(StoreError::Aws(error)) => return Err(error.into()),
+        Err(_) => (None, String::new()),
+    };
+    let is_sound = bytes.as_ref() == Some(&body);
+    if mend && !is_sound {
+        bucket.put_if_match(&key, body, &etag).await?;
+    }
+    Ok(is_sound)
 }
 
 /// How entries from one number on are best read: the first number and the size of each piece. Up to `proved` a pack may

@@ -1,6 +1,8 @@
 //! The store against the sandbox, through the real SDK, in virtual time.
 
+mod anything;
 mod bundles;
+mod checking;
 mod driving;
 mod foreign;
 mod heads;
