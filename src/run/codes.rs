@@ -247,6 +247,32 @@ const MESSAGES: &[Meaning] = &[
         "run `shipit validate`; the artifact's path must hold appspec.yml itself",
     ),
     of(
+        "does not exist at the expected location",
+        "the bundle has no appspec.yml where the agent looks for it",
+        "run `shipit validate`; the file is called appspec.yml, in these letters, and lies at the bundle's root",
+    ),
+    of(
+        "YAML parsing error",
+        "the agent of this host cannot read appspec.yml",
+        "run `shipit validate`, which names the line; agents 2.0 and later want types: seconds without quotes, true or \
+         false, no key twice",
+    ),
+    of(
+        "Failed to parse appspec",
+        "Install could not read appspec.yml",
+        "run `shipit validate`, which names the line and the agents that refuse it",
+    ),
+    of(
+        "Exec format error",
+        "the script does not begin with `#!`, and agents 2.0 and later start scripts without a shell",
+        "begin the script with a line #!/bin/sh, or with the interpreter it is for",
+    ),
+    of(
+        "failed with error No such file or directory (os error 2)",
+        "the first line of the script names an interpreter that the host does not have",
+        "install it on hosts, or mend the line; with CR LF at its end no host finds it",
+    ),
+    of(
         "unknown lifecycle events",
         "appspec.yml names a hook that the agent does not know",
         "run `shipit validate`, which names the hook and its line",
@@ -270,6 +296,13 @@ const MESSAGES: &[Meaning] = &[
         "after an agent restart",
         "the agent or the host was restarted in the middle of the event",
         "look what restarted it; nothing has to be wrong with the release",
+    ),
+    // Before the agent's other words about Install.
+    of(
+        "Install failed for group",
+        "the files of the release could not be put into place",
+        "look at what stands at the destinations of `files:` on the host, at their owners, and at its disk; the agent's \
+         log names the path",
     ),
 ];
 

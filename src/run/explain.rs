@@ -196,7 +196,8 @@ fn told(deployment: &Deployment, hosts: &[DeploymentTarget]) -> Vec<String> {
     for ((event, said), hosts) in alike.iter().take(HOSTS_SHOWN) {
         lines.push(harmless(&format!("{}: {event}: {said}", named(hosts)), WIDTH));
         let diagnostics = hosts.first().and_then(|host| failed_event(host)?.diagnostics.as_ref());
-        let tail = diagnostics.map(|it| harmless_lines(&it.log_tail, TAIL_SHOWN, WIDTH)).unwrap_or_default();
+        let tail =
+            diagnostics.map(|it| harmless_lines(&without_times(&it.log_tail), TAIL_SHOWN, WIDTH)).unwrap_or_default();
         let has_script = diagnostics.is_some_and(|it| !it.script.is_empty());
         lines.extend(tail.iter().map(|line| format!("    {line}")));
         if has_script {
@@ -218,6 +219,20 @@ fn told(deployment: &Deployment, hosts: &[DeploymentTarget]) -> Vec<String> {
         lines.push(format!("{}: still in {}", host.id, event.map_or("no event", |event| event.name.as_str())));
     }
     lines
+}
+
+/// A log without the time that agents 2.0 and later put before every line: `2026-11-30 10:00:00 `. Where a line has
+/// none, times are the script's own.
+fn without_times(log: &str) -> String {
+    let pattern = b"0000-00-00 00:00:00 ";
+    let rest = |line: &str| {
+        let fits = |(byte, like): (u8, &u8)| if like.is_ascii_digit() { byte.is_ascii_digit() } else { byte == *like };
+        let is_timed = line.len() >= pattern.len() && line.bytes().zip(pattern).all(fits);
+        is_timed.then(|| line.get(pattern.len()..).unwrap_or("").to_owned())
+    };
+    let lines: Option<Vec<String>> =
+        log.lines().map(|line| if line.trim().is_empty() { Some(String::new()) } else { rest(line) }).collect();
+    lines.map_or_else(|| log.to_owned(), |lines| lines.join("\n"))
 }
 
 /// `i-1, i-2 and 7 more hosts`.

@@ -227,3 +227,42 @@ fn thousands_of_hosts_are_told_in_few_lines() {
     let cause = with_hosts(&ended(Status::Failed, "HEALTH_CONSTRAINTS", ""), &lane(), &LaneView::default(), &alike);
     assert!(cause.what.ends_with("i-4 and 995 more hosts") && cause.details.len() < 5, "{}", told_whole(&cause));
 }
+
+#[test]
+fn times_of_the_agent_are_taken_off() {
+    for (log, expected) in [
+        ("2026-11-30 10:00:00 LifecycleEvent - A\n2026-11-30 10:00:01 [stderr]no\n", "LifecycleEvent - A\n[stderr]no"),
+        ("LifecycleEvent - A\n2026-11-30 10:00:01 mine\n", "LifecycleEvent - A\n2026-11-30 10:00:01 mine\n"),
+        ("", ""),
+    ] {
+        assert_eq!(without_times(log), expected);
+    }
+}
+
+#[test]
+fn both_agents_words_are_known() {
+    for (message, expected) in [
+        (
+            "Script at specified location: a.sh failed with error Exec format error (os error 8)",
+            "does not begin with `#!`",
+        ),
+        (
+            "The deployment failed because of a YAML parsing error: hooks: invalid type at line 4",
+            "cannot read appspec.yml",
+        ),
+        ("Install failed for group g: IO error: Permission denied (os error 13)", "could not be put into place"),
+        (
+            "Install failed for group g: a specified file already exists at this location: /srv/a",
+            "a file was in the way",
+        ),
+        (
+            "the specified file does not exist at the expected location: /x/appspec.yml. Verify that",
+            "no appspec.yml where",
+        ),
+    ] {
+        let failed = failed("i-1", "DownloadBundle", "UnknownError", "", message, "");
+        let event = failed_event(&failed).unwrap();
+        assert!(said(event).contains(expected), "{message}: {}", said(event));
+        assert!(!event_help(event)[0].contains("instance profile"), "{message}");
+    }
+}
