@@ -18,7 +18,11 @@ const MOST_PROBLEMS: usize = 100;
 /// Reads every entry: names, links, encryption, check sums, declared and real sizes. Gives what there is by name, and
 /// everything that is wrong.
 pub fn contents(from: impl Read + Seek, limits: Limits) -> (BTreeMap<String, Kept>, Vec<Problem>) {
-    let mut found = BTreeMap::new();
+    let (mut found, mut from) = (BTreeMap::new(), from);
+    let records = match ZipArchive::new(&mut from).map(|zip| zip.central_directory_start()) {
+        Ok(start) => records(&mut from, start),
+        Err(error) => return (found, vec![damaged(None, &error)]),
+    };
     let mut zip = match ZipArchive::new(from) {
         Ok(zip) => zip,
         Err(error) => return (found, vec![damaged(None, &error)]),
@@ -26,17 +30,16 @@ pub fn contents(from: impl Read + Seek, limits: Limits) -> (BTreeMap<String, Kep
     if zip.len() > MAX_ENTRIES {
         return (found, vec![Problem::whole(format!("more than {MAX_ENTRIES} files [bundle/files]"))]);
     }
-    let mut problems = Vec::new();
-    if zip.has_duplicate_names() {
-        problems.push(twice("a name"));
-    }
+    let mut problems = twice(&records);
+    let methods: BTreeMap<&str, u16> = records.iter().map(|record| (record.name.as_str(), record.method)).collect();
     let mut left = limits.most_bytes;
     for index in 0..zip.len() {
-        match check(&mut zip, index, left, limits) {
+        match check(&mut zip, index, left, limits, &methods) {
             Ok((name, kept, size)) => {
                 left = left.saturating_sub(size);
-                if found.insert(name.clone(), kept).is_some() {
-                    problems.push(twice(&format!("the name `{}`", shown(&name))));
+                // `./` alone is the root.
+                if !name.is_empty() {
+                    found.insert(name, kept);
                 }
             }
             Err(problem) => {
@@ -57,8 +60,82 @@ pub fn has(bytes: &[u8], name: &str) -> bool {
     ZipArchive::new(io::Cursor::new(bytes)).is_ok_and(|zip| zip.index_for_name(name).is_some())
 }
 
-fn twice(what: &str) -> Problem {
-    Problem::whole(format!("{what} is in it twice [bundle/duplicate]")).help("unpackers differ in which one they keep")
+/// What the directory at a zip's end says of one of its files.
+struct Record {
+    /// Its name, as a place.
+    name: String,
+    method: u16,
+    /// Check sum and size of what is in it.
+    content: [u8; 12],
+}
+
+/// The directory at a zip's end, names that stand in it twice included; as far as it can be read.
+fn records(from: &mut (impl Read + Seek), start: u64) -> Vec<Record> {
+    let mut records = Vec::new();
+    if from.seek(io::SeekFrom::Start(start)).is_err() {
+        return records;
+    }
+    let mut head = [0; 46];
+    while records.len() <= MAX_ENTRIES && from.read_exact(&mut head).is_ok() && head.starts_with(b"PK\x01\x02") {
+        let half = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
+        let mut rest = vec![0; [28, 30, 32].map(|at| usize::from(half(at))).iter().sum()];
+        if from.read_exact(&mut rest).is_err() {
+            break;
+        }
+        rest.truncate(usize::from(half(28)));
+        let mut content = [0; 12];
+        content[..4].copy_from_slice(&head[16..20]);
+        content[4..8].copy_from_slice(&head[24..28]);
+        records.push(Record { name: clean(&String::from_utf8_lossy(&rest)), method: half(10), content });
+    }
+    records
+}
+
+/// A name without `.` between its slashes, and without a slash at its end: where unpackers put it.
+pub fn clean(name: &str) -> String {
+    let name = name.strip_suffix('/').unwrap_or(name);
+    if name == "." {
+        return String::new();
+    }
+    name.split('/').filter(|part| *part != ".").collect::<Vec<_>>().join("/")
+}
+
+/// Names that stand in a zip twice with other contents; the same twice is what tools for jars make.
+fn twice(records: &[Record]) -> Vec<Problem> {
+    let mut first: BTreeMap<&str, [u8; 12]> = BTreeMap::new();
+    let mut names: Vec<&str> = Vec::new();
+    for record in records {
+        let other = *first.entry(&record.name).or_insert(record.content) != record.content;
+        if other && !names.contains(&record.name.as_str()) && names.len() < MOST_PROBLEMS {
+            names.push(&record.name);
+        }
+    }
+    let problem = |name: &&str| {
+        let what = format!("the name `{}` is in it twice, with other contents [bundle/duplicate]", shown(name));
+        Problem::whole(what).help("unpackers differ in which one they keep")
+    };
+    names.iter().map(problem).collect()
+}
+
+/// A method of packing that cannot be read here.
+fn unreadable(name: &str, method: u16) -> Option<Problem> {
+    let called = match method {
+        0 | 8 => return None,
+        1 => "Shrink",
+        6 => "Implode",
+        9 => "Deflate64",
+        12 => "bzip2",
+        14 => "LZMA",
+        93 => "Zstandard",
+        95 => "XZ",
+        98 => "PPMd",
+        _ => "not known here",
+    };
+    let what = format!(
+        "`{}` is packed with method {method} ({called}), which not every unpacker knows [bundle/method]",
+        shown(name)
+    );
+    Some(Problem::whole(what).help("pack it with Deflate, as `zip -r` does"))
 }
 
 /// What lies below a file or a link: an unpacker would fail, or write through the link.
@@ -77,6 +154,7 @@ fn check<R: Read + Seek>(
     index: usize,
     left: u64,
     limits: Limits,
+    methods: &BTreeMap<&str, u16>,
 ) -> Result<(String, Kept, u64), Problem> {
     let (name, mode, is_directory, is_link) = {
         let entry = zip.by_index_raw(index).map_err(|error| damaged(None, &error))?;
@@ -84,11 +162,16 @@ fn check<R: Read + Seek>(
             let name = shown(&String::from_utf8_lossy(entry.name_raw()));
             return Err(Problem::whole(format!("the name `{name}` is not UTF-8 [bundle/name]")));
         };
-        let name = name.strip_suffix('/').unwrap_or(name).to_owned();
-        check_name(&name).map_err(|what| Problem::whole(format!("{what} [bundle/name]")))?;
+        let name = clean(name);
+        if !name.is_empty() {
+            check_name(&name).map_err(|what| Problem::whole(format!("{what} [bundle/name]")))?;
+        }
         if entry.encrypted() {
             let what = format!("`{}` is encrypted [bundle/encrypted]", shown(&name));
             return Err(Problem::whole(what).help("no host has the password: pack it without one"));
+        }
+        if let Some(problem) = methods.get(name.as_str()).and_then(|method| unreadable(&name, *method)) {
+            return Err(problem);
         }
         if entry.size() > left {
             return Err(too_large(limits));

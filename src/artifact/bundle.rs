@@ -69,7 +69,7 @@ pub enum Source {
 /// # Errors
 /// Says what cannot be shipped, and why.
 pub fn from_path(path: &Path) -> Result<Bundle, Failure> {
-    of(Recipe { path, exclude: &[], extra: &[], allow_large: false })
+    of(Recipe::whole(path, &[]))
 }
 
 /// Bundles a directory. The bytes depend on names, contents, links and permission bits alone, and of those not on
@@ -80,7 +80,7 @@ pub fn from_path(path: &Path) -> Result<Bundle, Failure> {
 /// Names everything that cannot be shipped: links that leave the tree, names that are not UTF-8, sockets, more than
 /// 2 GiB, no `appspec.yml` at the root.
 pub fn from_dir(root: &Path, extra: &[(String, Vec<u8>)]) -> Result<Bundle, Failure> {
-    of(Recipe { path: root, exclude: &[], extra, allow_large: false })
+    of(Recipe::whole(root, extra))
 }
 
 /// Bundles by recipe, without a look at the AppSpec.
@@ -99,8 +99,8 @@ pub fn of(recipe: Recipe<'_>) -> Result<Bundle, Failure> {
 /// Everything that cannot be shipped.
 pub fn code(recipe: Recipe<'_>) -> Result<Bundle, Failure> {
     let all = |problems| Failure::from(Problems::new(&recipe.path.to_string_lossy(), "", problems));
-    let (content, _) = open_code(recipe).map_err(all)?;
-    pack(&content, Limits::of(recipe.allow_large)).map_err(|problem| all(vec![problem]))
+    let found = open_code(recipe).map_err(all)?;
+    pack(&found.content, Limits::of(recipe.allow_large)).map_err(|problem| all(vec![problem]))
 }
 
 /// Packs what was opened. A ready zip is taken as it is, byte by byte.

@@ -10,6 +10,7 @@ pub mod bundle;
 pub mod code;
 mod entry;
 mod files;
+mod ignored;
 mod limits;
 mod open;
 mod report;
@@ -76,7 +77,9 @@ pub fn check_code(artifact: &Artifact, directory: &Path) -> Report {
 /// Bundles a function's code. Nothing is made unless the report is fine.
 pub fn make_code(artifact: &Artifact, directory: &Path, extra: &[(String, Vec<u8>)]) -> (Option<Bundle>, Report) {
     let (opened, mut report) = looked_at_code(artifact, directory, extra);
-    let Some((content, tree)) = opened.filter(|_| report.is_fine()) else { return (None, report) };
+    let Some(open::Found { content, kept: tree, .. }) = opened.filter(|_| report.is_fine()) else {
+        return (None, report);
+    };
     match bundle::pack(&content, Limits::of(artifact.allow_large)) {
         Ok(mut bundle) => {
             bundle.tree = Some(Arc::new(tree));
@@ -91,7 +94,7 @@ pub fn make_code(artifact: &Artifact, directory: &Path, extra: &[(String, Vec<u8
 
 fn looked_at_code(artifact: &Artifact, directory: &Path, extra: &[(String, Vec<u8>)]) -> (Option<open::Found>, Report) {
     let path = directory.join(&artifact.path);
-    let recipe = Recipe { path: &path, exclude: &artifact.exclude, extra, allow_large: artifact.allow_large };
+    let recipe = Recipe::of(artifact, &path, extra);
     let of = |list: Vec<Problem>| {
         if list.is_empty() { Vec::new() } else { vec![Problems::new(&artifact.path, "", list)] }
     };
@@ -99,11 +102,13 @@ fn looked_at_code(artifact: &Artifact, directory: &Path, extra: &[(String, Vec<u
         Ok(found) => found,
         Err(problems) => return (None, Report { problems: of(problems), warnings: Vec::new() }),
     };
-    let said = code::alone(&found.1);
+    let said = code::alone(&found.kept);
     let (errors, warnings): (Vec<_>, Vec<_>) = said.into_iter().partition(|finding| finding.is_error);
     let problem = |finding: code::Finding| Problem::whole(finding.message).help(finding.help);
     let list = |findings: Vec<code::Finding>| of(findings.into_iter().map(problem).collect());
-    (Some(found), Report { problems: list(errors), warnings: list(warnings) })
+    let mut report = Report { problems: list(errors), warnings: list(warnings) };
+    report.warnings.extend(found.left_out.warnings(&artifact.path, &path, true));
+    (Some(found), report)
 }
 
 fn looked_at(
@@ -113,7 +118,7 @@ fn looked_at(
     agents: Agents,
 ) -> (Option<(Opened, AppSpec)>, Report) {
     let path = directory.join(&artifact.path);
-    let recipe = Recipe { path: &path, exclude: &artifact.exclude, extra, allow_large: artifact.allow_large };
+    let recipe = Recipe::of(artifact, &path, extra);
     let opened = match open(recipe) {
         Ok(opened) => opened,
         Err(problems) => {
@@ -122,6 +127,7 @@ fn looked_at(
         }
     };
     let name = format!("{}/{}{APPSPEC}", artifact.path.trim_end_matches('/'), opened.place);
-    let (appspec, report) = appspec::check(&opened, &name, agents);
+    let (appspec, mut report) = appspec::check(&opened, &name, agents);
+    report.warnings.extend(opened.left_out.warnings(&artifact.path, &path, false));
     (appspec.map(|appspec| (opened, appspec)), report)
 }

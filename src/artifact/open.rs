@@ -13,8 +13,10 @@ use super::archive;
 use super::bundle::MAX_IN_MEMORY;
 use super::entry::{Content, Entry, check_name, shown};
 use super::files::{Files, HEAD, Kept, Kind};
+use super::ignored::LeftOut;
 use super::limits::{APPSPEC, Limits, MAX_TEXT, cannot_read, no_appspec, too_large};
-use super::tree;
+use super::tree::{self, Choice, Walked};
+use crate::model::pipeline::Artifact;
 use crate::yaml::Problem;
 
 /// What is shipped, and how.
@@ -22,12 +24,27 @@ use crate::yaml::Problem;
 pub struct Recipe<'a> {
     /// A directory, or a ready zip.
     pub path: &'a Path,
-    /// Patterns of what is left out of a directory.
-    pub exclude: &'a [String],
+    /// What of a directory is shipped.
+    pub choice: Choice<'a>,
     /// Paths and contents, put in place of a file of that name or added with mode 644.
     pub extra: &'a [(String, Vec<u8>)],
     /// Whether more than 2 GiB are fine.
     pub allow_large: bool,
+}
+
+impl<'a> Recipe<'a> {
+    /// All of a path, but for what its ignore files leave out.
+    pub fn whole(path: &'a Path, extra: &'a [(String, Vec<u8>)]) -> Recipe<'a> {
+        let choice = Choice { exclude: &[], include: &[], follow_links: false };
+        Recipe { path, choice, extra, allow_large: false }
+    }
+
+    /// What an artifact says of its path.
+    pub fn of(artifact: &'a Artifact, path: &'a Path, extra: &'a [(String, Vec<u8>)]) -> Recipe<'a> {
+        let Artifact { exclude, include, follow_links, allow_large, .. } = artifact;
+        let choice = Choice { exclude, include, follow_links: *follow_links };
+        Recipe { path, choice, extra, allow_large: *allow_large }
+    }
 }
 
 /// What would be shipped.
@@ -40,6 +57,8 @@ pub struct Opened {
     pub place: String,
     /// What is packed.
     pub content: Packable,
+    /// What ignore files left out of it.
+    pub left_out: LeftOut,
 }
 
 /// What is packed, or already is.
@@ -57,7 +76,7 @@ pub enum Packable {
 /// # Errors
 /// Everything that cannot be shipped.
 pub fn open(recipe: Recipe<'_>) -> Result<Opened, Vec<Problem>> {
-    let (content, kept) = found_in(recipe)?;
+    let Found { content, kept, left_out } = found_in(recipe)?;
     let place = place_of_appspec(&kept).map_err(|problem| vec![problem])?;
     let mut files = Files::default();
     for (name, kept) in kept {
@@ -65,7 +84,7 @@ pub fn open(recipe: Recipe<'_>) -> Result<Opened, Vec<Problem>> {
             files.add(name, kept);
         }
     }
-    let mut opened = Opened { files, appspec: Vec::new(), place, content };
+    let mut opened = Opened { files, appspec: Vec::new(), place, content, left_out };
     let appspec = opened.reader().read(APPSPEC, MAX_TEXT + 1);
     opened.appspec = appspec.ok_or_else(|| vec![Problem::whole("appspec.yml cannot be read [appspec/missing]")])?;
     Ok(opened)
@@ -77,7 +96,7 @@ pub fn open(recipe: Recipe<'_>) -> Result<Opened, Vec<Problem>> {
 /// # Errors
 /// Everything that cannot be shipped.
 pub fn open_code(recipe: Recipe<'_>) -> Result<Found, Vec<Problem>> {
-    let (mut content, mut kept) = found_in(recipe)?;
+    let Found { mut content, mut kept, left_out } = found_in(recipe)?;
     if kept.is_empty() {
         return Err(vec![Problem::whole("there is nothing in it [bundle/empty]")]);
     }
@@ -91,27 +110,34 @@ pub fn open_code(recipe: Recipe<'_>) -> Result<Found, Vec<Problem>> {
             kept.insert(name.clone(), entry.kept());
         }
     }
-    Ok((content, kept))
+    Ok(Found { content, kept, left_out })
 }
 
 fn found_in(recipe: Recipe<'_>) -> Result<Found, Vec<Problem>> {
     let limits = Limits::of(recipe.allow_large);
     let found = fs::metadata(recipe.path).map_err(|error| vec![cannot_read(recipe.path, &error)])?;
     if found.is_dir() {
-        let (mut entries, mut problems) = tree::entries(recipe.path, recipe.exclude, limits);
+        let Walked { mut entries, mut problems, left_out } = tree::entries(recipe.path, recipe.choice, limits);
         problems.extend(recipe.extra.iter().filter_map(|(name, content)| add(&mut entries, name, content)));
         if !problems.is_empty() {
             return Err(problems);
         }
         let kept = entries.iter().map(|(name, entry)| (name.clone(), entry.kept())).collect();
-        Ok((Packable::Tree(recipe.path.to_owned(), entries), kept))
+        Ok(Found { content: Packable::Tree(recipe.path.to_owned(), entries), kept, left_out })
     } else {
         of_zip(recipe, &found, limits)
     }
 }
 
-/// What is packed, and what stands in it by path.
-pub type Found = (Packable, BTreeMap<String, Kept>);
+/// What a path holds.
+pub struct Found {
+    /// What is packed.
+    pub content: Packable,
+    /// What stands in it, by path.
+    pub kept: BTreeMap<String, Kept>,
+    /// What ignore files left out of it.
+    pub left_out: LeftOut,
+}
 
 fn of_zip(recipe: Recipe<'_>, found: &fs::Metadata, limits: Limits) -> Result<Found, Vec<Problem>> {
     let cannot = |error: io::Error| vec![cannot_read(recipe.path, &error)];
@@ -121,7 +147,7 @@ fn of_zip(recipe: Recipe<'_>, found: &fs::Metadata, limits: Limits) -> Result<Fo
     if found.len() > limits.most_bytes {
         return Err(vec![too_large(limits)]);
     }
-    if !recipe.exclude.is_empty() || !recipe.extra.is_empty() {
+    if !recipe.choice.exclude.is_empty() || !recipe.choice.include.is_empty() || !recipe.extra.is_empty() {
         let what = "a ready zip is taken as it is: nothing can be left out of it or added [bundle/ready]";
         return Err(vec![Problem::whole(what).help("name the directory it was made from, or pack it without")]);
     }
@@ -134,7 +160,7 @@ fn of_zip(recipe: Recipe<'_>, found: &fs::Metadata, limits: Limits) -> Result<Fo
         let bytes = Bytes::from(bytes);
         (Packable::Bytes(bytes.clone()), archive::contents(Cursor::new(bytes), limits))
     };
-    if problems.is_empty() { Ok((content, kept)) } else { Err(problems) }
+    if problems.is_empty() { Ok(Found { content, kept, left_out: LeftOut::default() }) } else { Err(problems) }
 }
 
 fn add(entries: &mut BTreeMap<String, Entry>, name: &str, content: &[u8]) -> Option<Problem> {
@@ -225,7 +251,11 @@ impl<'a> Reader<'a> {
             },
             Reader::Zip(place, zip) => {
                 let mut zip = zip.as_ref()?.borrow_mut();
-                let entry = zip.by_name(&format!("{place}{path}")).ok()?;
+                let name = format!("{place}{path}");
+                let index = zip.index_for_name(&name).or_else(|| {
+                    zip.file_names().position(|other| other.is_ok_and(|other| archive::clean(&other) == name))
+                })?;
+                let entry = zip.by_index(index).ok()?;
                 entry.take(most).read_to_end(&mut read).ok()?;
             }
         }

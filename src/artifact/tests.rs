@@ -12,6 +12,7 @@ use zip::write::SimpleFileOptions;
 use super::bundle::{from_dir, from_path, of};
 use super::entry::{check_link, check_name};
 use super::spool::{Spool, Spooled};
+use super::tree::Choice;
 use super::*;
 
 mod zips;
@@ -274,7 +275,8 @@ fn a_large_spool_moves_to_a_file_that_goes_away() {
 
 fn with(path: &Path, exclude: &[&str]) -> Result<Bundle, crate::error::Failure> {
     let exclude: Vec<String> = exclude.iter().map(|pattern| (*pattern).to_owned()).collect();
-    of(Recipe { path, exclude: &exclude, extra: &[], allow_large: false })
+    let choice = Choice { exclude: &exclude, include: &[], follow_links: false };
+    of(Recipe { choice, ..Recipe::whole(path, &[]) })
 }
 
 #[test]
@@ -326,8 +328,6 @@ fn patterns_leave_out_as_a_gitignore_does() {
     for (exclude, expected) in cases {
         assert_eq!(names(&with(&scratch.0, exclude).unwrap()), expected, "{exclude:?}");
     }
-    let failure = with(&scratch.0, &["[z-a]", "*.pyc"]).unwrap_err();
-    assert!(failure.message.contains("`exclude: [z-a]` is not a pattern"), "{failure}");
     let failure = with(&scratch.zip("x.zip", &[("appspec.yml", "")]), &["*.pyc"]).unwrap_err();
     assert!(failure.message.contains("a ready zip is taken as it is"), "{failure}");
 }
@@ -423,4 +423,70 @@ fn stays(mut at: Vec<String>, target: &str, links: &[(&str, &String)], depth: us
         }
     }
     true
+}
+
+#[test]
+fn what_ignore_files_leave_out_is_told_and_can_be_included() {
+    let scratch = Scratch::new("left-out");
+    for name in
+        ["index.js", "node_modules/a/index.js", "node_modules/a/.gitignore", "x.log", "dist/app.js", "dist/app.map"]
+    {
+        scratch.file(name, "text");
+    }
+    scratch.file("node_modules/a/.gitignore", "*\n");
+    scratch.file(".gitignore", "# made here\nnode_modules/\n*.log\ndist\n");
+    let walked = |include: &[&str], exclude: &[&str]| {
+        let [include, exclude] =
+            [include, exclude].map(|list| list.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+        let choice = Choice { exclude: &exclude, include: &include, follow_links: false };
+        super::tree::entries(&scratch.0, choice, Limits::of(false))
+    };
+    let told = |everything| {
+        let warnings = walked(&[], &[]).left_out.warnings("shop", &scratch.0, everything);
+        warnings.iter().map(|warnings| warnings.labelled("warning: ")).collect::<String>()
+    };
+    insta::assert_snapshot!(told(false), @r#"
+    warning: shop/.gitignore:2:1: this leaves out 2 files (6 B) [bundle/left-out]
+        2 | node_modules/
+          | ^^^^^^^^^^^^^
+      help: `include: ["node_modules/"]` at the artifact ships it; `exclude: ["node_modules/"]` says that it is meant
+    warning: shop/.gitignore:4:1: this leaves out 2 files (8 B) [bundle/left-out]
+        4 | dist
+          | ^^^^
+      help: `include: ["dist"]` at the artifact ships it; `exclude: ["dist"]` says that it is meant
+    "#);
+    assert!(told(true).contains("shop/.gitignore:3:1: this leaves out 1 file (4 B)"), "{}", told(true));
+    let names =
+        |include: &[&str], exclude: &[&str]| walked(include, exclude).entries.into_keys().collect::<Vec<_>>().join(" ");
+    assert_eq!(names(&[], &[]), ".gitignore index.js");
+    assert_eq!(
+        names(&["node_modules/"], &[]),
+        ".gitignore index.js node_modules node_modules/a node_modules/a/.gitignore node_modules/a/index.js"
+    );
+    assert_eq!(names(&["/dist/app.js"], &[]), ".gitignore dist dist/app.js index.js");
+    assert_eq!(names(&["dist"], &["*.map"]), ".gitignore dist dist/app.js index.js");
+    assert!(walked(&[], &["node_modules", "dist", "*.log"]).left_out.warnings("shop", &scratch.0, true).is_empty());
+}
+
+#[test]
+fn links_out_of_the_tree_can_be_followed() {
+    let (outer, scratch) = (Scratch::new("outer"), Scratch::new("followed"));
+    outer.file("shared/a.txt", "a");
+    scratch.file("appspec.yml", "");
+    symlink(outer.0.join("shared"), scratch.0.join("public")).unwrap();
+    symlink(outer.0.join("shared/a.txt"), scratch.0.join("b.txt")).unwrap();
+    symlink("b.txt", scratch.0.join("c.txt")).unwrap();
+    let made = |follow_links| {
+        let choice = Choice { exclude: &[], include: &[], follow_links };
+        super::tree::entries(&scratch.0, choice, Limits::of(false))
+    };
+    assert_eq!(made(false).problems.len(), 2);
+    let walked = made(true);
+    assert_eq!(walked.problems, []);
+    let names: Vec<&str> = walked.entries.keys().map(String::as_str).collect();
+    assert_eq!(names, ["appspec.yml", "b.txt", "c.txt", "public", "public/a.txt"]);
+    assert!(matches!(walked.entries["c.txt"].content, super::entry::Content::Link(_)));
+    symlink(&outer.0, outer.0.join("shared/loop")).unwrap();
+    symlink(outer.0.join("shared"), outer.0.join("again")).unwrap();
+    assert!(made(true).problems.iter().any(|problem| problem.message.contains("is followed into a directory")));
 }

@@ -5,75 +5,227 @@ use std::fs::{self, File, Metadata};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use ignore::{DirEntry, WalkBuilder};
-
 use super::entry::{Content, Entry, check_link, check_name, shown};
 use super::files::HEAD;
+use super::ignored::{IGNORE_FILES, Ignored, LeftOut, Patterns, Rule};
 use super::limits::{Limits, MAX_ENTRIES, cannot_read, too_large};
 use crate::yaml::Problem;
 
-/// The files whose rules say what is left out.
-const IGNORE_FILES: [&str; 2] = [".gitignore", ".ignore"];
 /// So many problems are looked for; a tree with more has one cause.
 const MOST_PROBLEMS: usize = 100;
+/// The deepest directory: no unpacker's path is longer.
+const MOST_DEEP: usize = 256;
+
+/// What of a directory is shipped.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice<'a> {
+    /// Patterns of what is left out, whatever ignore files say.
+    pub exclude: &'a [String],
+    /// Patterns of what is shipped though ignore files leave it out.
+    pub include: &'a [String],
+    /// Whether links out of the directory stand for what they point to.
+    pub follow_links: bool,
+}
+
+/// What was found in a directory.
+#[derive(Default)]
+pub struct Walked {
+    /// Its entries by name.
+    pub entries: BTreeMap<String, Entry>,
+    /// Everything that cannot be shipped.
+    pub problems: Vec<Problem>,
+    /// What its ignore files left out.
+    pub left_out: LeftOut,
+}
 
 /// The entries of a directory by name, and everything that cannot be shipped. `.git` is left out, and what the ignore
 /// files in the tree and `exclude` say; hidden files are kept, empty directories too.
-pub fn entries(root: &Path, exclude: &[String], limits: Limits) -> (BTreeMap<String, Entry>, Vec<Problem>) {
-    let mut walker = Walker { found: BTreeMap::new(), problems: Vec::new(), size: 0 };
-    let (root, exclude) = match (root.canonicalize(), rules(root, exclude)) {
-        (Ok(root), Ok(exclude)) => (root, exclude),
-        (Err(error), _) => return (walker.found, vec![cannot_read(root, &error)]),
-        (_, Err(problem)) => return (walker.found, vec![problem]),
+pub fn entries(root: &Path, choice: Choice<'_>, limits: Limits) -> Walked {
+    let root = match root.canonicalize() {
+        Ok(root) => root,
+        Err(error) => return Walked { problems: vec![cannot_read(root, &error)], ..Walked::default() },
     };
-    walker.check_ignore_files(&root);
-    if walker.problems.is_empty() {
-        walker.walk(&root, exclude, limits);
-    }
-    (walker.found, walker.problems)
+    let lines = |patterns: &[String]| Patterns::of(patterns.join("\n").as_bytes());
+    let mut walker = Walker {
+        root: &root,
+        choice,
+        exclude: lines(choice.exclude),
+        include: lines(choice.include),
+        ignored: Ignored::default(),
+        walked: Walked::default(),
+        size: 0,
+        limits,
+    };
+    walker.directory(&root, "", &At::Kept, &mut vec![root.clone()]);
+    let Walker { mut walked, mut ignored, .. } = walker;
+    walked.left_out.keep_texts(&mut ignored);
+    walked
 }
 
-struct Walker {
-    found: BTreeMap<String, Entry>,
-    problems: Vec<Problem>,
+struct Walker<'a> {
+    root: &'a Path,
+    choice: Choice<'a>,
+    exclude: Patterns,
+    include: Patterns,
+    ignored: Ignored,
+    walked: Walked,
     size: u64,
+    limits: Limits,
 }
 
-impl Walker {
-    fn walk(&mut self, root: &Path, exclude: Gitignore, limits: Limits) {
-        for step in walk(root, exclude) {
-            match step {
-                Ok(step) if step.depth() == 0 => {}
-                Ok(step) => self.step(root, &step),
-                Err(error) => self.problems.push(unwalkable(root, &error)),
-            }
-            let is_too_large = self.size > limits.most_bytes;
-            if is_too_large {
-                self.problems.push(too_large(limits));
-            } else if self.found.len() > MAX_ENTRIES {
-                self.problems.push(Problem::whole(format!("more than {MAX_ENTRIES} files [bundle/files]")));
-            }
-            if is_too_large || self.found.len() > MAX_ENTRIES || self.problems.len() >= MOST_PROBLEMS {
+/// What became of a directory.
+#[derive(Clone)]
+enum At {
+    /// It is shipped, but for what ignore files say.
+    Kept,
+    /// It is shipped whatever ignore files say.
+    Included,
+    /// A pattern leaves it out; only what `include` names in it is shipped.
+    LeftOut(Rule),
+}
+
+impl Walker<'_> {
+    /// Walks a directory; `name` is its path from the root, empty or with a final `/`; `above` are the real paths of the
+    /// directories that are being walked.
+    fn directory(&mut self, path: &Path, name: &str, at: &At, above: &mut Vec<PathBuf>) {
+        let is_read = matches!(at, At::Kept);
+        if is_read {
+            self.check_ignore_files(path);
+            if self.is_done() {
                 return;
             }
+            self.ignored.enter(name, path);
+        }
+        let listed = fs::read_dir(path).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+        let mut paths: Vec<PathBuf> = match listed {
+            Ok(paths) => paths,
+            // What is left out need not be readable.
+            Err(_) if matches!(at, At::LeftOut(_)) => Vec::new(),
+            Err(error) => {
+                self.walked.problems.push(cannot_read(path.strip_prefix(self.root).unwrap_or(path), &error));
+                Vec::new()
+            }
+        };
+        paths.sort();
+        for path in paths {
+            if self.is_done() {
+                break;
+            }
+            self.step(&path, name, at, above);
+        }
+        if is_read {
+            self.ignored.leave();
         }
     }
 
-    fn step(&mut self, root: &Path, step: &DirEntry) {
-        if let Some(error) = step.error() {
-            self.problems.push(Problem::whole(format!("an ignore file cannot be read: {error} [bundle/ignore]")));
+    fn step(&mut self, path: &Path, place: &str, at: &At, above: &mut Vec<PathBuf>) {
+        let last = path.file_name().unwrap_or_default();
+        if last == ".git" {
+            return;
         }
-        match entry(root, step) {
-            Ok((entry, length)) => {
-                if matches!(entry.content, Content::Directory) {
-                    self.check_ignore_files(step.path());
+        let name = format!("{place}{}", last.to_string_lossy());
+        let found = match fs::symlink_metadata(path) {
+            Ok(found) => found,
+            Err(_) if matches!(at, At::LeftOut(_)) => return,
+            Err(error) => return self.walked.problems.push(cannot_read(Path::new(&name), &error)),
+        };
+        if self.exclude.names(&name, found.is_dir()) {
+            return;
+        }
+        let at = if self.include.names(&name, found.is_dir()) { At::Included } else { self.fate(at, &name, &found) };
+        match &at {
+            At::LeftOut(_) if found.is_dir() => {
+                if !self.walked.left_out.is_full() || !self.include.is_empty() {
+                    self.below(path, &name, &at, above);
                 }
-                self.size = self.size.saturating_add(length);
-                self.found.insert(entry.name.clone(), entry);
             }
-            Err(problem) => self.problems.push(problem),
+            At::LeftOut(rule) => self.walked.left_out.add(rule, &name, found.len()),
+            At::Kept | At::Included => self.keep(path, last.to_str(), &name, &found, &at, above),
         }
+    }
+
+    fn fate(&self, at: &At, name: &str, found: &Metadata) -> At {
+        match at {
+            At::Kept => self.ignored.left_out(name, found.is_dir()).map_or(At::Kept, At::LeftOut),
+            At::Included | At::LeftOut(_) => at.clone(),
+        }
+    }
+
+    fn keep(
+        &mut self,
+        path: &Path,
+        last: Option<&str>,
+        name: &str,
+        found: &Metadata,
+        at: &At,
+        above: &mut Vec<PathBuf>,
+    ) {
+        if last.is_none() {
+            let problem = Problem::whole(format!("the name `{}` is not UTF-8 [bundle/name]", shown(name)));
+            return self.walked.problems.push(problem.help("rename it: unpackers guess such names"));
+        }
+        let followed = self.followed(path, name, found);
+        let (path, found) = followed.as_ref().map_or((path, found), |(path, found)| (path.as_path(), found));
+        match entry(name, path, found) {
+            Ok(entry) => {
+                self.add_parents(name);
+                self.size = self.size.saturating_add(entry.size);
+                self.walked.entries.insert(name.to_owned(), entry);
+                if found.is_dir() {
+                    self.below(path, name, at, above);
+                }
+            }
+            Err(problem) => self.walked.problems.push(problem),
+        }
+        self.check_size();
+    }
+
+    fn below(&mut self, path: &Path, name: &str, at: &At, above: &mut Vec<PathBuf>) {
+        let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if above.contains(&real) || above.len() > MOST_DEEP {
+            let what = format!("`{}` is followed into a directory that it lies in [bundle/link]", shown(name));
+            return self.walked.problems.push(Problem::whole(what).help("exclude the link"));
+        }
+        above.push(real);
+        self.directory(path, &format!("{name}/"), at, above);
+        above.pop();
+    }
+
+    /// What a link out of the directory points to, if such links are followed.
+    fn followed(&self, path: &Path, name: &str, found: &Metadata) -> Option<(PathBuf, Metadata)> {
+        if !self.choice.follow_links || !found.is_symlink() || link(name, path).is_ok() {
+            return None;
+        }
+        let real = path.canonicalize().ok()?;
+        let found = fs::metadata(&real).ok()?;
+        Some((real, found))
+    }
+
+    /// Directories that are left out, of what is shipped in them.
+    fn add_parents(&mut self, name: &str) {
+        for (end, _) in name.match_indices('/') {
+            let above = &name[..end];
+            if !self.walked.entries.contains_key(above)
+                && let Ok(found) = fs::metadata(self.root.join(above))
+                && let Ok(entry) = entry(above, &self.root.join(above), &found)
+            {
+                self.walked.entries.insert(above.to_owned(), entry);
+            }
+        }
+    }
+
+    fn check_size(&mut self) {
+        if self.size > self.limits.most_bytes {
+            self.walked.problems.push(too_large(self.limits));
+        } else if self.walked.entries.len() > MAX_ENTRIES {
+            self.walked.problems.push(Problem::whole(format!("more than {MAX_ENTRIES} files [bundle/files]")));
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.size > self.limits.most_bytes
+            || self.walked.entries.len() > MAX_ENTRIES
+            || self.walked.problems.len() >= MOST_PROBLEMS
     }
 
     /// Opening a FIFO would wait for ever, and a link could bring in rules from outside.
@@ -81,66 +233,31 @@ impl Walker {
         for name in IGNORE_FILES {
             if fs::symlink_metadata(directory.join(name)).is_ok_and(|found| !found.is_file()) {
                 let place = shown(&directory.join(name).to_string_lossy());
-                self.problems.push(Problem::whole(format!("`{place}` is not a regular file [bundle/ignore]")));
+                let what = format!("`{place}` is not a regular file [bundle/ignore]");
+                self.walked.problems.push(Problem::whole(what));
             }
         }
     }
 }
 
-/// The patterns of `exclude`, as lines of a `.gitignore` at the root.
-fn rules(root: &Path, exclude: &[String]) -> Result<Gitignore, Problem> {
-    let root = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    let mut rules = GitignoreBuilder::new(root);
-    for pattern in exclude {
-        let refused = |error: ignore::Error| {
-            Problem::whole(format!("`exclude: {}` is not a pattern: {error} [bundle/exclude]", shown(pattern)))
-                .help("patterns are those of .gitignore, such as \"*.pyc\" or \"/tests/\"")
-        };
-        rules.add_line(None, pattern).map_err(refused)?;
-    }
-    rules.build().map_err(|error| Problem::whole(format!("`exclude` cannot be read: {error} [bundle/exclude]")))
-}
-
-fn walk(root: &Path, exclude: Gitignore) -> ignore::Walk {
-    WalkBuilder::new(root)
-        .hidden(false)
-        .parents(false)
-        .git_global(false)
-        .git_exclude(false)
-        .require_git(false)
-        .follow_links(false)
-        .filter_entry(move |entry| {
-            let is_directory = entry.file_type().is_some_and(|kind| kind.is_dir());
-            let is_left_out = || entry.file_name() == ".git" || exclude.matched(entry.path(), is_directory).is_ignore();
-            entry.depth() == 0 || !is_left_out()
-        })
-        .build()
-}
-
-/// An entry, and how many bytes it will add.
-fn entry(root: &Path, step: &DirEntry) -> Result<(Entry, u64), Problem> {
-    let path = step.path();
-    let inside = path.strip_prefix(root).unwrap_or(path);
-    let name = inside.to_str().ok_or_else(|| {
-        Problem::whole(format!("the name `{}` is not UTF-8 [bundle/name]", shown(&inside.to_string_lossy())))
-            .help("rename it: unpackers guess such names")
-    })?;
+/// What stands at a path. `name` is its path in the bundle.
+fn entry(name: &str, path: &Path, found: &Metadata) -> Result<Entry, Problem> {
     check_name(name).map_err(|what| Problem::whole(format!("{what} [bundle/name]")))?;
-    let found = fs::symlink_metadata(path).map_err(|error| cannot_read(inside, &error))?;
     let mut head = Vec::new();
     let content = if found.is_dir() {
         Content::Directory
     } else if found.is_symlink() {
-        Content::Link(link(name, path).map_err(|problem| problem.help("ship the file itself, or exclude the link"))?)
+        let help = "ship the file itself, exclude the link, or set `follow_links: true` at the artifact";
+        Content::Link(link(name, path).map_err(|problem| problem.help(help))?)
     } else if found.is_file() {
-        head = head_of(path).map_err(|error| cannot_read(inside, &error))?;
+        head = head_of(path).map_err(|error| cannot_read(Path::new(name), &error))?;
         Content::File(path.to_owned())
     } else {
-        let what = format!("`{}` is {} [bundle/kind]", shown(name), kind(&found));
+        let what = format!("`{}` is {} [bundle/kind]", shown(name), kind(found));
         return Err(Problem::whole(what).help("exclude or remove it: only files, directories and links are shipped"));
     };
-    let length = if found.is_file() { found.len() } else { 0 };
-    Ok((Entry { name: name.to_owned(), mode: mode(&found), head, size: length, content }, length))
+    let size = if found.is_file() { found.len() } else { 0 };
+    Ok(Entry { name: name.to_owned(), mode: mode(found), head, size, content })
 }
 
 fn link(name: &str, path: &Path) -> Result<String, Problem> {
@@ -157,11 +274,6 @@ fn head_of(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut first = Vec::new();
     File::open(path)?.take(HEAD).read_to_end(&mut first)?;
     Ok(first)
-}
-
-fn unwalkable(root: &Path, error: &ignore::Error) -> Problem {
-    let text = error.to_string().replace(&format!("{}/", root.to_string_lossy()), "");
-    Problem::whole(format!("cannot be read: {text} [bundle/unreadable]"))
 }
 
 #[cfg(unix)]

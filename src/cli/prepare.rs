@@ -324,6 +324,11 @@ pub async fn plan_of(
 /// trouble.
 fn judged(input: &Input<'_>, wanted: &Wanted) -> (Vec<Refusal>, Vec<String>) {
     let (mut refusals, mut notes) = (Vec::new(), Vec::new());
+    for (name, target) in &input.pipeline.targets {
+        if let (Some(agent), Intent::Deploy) = (target.agent, wanted.intent) {
+            notes.push(format!("{name}: the AppSpec was judged for {} alone, as `agent:` says", agent.name()));
+        }
+    }
     for (name, bundle) in &wanted.code {
         let Some(Observed::Function(function)) = input.observed.get(name) else { continue };
         for finding in bundle.judged(&Facts::of(&function.latest.settings)) {

@@ -126,6 +126,14 @@ pub struct Artifact {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1000), inner(length(min = 1, max = 1024)), extend("examples" = [["/tests/", "*.md"]]))]
     pub exclude: Vec<String>,
+    /// What is shipped of a directory though its ignore files leave it out: patterns such as theirs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000), inner(length(min = 1, max = 1024)), extend("examples" = [["node_modules/"]]))]
+    pub include: Vec<String>,
+    /// Ships what links out of the directory point to; without it such links are refused.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("examples" = [false]))]
+    pub follow_links: bool,
     /// Accepts more than 2 GiB, packed or not, up to 16: every host has to download and unpack them in time.
     #[serde(default)]
     pub allow_large: bool,

@@ -43,7 +43,13 @@ pub(crate) fn pipeline() -> Pipeline {
         store: Store { bucket: "acme-shipit".into(), prefix: String::new() },
         artifacts: [(
             name("web"),
-            Artifact { path: "examples/storefront".into(), exclude: Vec::new(), allow_large: false },
+            Artifact {
+                path: "examples/storefront".into(),
+                exclude: Vec::new(),
+                include: Vec::new(),
+                follow_links: false,
+                allow_large: false,
+            },
         )]
         .into(),
         environments: [(name("production"), environment)].into(),

@@ -96,7 +96,13 @@ fn shipit_takes(text: &str) -> bool {
     std::fs::create_dir_all(&directory).unwrap();
     let files = [("appspec.yml", text), ("scripts/a.sh", "#!/bin/sh\n"), ("build/x", ""), ("a.service", "")];
     let extra: Vec<_> = files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect();
-    let artifact = Artifact { path: ".".to_owned(), exclude: Vec::new(), allow_large: false };
+    let artifact = Artifact {
+        path: ".".to_owned(),
+        exclude: Vec::new(),
+        include: Vec::new(),
+        follow_links: false,
+        allow_large: false,
+    };
     let report = artifact::check(&artifact, &directory, &extra, Agents::default());
     report.is_fine()
 }

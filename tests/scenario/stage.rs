@@ -112,7 +112,7 @@ impl Stage {
     /// The function's directory as `CreateFunction` takes it.
     pub fn function_zip(&self) -> String {
         let path = self.directory.join("fn");
-        let recipe = Recipe { path: &path, exclude: &[], extra: &[], allow_large: false };
+        let recipe = Recipe::whole(&path, &[]);
         let bundle = bundle::code(recipe).unwrap();
         let bundle::Source::Memory(bytes) = &bundle.source else { panic!("a large function") };
         base64::Engine::encode(&base64::engine::general_purpose::STANDARD, bytes)

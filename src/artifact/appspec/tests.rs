@@ -32,7 +32,7 @@ pub fn bundle(appspec: &[u8], files: &[(&str, &str)]) -> Opened {
     std::fs::create_dir_all(&nowhere).unwrap();
     let mut extra = vec![("appspec.yml".to_owned(), appspec.to_vec())];
     extra.extend(files.iter().map(|(name, text)| (name.trim_end_matches('!').to_owned(), text.as_bytes().to_vec())));
-    let recipe = Recipe { path: &nowhere, exclude: &[], extra: &extra, allow_large: false };
+    let recipe = Recipe::whole(&nowhere, &extra);
     let mut opened = open(recipe).unwrap_or_else(|problems| panic!("{problems:?}"));
     let Packable::Tree(_, entries) = &mut opened.content else { panic!("no tree") };
     for name in files.iter().filter_map(|(name, _)| name.strip_suffix('!')) {
@@ -207,10 +207,10 @@ fn a_file_that_is_left_out_is_said_to_be() {
     for (name, text) in [("appspec.yml", text), ("bin/x.sh", ""), (".gitignore", "bin\n")] {
         std::fs::write(root.join(name), text).unwrap();
     }
-    let opened = open(Recipe { path: &root, exclude: &[], extra: &[], allow_large: false }).map_err(drop).unwrap();
+    let opened = open(Recipe::whole(&root, &[])).map_err(drop).unwrap();
     let report = check(&opened, "appspec.yml", Agents::default()).1.to_string();
     std::fs::remove_dir_all(&root).unwrap();
-    assert!(report.ends_with("  help: it is on disk, but `exclude` or an ignore file leaves it out; `!/bin/x.sh` in an .ignore file wins over .gitignore"), "{report}");
+    assert!(report.ends_with("  help: it is on disk, but `exclude` or an ignore file leaves it out; `include: [/bin/x.sh]` at the artifact ships it"), "{report}");
 }
 
 /// The bytes of a line of the table of agents.

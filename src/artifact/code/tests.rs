@@ -177,6 +177,28 @@ fn what_is_found_a_folder_too_deep_is_said_to_lie_there() {
 }
 
 #[test]
+fn a_function_is_packed_alike_whatever_the_umask_was() {
+    use std::os::unix::fs::PermissionsExt;
+    let packed = |name: &str, modes: [u32; 3]| {
+        let root = std::env::temp_dir().join(format!("shipit-modes-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(root.join("lib")).unwrap();
+        for (path, mode) in [("index.py", modes[0]), ("bootstrap", modes[1]), ("lib", modes[2])] {
+            if path != "lib" {
+                std::fs::write(root.join(path), "#!/bin/sh\n").unwrap();
+            }
+            std::fs::set_permissions(root.join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let bundle = super::super::bundle::code(super::super::Recipe::whole(&root, &[])).unwrap();
+        std::fs::remove_dir_all(&root).unwrap();
+        bundle.sha256
+    };
+    let usual = packed("usual", [0o644, 0o755, 0o755]);
+    assert_eq!(packed("private", [0o600, 0o700, 0o700]), usual);
+    assert_eq!(packed("group", [0o664, 0o775, 0o775]), usual);
+    assert_ne!(packed("off", [0o644, 0o644, 0o755]), usual);
+}
+
+#[test]
 fn sizes_are_the_services() {
     let (mut tree, _) = tree(&["a/x", "b/y"]);
     let mut size = |path: &str, size| tree.get_mut(path).unwrap().size = size;

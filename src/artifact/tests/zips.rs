@@ -9,7 +9,7 @@ fn a_ready_zip_is_taken_as_it_is() {
         .zip("good.zip", &[("app/", ""), ("app/appspec.yml", "version: 0.0\n"), ("app/d/", ""), ("app/l@", "x")]);
     let bundle = from_path(&path).unwrap();
     assert_eq!(bytes(&bundle), fs::read(&path).unwrap());
-    let opened = open(Recipe { path: &path, exclude: &[], extra: &[], allow_large: false }).map_err(drop).unwrap();
+    let opened = open(Recipe::whole(&path, &[])).map_err(drop).unwrap();
     assert_eq!(opened.files.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["appspec.yml", "d", "l"]);
     assert_eq!(opened.appspec, b"version: 0.0\n");
 }
@@ -82,7 +82,7 @@ fn a_name_twice_is_refused() {
     while let Some(at) = bytes.windows(6).position(|six| six == b"name-2") {
         bytes[at + 5] = b'1';
     }
-    assert_eq!(said(&bytes, 1000), "a name is in it twice [bundle/duplicate]");
+    assert_eq!(said(&bytes, 1000), "the name `name-1` is in it twice, with other contents [bundle/duplicate]");
 }
 
 #[test]
@@ -132,4 +132,78 @@ fn a_damaged_zip_is_refused() {
         assert_eq!(failure.kind.exit_code(), 2, "{failure}");
         assert!(failure.message.contains(expected), "{name}: {failure}");
     }
+}
+
+/// A zip of stored files, whatever their names; a method is only written, not used.
+fn stored(files: &[(&str, &str, u16)]) -> Vec<u8> {
+    let (mut bytes, mut directory) = (Vec::new(), Vec::new());
+    for (name, text, method) in files {
+        let crc = crc(text.as_bytes());
+        let common = [
+            &[20, 0, 0, 0][..],
+            &method.to_le_bytes(),
+            &[0; 4],
+            &crc.to_le_bytes(),
+            &(text.len() as u32).to_le_bytes(),
+            &(text.len() as u32).to_le_bytes(),
+            &(name.len() as u16).to_le_bytes(),
+            &[0, 0],
+        ]
+        .concat();
+        directory.extend(
+            [b"PK\x01\x02", &[20, 0][..], &common, &[0; 10], &(bytes.len() as u32).to_le_bytes(), name.as_bytes()]
+                .concat(),
+        );
+        bytes.extend([b"PK\x03\x04", &common[..], name.as_bytes(), text.as_bytes()].concat());
+    }
+    let (start, size, count) = (bytes.len() as u32, directory.len() as u32, files.len() as u16);
+    let end =
+        [&count.to_le_bytes()[..], &count.to_le_bytes(), &size.to_le_bytes(), &start.to_le_bytes(), &[0, 0]].concat();
+    [bytes, directory, b"PK\x05\x06\0\0\0\0".to_vec(), end].concat()
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 })
+    })
+}
+
+#[test]
+fn the_same_twice_is_no_harm() {
+    let appspec = ("appspec.yml", "version: 0.0\n", 0);
+    for (files, expected) in [
+        (
+            vec![
+                appspec,
+                ("META-INF/", "", 0),
+                ("META-INF/", "", 0),
+                ("META-INF/LICENSE", "x", 0),
+                ("META-INF/LICENSE", "x", 0),
+            ],
+            "",
+        ),
+        (
+            vec![appspec, ("a", "x", 0), ("a", "y", 0)],
+            "the name `a` is in it twice, with other contents [bundle/duplicate]",
+        ),
+        (vec![("./", "", 0), ("./appspec.yml", "version: 0.0\n", 0), ("./d/./x", "", 0)], ""),
+        (
+            vec![appspec, ("a", "x", 0), ("./a", "y", 0)],
+            "the name `a` is in it twice, with other contents [bundle/duplicate]",
+        ),
+        (
+            vec![appspec, ("a", "x", 9)],
+            "`a` is packed with method 9 (Deflate64), which not every unpacker knows [bundle/method]",
+        ),
+        (
+            vec![appspec, ("a", "x", 14)],
+            "`a` is packed with method 14 (LZMA), which not every unpacker knows [bundle/method]",
+        ),
+    ] {
+        assert_eq!(said(&stored(&files), 1000), expected, "{files:?}");
+    }
+    let scratch = Scratch::new("dots");
+    fs::write(scratch.0.join("dots.zip"), stored(&[("./appspec.yml", "version: 0.0\n", 0)])).unwrap();
+    let opened = open(Recipe::whole(&scratch.0.join("dots.zip"), &[])).map_err(drop).unwrap();
+    assert_eq!(opened.appspec, b"version: 0.0\n");
 }

@@ -139,6 +139,42 @@ fn keys_of_the_other_kind_are_said() {
     assert_eq!(places(&text), of(&["3", "true"], "functions"));
 }
 
+#[test]
+fn what_aws_has_is_taken() {
+    for region in
+        ["eusc-de-east-1", "us-gov-west-1", "us-isob-east-1", "cn-north-1", "ap-southeast-7", "xx-new-far-east-12"]
+    {
+        let text = changed(GOOD, "region: ap-northeast-2", &format!("region: {region}"));
+        assert!(parse(&text, "a.yml").is_ok(), "{region}");
+    }
+    let metric = |words: &str| {
+        changed(GOOD, "failures: 3 }]", &format!("failures: 3 }}]\\n      metrics: [{{ {words}, is: \"< 5\" }}]"))
+    };
+    let statistics =
+        ["p99.9", "p100", "tm90", "tc95.5", "ts5", "wm98", "IQM", "TM(2%:98%)", "TM(150:)", "PR(:300)", "PR(100:2000)"];
+    for statistic in statistics {
+        let text = metric(&format!("metric: {{ namespace: A, name: b, statistic: \"{statistic}\" }}"));
+        assert!(parse(&text, "a.yml").is_ok(), "{statistic}: {:?}", parse(&text, "a.yml").err());
+    }
+    for statistic in ["p101", "PR(1%:2%)", "TM(:)", "iqm", "Median"] {
+        let text = metric(&format!("metric: {{ namespace: A, name: b, statistic: \"{statistic}\" }}"));
+        assert!(parse(&text, "a.yml").is_err(), "{statistic}");
+    }
+    let of = "of: { a: { namespace: A, name: b, statistic: Sum }, b: { namespace: A, name: c, statistic: Sum } }";
+    let problems = parse(&metric(&format!("expression: {{ math: a % b, {of} }}")), "a.yml").unwrap_err();
+    assert_eq!(problems.list()[0].message, "CloudWatch has no operator `%` in math");
+}
+
+#[test]
+fn a_choice_without_keys_needs_no_value() {
+    let fleet = "fleet: { application: storefront, deployment_group: storefront-web }";
+    let text = changed(GOOD, fleet, "function: { name: shop, alias: live }");
+    let text = changed(&text, "{ blue_green: { promote: automatic, keep_blue: 0m } }", "{ all_at_once: }");
+    let problems = parse(&text, "a.yml").unwrap_err();
+    let messages: Vec<&str> = problems.list().iter().map(|problem| problem.message.as_str()).collect();
+    assert!(messages.iter().all(|message| *message == "this key is for fleets"), "{messages:?}");
+}
+
 fn shape_of(schema: &serde_json::Value, text: &str) -> Vec<Problem> {
     let mut node = crate::yaml::parse(text, "a.yml").unwrap();
     let facts = Facts::default();

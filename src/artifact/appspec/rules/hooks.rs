@@ -167,7 +167,7 @@ fn is_made_before(spec: &Spec<'_>, script: Script<'_>, clean: &str) -> bool {
 pub fn files_help(spec: &Spec<'_>, clean: &str) -> String {
     if spec.opened.is_left_out(clean) {
         format!(
-            "it is on disk, but `exclude` or an ignore file leaves it out; `!/{clean}` in an .ignore file wins over .gitignore"
+            "it is on disk, but `exclude` or an ignore file leaves it out; `include: [/{clean}]` at the artifact ships it"
         )
     } else {
         "paths begin at the bundle's root, where appspec.yml lies".to_owned()
