@@ -201,9 +201,28 @@ fn back_home(fleet: &OnFleet, known: Known, since: Timestamp) -> Advance {
     let waited = known.now.duration_since(since).as_secs();
     match serves_again(fleet, known, since) {
         Proof::Proved { hosts } => Advance::Done(format!("the old release serves on {hosts} hosts")),
-        Proof::Missing(why, count) if waited <= SERVES_AGAIN_SECONDS => Advance::Wait(why, count),
+        Proof::Missing(why, count) if waited <= SERVES_AGAIN_SECONDS && !stays_out(fleet, known.view, since) => {
+            Advance::Wait(why, count)
+        }
         Proof::Missing(..) | Proof::Failed(_) => redeploy(fleet),
     }
+}
+
+/// Whether a host in service is out of its target group and no deployment works on it: CodeDeploy takes a host out before it
+/// installs, and a deployment that was stopped there leaves it so. Only another deployment brings it back.
+fn stays_out(fleet: &OnFleet, view: &LaneView, since: Timestamp) -> bool {
+    let group = view.scaling.get(&fleet.baseline.scaling_group.name).filter(|fact| fact.at >= since);
+    let attempts = view.attempts.as_ref().filter(|fact| fact.at >= since);
+    let (Some(Some(group)), Some(attempts)) = (group.map(|fact| &fact.value), attempts) else { return false };
+    if fleet.baseline.healthy.is_empty() || attempts.value.iter().any(|it| !it.deployment.status.has_ended()) {
+        return false;
+    }
+    let hosts = group.instances.iter().filter(|it| it.is_in_service() && fleet.baseline.healthy.contains(&it.id));
+    hosts.into_iter().any(|host| {
+        let facts = fleet.baseline.target_groups.iter().filter_map(|arn| view.health.get(arn));
+        let is_in = |id: &str, state: &str| id == host.id && !state.ends_with("draining");
+        facts.filter(|fact| fact.at >= since).any(|fact| !fact.value.iter().any(|it| is_in(&it.id, &it.state)))
+    })
 }
 
 /// All hosts have the old release, and serve it alone, several reads in a row.
