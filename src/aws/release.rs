@@ -18,6 +18,7 @@ use crate::model::{Percent, Revision};
 
 const UPDATE: Call = ("lambda", "UpdateFunctionCode");
 const PUBLISH: Call = ("lambda", "PublishVersion");
+const DELETE_ALIAS: Call = ("lambda", "DeleteAlias");
 const CREATE_ALIAS: Call = ("lambda", "CreateAlias");
 const UPDATE_ALIAS: Call = ("lambda", "UpdateAlias");
 const DELETE: Call = ("lambda", "DeleteFunction");
@@ -60,6 +61,15 @@ impl Clients {
         let call = self.lambda.create_alias().function_name(&of.name).name(&of.alias).function_version(version);
         let answer = call.send().await.map_err(failed(CREATE_ALIAS))?;
         Ok(answer.revision_id.unwrap_or_default())
+    }
+
+    /// Deletes the alias.
+    ///
+    /// # Errors
+    /// The call's.
+    pub async fn delete_alias(&self, of: &FunctionRef) -> Result<()> {
+        let call = self.lambda.delete_alias().function_name(&of.name).name(&of.alias);
+        call.send().await.map(drop).map_err(failed(DELETE_ALIAS))
     }
 
     /// Sends the alias's calls to a version, with a share to another, if the alias is still as it was seen; gives the

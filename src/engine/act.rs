@@ -150,6 +150,7 @@ impl Act {
             Call::Test { version, place, .. } => self.test(clients, version, *place).await,
             Call::Task { .. } => self.task(clients).await,
             Call::CreateAlias { version } => self.create_alias(clients, version).await,
+            Call::DeleteAlias => self.delete_alias(clients).await,
             Call::Shift { .. } => self.shift(clients, &self.planned.call).await,
             Call::Prune => self.prune(clients).await,
             Call::RestoreCode { revision_id } => self.restore_code(clients, revision_id).await,
@@ -198,7 +199,9 @@ impl Act {
                 // cannot be deleted takes nothing away from it.
                 let is_over = match self.planned.call {
                     Call::DeleteLeftover(_) | Call::TakeOut(_) | Call::RestoreCode { .. } | Call::Prune => false,
-                    Call::Find | Call::Stop(_) | Call::Redeploy => self.planned.failures >= FAILURES_BACK,
+                    Call::Find | Call::Stop(_) | Call::Redeploy | Call::DeleteAlias => {
+                        self.planned.failures >= FAILURES_BACK
+                    }
                     Call::Create
                     | Call::EnsureConfig
                     | Call::Compare

@@ -75,6 +75,8 @@ pub enum CallKind {
         /// Where all calls go.
         version: String,
     },
+    /// Deletes the alias that the run has made.
+    DeleteAlias,
     /// Sends the alias's calls to a version, and a share of them to another.
     ShiftAlias {
         /// The version.

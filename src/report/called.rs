@@ -30,6 +30,7 @@ pub fn call(kind: &CallKind) -> String {
         CallKind::Task { name, times: 1, .. } => name.clone(),
         CallKind::Task { name, round, times } => format!("{name} ({round} of {times})"),
         CallKind::CreateAlias { version } => format!("create the alias on version {version}"),
+        CallKind::DeleteAlias => "delete the alias".to_owned(),
         CallKind::ShiftAlias { version, share: None } => format!("send all calls to version {version}"),
         CallKind::ShiftAlias { share: Some(Share { version, weight }), .. } => {
             format!("send {weight} of the calls to version {version}")

@@ -125,7 +125,9 @@ pub fn way_back(lane: &Lane, way: WayBack) -> String {
             format!("one call sends all calls back to {release}")
         }
         (WayBack::Drop, _) if !is_copied(lane) => "none needed, no host was touched".to_owned(),
-        (WayBack::None, _) if lane.function().is_some() => "none: there is no earlier version".to_owned(),
+        (WayBack::None, _) if lane.function().is_some() => {
+            "the alias is deleted again, there was none before".to_owned()
+        }
         (WayBack::Drop, _) => "green is dropped, users notice nothing".to_owned(),
         (WayBack::Route, _) => {
             // The same hosts move, the other way round.

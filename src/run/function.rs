@@ -243,10 +243,8 @@ pub fn restore((lane, on): (&Lane, &OnFunction), known: Known) -> Advance {
             let call = Call::Shift { version: stable.clone(), share: None, revision_id: alias.revision_id.clone() };
             call_or_wait(call, step, now, "the alias is read back")
         }
-        (Some(alias), None) if is_ours => {
-            let what = format!("there is no earlier version to go back to: alias {name} stays on {}", alias.route());
-            Advance::Broken(Cause::new(Side::Lambda, what))
-        }
+        // There was none before this run made it.
+        (Some(_), None) if is_ours => call_or_wait(Call::DeleteAlias, step, now, "the alias is being deleted"),
         (Some(_) | None, Some(_) | None) => {
             Advance::Broken(foreign(on, &Route { weight: left_at(lane, state), ..home }, alias))
         }

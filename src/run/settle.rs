@@ -98,6 +98,8 @@ pub enum Call {
         /// Where all calls go.
         version: String,
     },
+    /// Takes away the alias that this run made.
+    DeleteAlias,
     /// Sends the alias's calls to a version, and a share of them to another.
     Shift {
         /// The version.
@@ -137,6 +139,7 @@ impl Call {
             }
             Call::Task { name, round, times } => CallKind::Task { name, round, times },
             Call::CreateAlias { version } => CallKind::CreateAlias { version },
+            Call::DeleteAlias => CallKind::DeleteAlias,
             Call::Shift { version, share, .. } => {
                 let share = share.map(|(version, weight)| Share { version, weight });
                 CallKind::ShiftAlias { version, share }

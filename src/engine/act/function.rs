@@ -55,6 +55,14 @@ impl Act {
         Ok(Seen::Alias(revision_id))
     }
 
+    /// One that is gone already is as good.
+    pub(super) async fn delete_alias(&self, clients: &Clients) -> Result<Seen, Trouble> {
+        match clients.delete_alias(&self.function()?.function).await {
+            Err(error) if !error.is_not_found() => Err(moved_on(error)),
+            Ok(()) | Err(_) => Ok(Seen::Nothing),
+        }
+    }
+
     pub(super) async fn shift(&self, clients: &Clients, call: &Call) -> Result<Seen, Trouble> {
         let Call::Shift { version, share, revision_id } = call else { return Ok(Seen::Nothing) };
         let share = share.as_ref().map(|(version, weight)| (version.as_str(), *weight));

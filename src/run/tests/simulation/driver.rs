@@ -257,6 +257,7 @@ impl Simulation {
             | Call::Publish { .. }
             | Call::Test { .. }
             | Call::CreateAlias { .. }
+            | Call::DeleteAlias
             | Call::Shift { .. }
             | Call::Prune
             | Call::RestoreCode { .. }) => panic!("no call of a fleet: {call:?}"),
@@ -387,6 +388,7 @@ impl Simulation {
             | Call::Redeploy
             | Call::TakeOut(_)
             | Call::DeleteLeftover(_)
+            | Call::DeleteAlias
             | Call::RestoreCode { .. } => false,
             Call::Shift { version, share, .. } => {
                 let function = self.functions[planned.lane].as_ref();

@@ -105,6 +105,10 @@ impl FunctionSite {
                 Some(Vec::new())
             }
             Call::CreateAlias { version } if self.alias.is_none() => Some(moved(self, version, BTreeMap::new(), true)),
+            Call::DeleteAlias => {
+                self.alias = None;
+                Some(Vec::new())
+            }
             Call::Shift { version, share, revision_id } => {
                 if self.alias.as_ref().is_none_or(|alias| alias.revision_id != *revision_id) {
                     return None;

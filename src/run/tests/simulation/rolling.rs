@@ -168,6 +168,7 @@ impl RollingSite {
             | Call::Publish { .. }
             | Call::Test { .. }
             | Call::CreateAlias { .. }
+            | Call::DeleteAlias
             | Call::Shift { .. }
             | Call::Prune
             | Call::RestoreCode { .. } => panic!("no call of a rolling fleet: {planned:?}"),
