@@ -55,6 +55,8 @@ mod status;
 mod tasks;
 #[path = "scenario/telling.rs"]
 mod telling;
+#[path = "scenario/ways_out.rs"]
+mod ways_out;
 #[path = "scenario/weather.rs"]
 mod weather;
 #[path = "scenario/zones.rs"]

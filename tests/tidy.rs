@@ -32,7 +32,7 @@ const EDGES: &[(&str, &[&str])] = &[
     // `run`, because a run that is read is its records and their fold, and nobody is to read one otherwise.
     ("store", &["run", "aws", "event", "plan", "artifact", "model", "clock", "error"]),
     ("probe", &["exchange", "model", "clock", "error"]),
-    ("engine", &["run", "event", "plan", "store", "aws", "probe", "model", "clock", "error"]),
+    ("engine", &["release", "run", "event", "plan", "store", "aws", "probe", "model", "clock", "error"]),
     ("report", &["release", "run", "event", "plan", "model", "error"]),
     ("sandbox", &["clock"]),
     ("rehearsal", ANY),

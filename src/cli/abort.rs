@@ -3,6 +3,7 @@
 use super::args::RunArgs;
 use super::around::Around;
 use super::drive::Asked;
+use super::goal::left_open;
 use super::meant::{Meant, meant, over};
 use super::project::Project;
 use super::promote::{decide, goes_back};
@@ -20,6 +21,11 @@ pub async fn run(args: &RunArgs, around: &mut Around) -> Ended {
         Meant::UnderWay(run) => run,
         Meant::Over(run) => return over(&project, &cloud, around, &run, asked).await,
         Meant::Nothing => {
+            if let Some(run) = left_open(&cloud).await? {
+                let what = format!("no run is unfinished in {}: run {run} got stuck", project.environment);
+                let help = format!("to go on with its way back:\n{}", project.invocation.command("resume"));
+                return Err(Failure::new(Kind::Preflight, what).help(help));
+            }
             return Err(Failure::new(Kind::Preflight, format!("no run is unfinished in {}", project.environment))
                 .help(format!("to go back from a finished run: {}", project.invocation.command("rollback"))));
         }

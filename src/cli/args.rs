@@ -200,7 +200,7 @@ pub struct DeployArgs {
     /// How the run is driven and told.
     #[command(flatten)]
     pub drive: DriveArgs,
-    /// Run the plan of this file, and refuse if the world has moved since
+    /// Run the plan of this file, which says what is shipped and where, and refuse if the world has moved since
     #[arg(long, value_name = "FILE")]
     pub plan: Option<PathBuf>,
     /// End with 0 when an approval of the plan is reached
@@ -262,6 +262,9 @@ pub struct RollbackArgs {
     /// The release to go back to, or the run that made it live; the last good one before the live one if it is left out
     #[arg(long, value_name = "RELEASE", value_parser = label)]
     pub to: Option<String>,
+    /// Run the plan of this file, as `plan --rollback` has written it, and refuse if the world has moved since
+    #[arg(long, value_name = "FILE")]
+    pub plan: Option<PathBuf>,
 }
 
 /// `resume`.

@@ -113,7 +113,10 @@ pub async fn take(
 }
 
 /// Gives back what a run has taken that never began.
-async fn give_back(cloud: &Cloud, plan: &Plan, run: &RunId) -> Result<()> {
+///
+/// # Errors
+/// What the store says.
+pub async fn give_back(cloud: &Cloud, plan: &Plan, run: &RunId) -> Result<()> {
     let things = claims::of_ended(plan, &BTreeMap::new());
     Ok(claims::give_back(&cloud.bucket, &cloud.keys, run, &things).await?)
 }

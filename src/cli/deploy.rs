@@ -8,35 +8,45 @@ use super::args::DeployArgs;
 use super::around::Around;
 use super::claims::{self, Claims};
 use super::drive::{Asked, drive, no_change};
+use super::plan_file::PlanFile;
 use super::prepare::{self, Wanted};
 use super::project::{Cloud, Project};
 use super::{Ended, from, runs};
 use crate::artifact::Bundle;
+use crate::engine::start;
 use crate::error::{Failure, Kind, Result};
 use crate::event::record::{Back, Record};
 use crate::model::{Name, Revision, RunId};
-use crate::plan::Plan;
+use crate::plan::{Intent, Plan};
+use crate::report::goal::stale;
 use crate::report::plan_text;
+use crate::report::suggestions::verb;
 use crate::store::journal::{Append, hex};
 use crate::store::lease::{Taking, claim};
 use crate::store::lock::{self, Claim};
 use crate::store::{Journal, Lease, upload};
 
 pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
-    let (project, source) = from::open(&args.at, &args.release, around, "deploy").await?;
+    let file = args.plan.as_ref().map(|path| PlanFile::read(path, around, Intent::Deploy)).transpose()?;
+    let (at, release) = match &file {
+        Some(file) => (file.at(&args.at, around), file.release(&args.release)),
+        None => (args.at.clone(), args.release.clone()),
+    };
+    let (project, source) = from::open(&at, &release, around, "deploy").await?;
     let bundles = match &source {
         Some(_) => BTreeMap::new(),
-        None => prepare::bundles(&project, &args.release, around)?,
+        None => prepare::bundles(&project, &release, around)?,
     };
     let cloud = project.cloud(around, "shipit-deploy").await;
     let caller = prepare::caller(&project, &cloud).await?;
     let claims = claims::read(&project, &cloud).await?;
     claims::are_free(&project, &cloud, &claims).await?;
-    let mut wanted = from::wanted(&project, &cloud, around, &args.release, &bundles, source.as_ref())?;
+    let mut wanted = from::wanted(&project, &cloud, around, &release, &bundles, source.as_ref())?;
     let by = caller.arn.clone();
     let built = Box::pin(prepare::plan(&project, &cloud, around, &wanted, &claims, caller)).await?;
-    if let Some(path) = &args.plan {
-        is_still_true(&built.plan, &around.directory.join(path))?;
+    let typed = |verb: &str| project.invocation.command(&from::typed(verb, &args.release));
+    if let Some(file) = &file {
+        file.is_still_true(&built.plan, &typed("plan"))?;
     }
     if built.plan.is_empty() {
         return Ok(no_change(around, "deploy", &built));
@@ -51,8 +61,10 @@ pub async fn run(args: &DeployArgs, around: &mut Around) -> Ended {
         wanted.revisions.extend(lying.get(target.artifact.as_str()).map(|place| (name.clone(), place.clone())));
     }
     let asked = if args.until_approval { Asked::UntilApproval } else { Asked::Forward };
-    let order = Order { plan: built.plan, by, why: "deploy", parent: None, back: None, wanted, claims };
-    let (lease, loaded) = begin(&project, &cloud, around, order).await?;
+    let typed = typed("deploy");
+    let order =
+        Order { plan: built.plan, by, why: "deploy", parent: None, back: None, wanted, claims, stuck: None, typed };
+    let (lease, loaded) = Box::pin(begin(&project, &cloud, around, order)).await?;
     Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, ("deploy", asked))).await
 }
 
@@ -81,6 +93,10 @@ pub struct Order {
     pub claims: Claims,
     /// What will be live, with the place of each target's bundle.
     pub wanted: Wanted,
+    /// The run that got stuck and whose way back it takes up, if it does that.
+    pub stuck: Option<runs::Loaded>,
+    /// The command that was typed, to be typed again.
+    pub typed: String,
 }
 
 /// Stores the plan, claims the environment and the targets, writes the first entry: harmless at every point where it may break off.
@@ -104,6 +120,7 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
         back: order.back,
         origin: order.wanted.origin,
         again: order.wanted.again,
+        recovers: order.stuck.is_some(),
     };
     let revisions = order.wanted.revisions;
     let mut lease = match claim(&cloud.bucket, &cloud.keys, &wish, &around.holder).await? {
@@ -119,15 +136,47 @@ pub async fn begin(project: &Project, cloud: &Cloud, around: &Around, order: Ord
         lease.release(true).await?;
         return Err(failure);
     }
+    let mut first = vec![planned(wish, revisions, digest)];
+    match Box::pin(still_true(cloud, &order.plan, order.stuck.as_ref(), &order.typed, &mut lease)).await {
+        Ok(taken_up) => first.extend(taken_up),
+        Err(failure) => return Err(never_began(cloud, &order.plan, &run, lease, failure).await?),
+    }
     let (mut journal, _) = Journal::open(&cloud.bucket, &cloud.keys, &run).await?;
-    let first = planned(wish, revisions, digest);
-    match journal.append(now, lease.token(), std::slice::from_ref(&first)).await? {
+    match journal.append(now, lease.token(), &first).await? {
         Append::Done(_) => {}
         Append::Fenced => return Err(runs::taken_over(&run)),
     }
     let loaded = runs::load(&cloud.bucket, &cloud.keys, &run).await?;
     let loaded = loaded.ok_or_else(|| runs::planless(&run))?;
     Ok((lease, loaded))
+}
+
+/// What else stands in the first entry; the world must be as the plan found it, unless a stuck run is taken up.
+///
+/// # Errors
+/// In what it differs; what AWS says.
+async fn still_true(
+    cloud: &Cloud,
+    plan: &Plan,
+    stuck: Option<&runs::Loaded>,
+    typed: &str,
+    lease: &mut Lease,
+) -> Result<Vec<Record>> {
+    if let Some(stuck) = stuck {
+        return Ok(start::take_up(&cloud.clients, plan, &stuck.state).await?);
+    }
+    let moved = start::look_again(&cloud.clients, plan, lease).await.map_err(|trouble| match trouble {
+        start::Trouble::Aws(error) => error.into_failure(),
+        start::Trouble::Store(error) => error.into(),
+    })?;
+    if moved.is_empty() { Ok(Vec::new()) } else { Err(stale(&moved, typed)) }
+}
+
+/// Gives everything back that was taken for a run that never comes to be.
+async fn never_began(cloud: &Cloud, plan: &Plan, run: &RunId, lease: Lease, failure: Failure) -> Result<Failure> {
+    claims::give_back(cloud, plan, run).await?;
+    lease.release(true).await?;
+    Ok(failure)
 }
 
 /// The first entry of a run.
@@ -143,6 +192,7 @@ fn planned(claim: Claim, revisions: BTreeMap<Name, Revision>, plan: String) -> R
 /// # Errors
 /// A bundle is gone, or a target belongs to another run by now; the store cannot be used.
 pub async fn first_entry(
+    project: &Project,
     cloud: &Cloud,
     around: &Around,
     mut lease: Box<Lease>,
@@ -174,23 +224,19 @@ pub async fn first_entry(
         lease.release(true).await?;
         return Err(failure);
     }
-    let first = planned(claim, revisions, run.digest);
+    let stuck = match claim.parent.as_ref().filter(|_| claim.recovers) {
+        Some(parent) => Some(super::resume::load(cloud, parent).await?),
+        None => None,
+    };
+    let typed = project.invocation.command(&verb(&run.plan));
+    let taken_up = match Box::pin(still_true(cloud, &run.plan, stuck.as_ref(), &typed, &mut lease)).await {
+        Ok(taken_up) => taken_up,
+        Err(failure) => return Err(never_began(cloud, &run.plan, &id, *lease, failure).await?),
+    };
+    let first: Vec<Record> = std::iter::once(planned(claim, revisions, run.digest)).chain(taken_up).collect();
     let mut journal = run.journal;
-    match journal.append(around.clock.now(), lease.token(), std::slice::from_ref(&first)).await? {
+    match journal.append(around.clock.now(), lease.token(), &first).await? {
         Append::Done(_) => Ok((*lease, super::resume::load(cloud, &id).await?)),
         Append::Fenced => Err(runs::taken_over(&id)),
     }
-}
-
-fn is_still_true(plan: &Plan, path: &std::path::Path) -> Result<()> {
-    let stored = std::fs::read_to_string(path)
-        .map_err(|error| Failure::new(Kind::Usage, format!("{} cannot be read: {error}", path.display())))?;
-    if stored == super::plan::to_json(plan)? {
-        return Ok(());
-    }
-    Err(Failure::new(
-        Kind::Stale,
-        format!("the plan of {} is stale: the world, the pipeline or the artifacts changed", path.display()),
-    )
-    .help("look at the new plan with `shipit plan`, then deploy that"))
 }

@@ -16,6 +16,7 @@ use crate::model::{Name, Release, Revision, RunId, harmless};
 use crate::plan::Intent;
 use crate::plan::build::Observed;
 use crate::plan::function::hex_of;
+use crate::report::commands::quoted;
 use crate::run::RunStatus;
 use crate::store::{Bucket, copy};
 
@@ -40,7 +41,11 @@ pub struct Source {
 /// Every problem of the file; whatever keeps the release from being promoted.
 pub async fn open(at: &Where, args: &ReleaseArgs, around: &Around, verb: &str) -> Result<(Project, Option<Source>)> {
     let project = Project::open(at, around, Need::Store)?;
-    is_the_way_in(&project, args.from.as_deref(), verb)?;
+    is_the_way_in(
+        &project,
+        args.from.as_deref(),
+        &typed(verb, &ReleaseArgs { release: None, from: None, ..args.clone() }),
+    )?;
     let Some(from) = &args.from else {
         return Ok((Project::open_release(at, around, Need::All, args.release.as_deref())?, None));
     };
@@ -74,7 +79,29 @@ pub fn wanted(
         },
     };
     let again = args.again.as_ref().map(|why| harmless(why, REASON));
-    Ok(Wanted { allow_older: args.allow_older, again, ..wanted })
+    let command = |args: &ReleaseArgs| project.invocation.command(&typed("deploy", args));
+    let failed = args.again.clone().or_else(|| Some("why".to_owned()));
+    let anyway = (
+        command(&ReleaseArgs { allow_older: true, ..args.clone() }),
+        command(&ReleaseArgs { again: failed, ..args.clone() }),
+    );
+    Ok(Wanted { allow_older: args.allow_older, again, anyway, ..wanted })
+}
+
+/// A command about a release, as it was typed and with everything that it needs to mean the same again.
+pub fn typed(verb: &str, args: &ReleaseArgs) -> String {
+    let mut line = verb.to_owned();
+    let mut add = |name: &str, value: Option<&String>| {
+        line.extend(value.map(|value| format!(" --{name} {}", quoted(value))));
+    };
+    add("release", args.release.as_ref());
+    add("from", args.from.as_ref());
+    add("again", args.again.as_ref());
+    args.add_files.iter().for_each(|file| add("add-file", Some(file)));
+    if args.allow_older {
+        line.push_str(" --allow-older");
+    }
+    line
 }
 
 /// A release comes from another environment.

@@ -26,6 +26,14 @@ const RUNS: usize = 32;
 /// Runs that are read at the same time.
 const AT_ONCE: usize = 8;
 
+/// What a rollback would do.
+pub enum Aim {
+    /// A new run with this plan; nothing if the plan is empty.
+    Plan(Box<Aimed>),
+    /// The last run got stuck on its way there, or never ended: that is taken up.
+    Recover(Way),
+}
+
 /// A planned rollback.
 pub struct Aimed {
     /// The plan.
@@ -49,13 +57,14 @@ pub async fn aim(
     claims: &Claims,
     caller: Caller,
     to: Option<&str>,
-) -> Result<Aimed> {
-    let looked = prepare::look(project, cloud, around, claims, Intent::Rollback).await?;
+) -> Result<Aim> {
+    let looked = Box::pin(prepare::look(project, cloud, around, claims, Intent::Rollback)).await?;
     let live = live(project, cloud, &looked);
     let (found, unread) = find(cloud, &live, to).await?;
     let way = match found.map_err(|no| words::refusal(&no, &project.invocation))? {
         Goal::Serves(way) => way,
-        Goal::Go(way) | Goal::Recover(way) => {
+        Goal::Recover(way) => return Ok(Aim::Recover(way)),
+        Goal::Go(way) => {
             is_kept(project, cloud, &looked, &way).await?;
             way
         }
@@ -73,7 +82,7 @@ pub async fn aim(
     }
     built.notes.extend(unread);
     let back = Back { from: way.from, to: way.made };
-    Ok(Aimed { built, wanted, parent: way.parent, back })
+    Ok(Aim::Plan(Box::new(Aimed { built, wanted, parent: way.parent, back })))
 }
 
 /// What AWS shows on every target, under the labels that shipit knows.
@@ -146,6 +155,22 @@ fn is_settled(found: &std::result::Result<Goal, No>) -> bool {
         Ok(Goal::Recover(_)) | Err(No::TakenOut { .. } | No::NotOurs { .. } | No::Ambiguous { .. }) => true,
         Err(No::NothingShipped | No::NothingBefore { .. } | No::NeverLive { .. } | No::Incomplete { .. }) => false,
     }
+}
+
+/// The last run that changed anything, if it left open what serves: it got stuck, or never ended.
+///
+/// # Errors
+/// What the store says.
+pub async fn left_open(cloud: &Cloud) -> Result<Option<RunId>> {
+    let names = cloud.bucket.folders(&cloud.keys.runs()).await?;
+    let mut ids: Vec<RunId> = names.iter().filter_map(|name| RunId::parse(name).ok()).collect();
+    ids.sort_unstable();
+    for id in ids.into_iter().rev() {
+        if let Ok(Some((_, run))) = load(cloud, id).await? {
+            return Ok(run.is_left_open().then_some(run.run));
+        }
+    }
+    Ok(None)
 }
 
 /// One run; nothing if it changed nothing, and a note if it cannot be read.

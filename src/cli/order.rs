@@ -50,7 +50,10 @@ fn older(wanted: &Wanted, ours: &Origin, (release, theirs): (&str, &Origin), dir
         if wanted.allow_older {
             order.notes.push(format!("{what}; allowed by --allow-older"));
         } else if order.refused.iter().all(|refusal| refusal.what != what) {
-            let fix = "deploy what is newer; to go back on purpose use `shipit rollback`, or add --allow-older";
+            let fix = format!(
+                "deploy what is newer; to go back on purpose there is `shipit rollback`; to ship it all the same type\n{}",
+                wanted.anyway.0
+            );
             order.refused.push(Refusal::of_run(what).fix(fix));
         }
     };
@@ -116,7 +119,10 @@ fn failed_before(wanted: &Wanted, runs: &[RunSummary], order: &mut Order) {
     match &wanted.again {
         Some(why) => order.notes.push(format!("{what}; tried again: {why}")),
         None => {
-            let fix = "deploy a release that mends it; if the cause was another one, add --again \"why\", which goes on record";
+            let fix = format!(
+                "deploy a release that mends it; if the cause was another one say which, it goes on record\n{}",
+                wanted.anyway.1
+            );
             order.refused.push(Refusal::of_run(what).fix(fix));
         }
     }

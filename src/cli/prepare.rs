@@ -52,6 +52,8 @@ pub struct Wanted {
     pub hooks: BTreeMap<Name, HookTimes>,
     /// What functions get, by target, if it was made here.
     pub code: BTreeMap<Name, Bundle>,
+    /// What is typed to ship it though it is older, and though it failed here before.
+    pub anyway: (String, String),
 }
 
 /// Bundles all artifacts that a target names; warnings are said.
@@ -265,7 +267,7 @@ pub async fn plan(
     claims: &Claims,
     caller: Caller,
 ) -> Result<Built> {
-    let looked = look(project, cloud, around, claims, wanted.intent).await?;
+    let looked = Box::pin(look(project, cloud, around, claims, wanted.intent)).await?;
     plan_of(project, cloud, around, wanted, looked, caller).await
 }
 

@@ -126,7 +126,8 @@ pub async fn decide(
     }
     match take(cloud, around, &id, PATIENCE).await? {
         Taken::Ours(lease) => {
-            let (lease, loaded) = super::deploy::first_entry(cloud, around, lease, load(cloud, &id).await?).await?;
+            let (lease, loaded) =
+                Box::pin(super::deploy::first_entry(project, cloud, around, lease, load(cloud, &id).await?)).await?;
             Box::pin(drive(project, cloud, around, &args.drive, lease, loaded, asked)).await
         }
         Taken::Over => over(project, cloud, around, &load(cloud, &id).await?, asked).await,

@@ -8,9 +8,11 @@ use tokio::time::Instant;
 use super::args::ResumeArgs;
 use super::around::Around;
 use super::drive::{Asked, drive};
+use super::goal::{Aim, aim, left_open};
 use super::meant::{Meant, meant, told};
 use super::project::{Cloud, Project};
-use super::{Ended, runs};
+use super::recover::recover;
+use super::{Ended, claims, prepare, runs};
 use crate::config::Need;
 use crate::error::{Failure, Kind, Result};
 use crate::model::RunId;
@@ -28,8 +30,14 @@ pub async fn run(args: &ResumeArgs, around: &mut Around) -> Ended {
     let asked = ("resume", if args.if_abandoned { Asked::Watchdog } else { Asked::Forward });
     let run = match meant(&project, &cloud, &args.meant, asked.0).await? {
         Meant::UnderWay(run) => *run,
-        Meant::Over(run) => return Ok(told(&project, around, &run, asked)),
+        Meant::Over(run) => match take_up(args, &cloud, around, Some(&run.state.run)).await? {
+            Some(code) => return Ok(code),
+            None => return Ok(told(&project, around, &run, asked)),
+        },
         Meant::Nothing => {
+            if let Some(code) = take_up(args, &cloud, around, None).await? {
+                return Ok(code);
+            }
             let _ = writeln!(around.err, "no run is unfinished in {}", project.environment);
             return Ok(0);
         }
@@ -41,7 +49,8 @@ pub async fn run(args: &ResumeArgs, around: &mut Around) -> Ended {
         match watched(&cloud, around, &seen).await? {
             Taken::Ours(lease) => {
                 let loaded = load(&cloud, &id).await?;
-                let (lease, loaded) = super::deploy::first_entry(&cloud, around, lease, loaded).await?;
+                let first = super::deploy::first_entry(&project, &cloud, around, lease, loaded);
+                let (lease, loaded) = Box::pin(first).await?;
                 return Box::pin(drive(&project, &cloud, around, &args.drive, lease, loaded, asked)).await;
             }
             Taken::Over => return Ok(told(&project, around, &load(&cloud, &id).await?, asked)),
@@ -68,6 +77,25 @@ async fn watched(cloud: &Cloud, around: &Around, run: &runs::Loaded) -> Result<T
     };
     let asked = (&around.holder, LAPSE + Duration::from_secs(10));
     Ok(taken(take_over_telling(&cloud.bucket, &cloud.keys, id, asked, tell).await?))
+}
+
+/// The last run got stuck, and nothing is under way since: its way back is taken up, by whoever is not just looking after
+/// abandoned runs.
+async fn take_up(args: &ResumeArgs, cloud: &Cloud, around: &mut Around, run: Option<&RunId>) -> Result<Option<u8>> {
+    let left = if args.if_abandoned { None } else { left_open(cloud).await? };
+    let Some(left) = left.filter(|left| run.is_none_or(|run| run == left)) else { return Ok(None) };
+    let project = Project::open(&args.at, around, Need::Targets)?;
+    let caller = prepare::caller(&project, cloud).await?;
+    let claims = claims::read(&project, cloud).await?;
+    claims::are_free(&project, cloud, &claims).await?;
+    let by = caller.arn.clone();
+    match Box::pin(aim(&project, cloud, around, &claims, caller, None)).await? {
+        Aim::Recover(way) if way.parent == left => {
+            let asked = ("resume", Asked::Forward);
+            Box::pin(recover(&project, cloud, around, &args.drive, (&way, claims, by), asked)).await.map(Some)
+        }
+        Aim::Recover(_) | Aim::Plan(_) => Ok(None),
+    }
 }
 
 /// How taking a run over went.

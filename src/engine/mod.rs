@@ -11,6 +11,7 @@ mod keeper;
 mod pace;
 mod page;
 mod programs;
+pub mod start;
 mod sweep;
 #[cfg(test)]
 mod tests;

@@ -51,6 +51,12 @@ pub enum Left {
 }
 
 impl PastRun {
+    /// Whether it left open what serves, and its way back can be taken up.
+    pub fn is_left_open(&self) -> bool {
+        let is_unknown = self.targets.values().any(|target| target.left == Left::Unknown);
+        is_unknown && matches!(self.outcome, Some(Outcome::Stuck) | None)
+    }
+
     /// A run as its plan and its journal tell it; none if it changed nothing.
     pub fn of(plan: &Plan, state: &State) -> Option<PastRun> {
         let outcome = state.status.outcome();

@@ -4,7 +4,7 @@ use super::commands::{Invocation, quoted};
 use crate::error::{Failure, Kind};
 use crate::event::record::Outcome;
 use crate::model::{Name, Revision, RunId};
-use crate::release::{No, Way, Why};
+use crate::release::{Difference, Moved, No, Way, Why};
 
 /// Why a rollback goes there, as a note beside its plan.
 pub fn why(way: &Way) -> String {
@@ -15,6 +15,15 @@ pub fn why(way: &Way) -> String {
         Why::Named => "you named it".to_owned(),
     };
     format!("back to {}{made}: {why}", way.release)
+}
+
+/// What taking up the way back of a stuck run means.
+pub fn recovering(way: &Way) -> String {
+    format!(
+        "plan: run {} goes on towards {}, which it had found and did not get back to: what it left is ended, and hosts and \
+         calls are looked at until {} serves\n",
+        way.parent, way.release, way.release
+    )
 }
 
 /// Why a rollback goes nowhere.
@@ -98,4 +107,35 @@ fn ended(outcome: Option<Outcome>) -> &'static str {
 fn to<T: AsRef<str>>(invocation: &Invocation, names: impl IntoIterator<Item = T>) -> String {
     let line = |name: T| invocation.command(&format!("rollback --to {}", quoted(name.as_ref())));
     names.into_iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// The world is not as the plan found it any more; `again` is the command that was typed.
+pub fn stale(moved: &[Moved], again: &str) -> Failure {
+    let mut what = "the plan is stale: meanwhile somebody else was there; nothing was changed".to_owned();
+    for Moved { target, in_what } in moved {
+        what.push_str(&format!("\n- {target}: {}", difference(in_what)));
+    }
+    Failure::new(Kind::Stale, what).help(format!("look at what is live now, then plan anew\n{again}"))
+}
+
+fn difference(of: &Difference) -> String {
+    let or = |it: &Option<String>, none: &str| it.clone().unwrap_or_else(|| none.to_owned());
+    let all = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    match of {
+        Difference::Live { planned, found } => {
+            format!("{} is live, the plan found {}", or(found, "nothing"), or(planned, "nothing"))
+        }
+        Difference::ScalingGroups { planned, found } => {
+            format!("its Auto Scaling group is {}, the plan found {}", all(found), all(planned))
+        }
+        Difference::TargetGroups { planned, found } => {
+            format!("its target groups are {}, the plan found {}", all(found), all(planned))
+        }
+        Difference::Active { deployment } => format!("deployment {deployment} is under way"),
+        Difference::Alias { planned, found } => {
+            format!("its alias is {}, the plan found {}", or(found, "not there"), or(planned, "none"))
+        }
+        Difference::Settings => "the settings of $LATEST are others than the plan found".to_owned(),
+        Difference::Gone => "it is not there any more".to_owned(),
+    }
 }

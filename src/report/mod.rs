@@ -6,6 +6,7 @@
 
 pub mod called;
 pub mod commands;
+pub mod differs;
 pub mod ending;
 pub mod failure;
 pub mod fsck;

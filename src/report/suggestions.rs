@@ -36,7 +36,10 @@ fn of_status(plan: &Plan, state: &State, invocation: &Invocation, is_driven: boo
     let status = invocation.suggest("status", "what is live now");
     let is_aborted = state.cause.as_ref().is_some_and(|cause| cause.side == Side::Person);
     let again = invocation.suggest(&verb(plan), if is_aborted { "again" } else { "again, once the cause is gone" });
-    let abort = invocation.suggest("abort", format!("rolls back to {keeps}"));
+    let goes_back = old
+        .as_ref()
+        .map_or_else(|| "goes back: nothing was live before".to_owned(), |old| format!("rolls back to {old}"));
+    let abort = invocation.suggest("abort", goes_back);
     let is_going_back = state.cause.is_some();
     match state.status {
         RunStatus::Ended(Outcome::Succeeded) => match (plan.intent, old) {
@@ -48,7 +51,7 @@ fn of_status(plan: &Plan, state: &State, invocation: &Invocation, is_driven: boo
         RunStatus::Ended(Outcome::Held) => vec![invocation.suggest("rollback", format!("back to {keeps}")), show],
         RunStatus::Ended(Outcome::Stuck) => {
             let back = match &old {
-                Some(_) => invocation.suggest("rollback", format!("tries to go back to {keeps} once more")),
+                Some(_) => invocation.suggest("resume", format!("looks anew and goes on towards {keeps}")),
                 None => invocation.suggest("deploy", "a release that works; there was none before"),
             };
             [show, back].into_iter().chain(looks(plan, state)).collect()

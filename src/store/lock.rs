@@ -55,6 +55,9 @@ pub struct Claim {
     /// Why a release that failed here before is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again: Option<String>,
+    /// Whether it takes up the way back of its parent, which got stuck.
+    #[serde(default)]
+    pub recovers: bool,
 }
 
 /// The process that drives it.

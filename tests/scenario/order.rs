@@ -26,7 +26,11 @@ async fn a_build_that_comes_late_does_not_replace_a_newer_one() {
     let said = by_build(&stage, &format!("{LINE} one"), "acme/shop deploy", 56).await;
     assert_eq!(said.code, 10, "{}", said.err);
     let why = "build 56 of acme/shop deploy is older than build 57, which made the live two";
-    assert!(said.err.contains(why) && said.err.contains("--allow-older"), "{}", said.err);
+    assert!(
+        said.err.contains(why) && said.err.contains("shipit deploy --release one --allow-older shop.yml -e production"),
+        "{}",
+        said.err
+    );
     let said = by_build(&stage, "plan shop.yml --release one", "acme/shop deploy", 56).await;
     assert_eq!(said.code, 10, "{}", said.err);
     // Another job's numbers say nothing.
@@ -157,7 +161,8 @@ async fn a_release_that_failed_here_needs_a_reason() {
     let said = stage.shipit(&format!("{LINE} other-name")).await;
     assert_eq!(said.code, 10, "{}", said.err);
     assert!(said.err.contains("this release failed here before, in run 2026"), "{}", said.err);
-    assert!(said.err.contains("--again"), "{}", said.err);
+    let next = "shipit deploy --release other-name --again why shop.yml -e production";
+    assert!(said.err.contains(next), "{}", said.err);
     assert_eq!(stage.shipit(&format!("{LINE} two --again=")).await.code, 2);
     let said = stage.shipit(&format!("{LINE} two --again=flaky-database")).await;
     assert_eq!(said.code, 20, "{}", said.err);

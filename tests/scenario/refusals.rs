@@ -47,11 +47,35 @@ async fn a_plan_that_was_shown_is_what_runs_or_is_stale() {
     let said = stage.shipit("plan shop.yml --release two --out plan.json --detailed-exitcode").await;
     assert_eq!(said.code, 3, "{}", said.err);
     stage.release("three", "");
-    let said = stage.shipit("deploy shop.yml --release two --plan plan.json").await;
+    let said = stage.shipit("deploy shop.yml --release three --plan plan.json").await;
     assert_eq!(said.code, 12, "{}", said.err);
+    for part in [
+        "the plan of plan.json is stale; nothing was changed",
+        "\n- release label: three, the plan has two\n",
+        "\n- release bundles web sha256: ",
+        "shipit plan --release three shop.yml -e production",
+    ] {
+        assert!(said.err.contains(part), "{part}\n{}", said.err);
+    }
+    for (file, text, why) in [
+        ("gone.json", None, "gone.json cannot be read"),
+        ("empty.json", Some(""), "empty.json is no plan: it is empty"),
+        ("shop.txt", Some("version: 1"), "shop.txt is no plan: it is not JSON"),
+        ("list.json", Some("[]"), "list.json is no plan: it is a JSON list"),
+        ("result.json", Some(r#"{"command": "plan", "outcome": "planned"}"#), "it is the result of a command"),
+    ] {
+        if let Some(text) = text {
+            stage.write(file, text);
+        }
+        let said = stage.shipit(&format!("deploy shop.yml --plan {file}")).await;
+        assert_eq!(said.code, 2, "{file}: {}", said.err);
+        assert!(said.err.contains(why) && said.err.contains("shipit plan --out FILE"), "{why}\n{}", said.err);
+    }
+    let said = stage.shipit("rollback shop.yml --plan plan.json").await;
+    assert!(said.code == 2 && said.err.contains("is a plan for `shipit deploy --plan`"), "{}", said.err);
     nothing_changed(&stage).await;
     stage.release("two", "");
-    let said = stage.shipit("deploy shop.yml --release two --plan plan.json --result-file result.json").await;
+    let said = stage.shipit("deploy shop.yml --plan plan.json --result-file result.json").await;
     assert_eq!(said.code, 0, "{}", said.err);
     let result = std::fs::read_to_string(stage.directory.join("result.json")).unwrap();
     assert!(result.contains("\"outcome\": \"succeeded\""), "{result}");

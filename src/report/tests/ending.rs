@@ -210,8 +210,8 @@ fn stuck() {
       link      https://ap-northeast-2.console.aws.amazon.com/codesuite/codedeploy/deployments/d-BBBBBBBBB?region=ap-northeast-2
       next      shipit show 20261121-093406-kfzw storefront -e production
                   # the whole story
-                shipit rollback storefront -e production
-                  # tries to go back to r1 once more
+                shipit resume storefront -e production
+                  # looks anew and goes on towards r1
                 aws deploy get-deployment --region ap-northeast-2 --deployment-id d-BBBBBBBBB
                   # what CodeDeploy says of web
 

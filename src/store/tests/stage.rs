@@ -71,6 +71,7 @@ pub fn claim_of(letter: char) -> Claim {
         back: None,
         origin: None,
         again: None,
+        recovers: false,
     }
 }
 
