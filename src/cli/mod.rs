@@ -18,9 +18,9 @@ mod files;
 #[cfg(test)]
 mod formats;
 mod from;
+mod fsck;
 mod goal;
 mod look;
-mod fsck;
 mod meant;
 mod order;
 mod outlets;

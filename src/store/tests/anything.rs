@@ -16,7 +16,7 @@ use crate::event::decision::Wish;
 use crate::event::record::{Cause, Outcome, Record, Side};
 use crate::model::{Format, Name, RunId};
 use crate::plan::StepId;
-use crate::report::status::RunView;
+use crate::report::status::{LastRun, RunSeen, RunView};
 use crate::report::{
     HistoryRow, Invocation, ResultDocument, StatusView, Style, ending, history_text, lines, status_text,
 };
@@ -233,11 +233,22 @@ async fn read_all(stage: &Stage) {
         let (plan, state) = (&run.plan, &run.state);
         ending(plan, state, &invocation, false, Style::PLAIN);
         ResultDocument::of_run("deploy", plan, state, 0, None).text();
-        let view = RunView::of(plan, state, None, &invocation);
+        let seen = RunSeen { plan, state, view: None };
+        let view = RunView::of(seen, None, &invocation, now);
         let (pipeline, environment) = (plan.pipeline.clone(), plan.environment.clone());
         let (targets, notes) = (Vec::new(), Vec::new());
         status_text(
-            &StatusView { v: Format::NOW, at: now, pipeline, environment, targets, run: Some(view), notes },
+            &StatusView {
+                v: Format::NOW,
+                at: now,
+                pipeline,
+                environment,
+                targets,
+                run: Some(view),
+                unread: None,
+                last: LastRun::of(seen, &invocation),
+                notes,
+            },
             Style::PLAIN,
         );
         let mut view = View::new(plan);
