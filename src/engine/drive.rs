@@ -128,12 +128,11 @@ impl Driver {
         } = self;
         let (guard, token) = (lease.guard(), lease.token());
         let keeper = Keeper::start(lease);
-        let view = View::new(&plan);
         let hearing = Hearing::new(&bucket, &keys, &state.run);
         let mut driving = Driving {
+            view: View::new(&plan),
             plan,
             state,
-            view,
             sites,
             prober,
             directory,

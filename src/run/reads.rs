@@ -206,10 +206,12 @@ fn wanted_watching(lane: &Lane, state: &LaneState, view: &LaneView) -> Vec<Wante
     for watch in active_watches(lane, state) {
         for condition in &watch.conditions {
             match condition {
-                Condition::Targets { .. } => {
+                Condition::Targets { lasting, .. } => {
                     let least = least_healthy(lane, condition, view);
                     let is_low = least.is_some_and(|least| view.lows.contains_key(&least));
-                    let pace = if is_low { LOW } else { HEALTH };
+                    // Twice in the time that is allowed, so that it is not over before it is seen.
+                    let seldom = lasting.map_or(HEALTH, |lasting| HEALTH.min(signed(lasting) / 2));
+                    let pace = if is_low { LOW.min(seldom) } else { seldom };
                     reads.extend(lane.fleet().into_iter().flat_map(|fleet| health_reads(fleet, pace)));
                     // Perhaps fewer are wanted by now.
                     let rolling = lane.fleet().filter(|fleet| is_low && fleet.rolling.is_some());

@@ -24,7 +24,7 @@ async fn a_person_promotes() {
     assert!(status.out.contains("for a person to promote until"), "{}", status.out);
     // Whoever promotes needs the pipeline's file and nothing else.
     std::fs::remove_dir_all(stage.directory.join("app")).unwrap();
-    assert!(status.out.contains("bundle 05525cee serves all"), "{}", status.out);
+    assert!(status.out.contains("blue bundle 05525cee gets all of the traffic"), "{}", status.out);
     let said = stage.shipit("promote shop.yml").await;
     assert_eq!(said.code, 0, "{}\n{}", said.err, said.out);
     let picture = stage.picture().await;

@@ -73,7 +73,7 @@ async fn hosts_get_the_release_a_few_at_a_time() {
     let said = stage.shipit("deploy shop.yml --release two").await;
     assert_eq!(said.code, 0, "{}{}", said.err, said.out);
     insta::assert_snapshot!(said.out, @r"
-    ✓ succeeded after 8m32s: release two is live in production
+    ✓ succeeded after 8m15s: release two is live in production
       traffic   web: two serves all of it
       changed   web: bundle 05525cee → two
       next      shipit status shop.yml -e production     # what is live now
@@ -97,8 +97,8 @@ async fn a_failing_hook_is_taken_back_by_codedeploy() {
     let said = stage.shipit("deploy shop.yml --release two").await;
     assert_eq!(said.code, 20, "{}{}", said.err, said.out);
     insta::assert_snapshot!(super::telling::plain(&said.out), @r"
-    ↺ rolled back after LONG: ValidateService failed on i-…:
-      hook.sh failed with exit code 1
+    ↺ rolled back after 4m: ValidateService failed on i-…: hook.sh
+      failed with exit code 1
       where  web, step create, deployment d-…: CodeDeploy stopped it
       traffic  web: bundle 05525cee serves all of it again; two had some from
                 TIME until TIME at the latest
@@ -137,8 +137,8 @@ async fn a_red_alarm_stops_the_roll_and_brings_the_hosts_back() {
     let said = stage.shipit("deploy shop.yml --release two").await;
     assert_eq!(said.code, 20, "{}{}", said.err, said.out);
     insta::assert_snapshot!(super::telling::plain(&said.out), @r"
-    ↺ rolled back after LONG: alarm shop-5xx: Threshold Crossed: 1 datapoint [N
-      (21/11/26 09:02:00)] was greater than or equal to the threshold (5.0).
+    ↺ rolled back after LONG: alarm shop-5xx: Threshold Crossed: 1 datapoint
+      [N (21/11/26 09:02:00)] was greater than or equal to the threshold (5.0).
       where  web, step create, deployment d-…: a condition that shipit
                 watches
       traffic  web: bundle 05525cee serves all of it again; two had some from
@@ -151,7 +151,7 @@ async fn a_red_alarm_stops_the_roll_and_brings_the_hosts_back() {
                 shipit deploy shop.yml -e production
                   # again, once the cause is gone
 
-      targets ≥ 3 passes: 3 healthy, at least 3 needed
+      targets ≥ 3 passes: 4 healthy, at least 3 needed
       http /healthz passes: answers
     ");
     let picture = stage.picture().await;

@@ -151,6 +151,9 @@ pub struct RunView {
     pub targets: Vec<TargetBrief>,
     /// Until when a person may promote, if one is waited for.
     pub open_until: Option<Timestamp>,
+    /// Why nothing is begun that is slow to take back: what people decide cannot be heard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deaf: Option<String>,
     /// Who drives it, if somebody does.
     pub driver: Option<Driver>,
     /// What makes sense now.

@@ -48,6 +48,10 @@ impl RunView {
             cause: state.trouble().map(|cause| cause.what.clone()),
             lanes: lanes.collect(),
             targets: briefs(plan, state),
+            deaf: state.deaf.as_ref().map(|deaf| {
+                let needs = deaf.needs.as_ref().map(|needs| format!("; it needs {needs}")).unwrap_or_default();
+                format!("{}{needs}", crate::model::harmless(&deaf.why, 300))
+            }),
             open_until: open_until(plan, state).filter(|_| state.status == RunStatus::Paused),
             driver,
             next,

@@ -144,6 +144,9 @@ fn run_text(page: &mut Page, run: &RunView, now: Timestamp) {
         lane_text(page, lane, now);
     }
     left_out(page, run.lanes.len());
+    if let Some(deaf) = &run.deaf {
+        page.field("waits", &format!("to hear what people decide, before what is slow to take back: {deaf}"));
+    }
     if let Some(until) = run.open_until {
         let left = short(between(now, until));
         page.field("waits", &format!("for a person to promote until {}, {left} left; then it rolls back", date(until)));

@@ -65,6 +65,9 @@ impl Tree<'_> {
             self.marked(2, Mark::Failed, cause);
         }
         self.line(2, None, &format!("driver: {}", driver_text(run.driver.as_ref(), now)));
+        if let Some(deaf) = &run.deaf {
+            self.marked(2, Mark::Trouble, &format!("waits to hear what people decide: {deaf}"));
+        }
         if let Some(until) = run.open_until {
             let left = short(between(now, until));
             self.marked(2, Mark::Paused, &format!("waits for a person to promote, {left} left; then it rolls back"));
