@@ -61,7 +61,7 @@ async fn who_cannot_hear_waits_before_traffic_moves_and_hears_an_abort_later() {
     assert!(words.contains(needs), "{words}");
     assert_eq!(abort.code, 0, "{}", abort.err);
     assert_eq!(said.code, 20, "{}\n{}", said.err, said.out);
-    assert_eq!(said.err.matches("does not begin: what people").count(), 1, "{}", said.err);
+    assert_eq!(said.err.matches("! web reroute  does not begin: what people").count(), 1, "{}", said.err);
     assert!(said.err.contains("what people decide is heard again"), "{}", said.err);
     let picture = stage.picture().await;
     assert!(picture.starts_with("live baseline on 4") && picture.ends_with("1 group"), "{picture}");

@@ -71,7 +71,7 @@ async fn it_says_who_serves_while_traffic_moves_to_green() {
     assert_eq!(code, 0);
     insta::assert_snapshot!(seen.join("\n"), @r"
     blue baseline 100% 4/4, green two 0% 0/4
-    blue baseline 66.67% 4/4, green two 33.33% 2/4
+    green two 50% 4/4, blue baseline 50% 4/4
     green two 66.67% 4/4, blue baseline 33.33% 2/4
     green two 100% 4/4, blue baseline 0% 0/4
     two 100% 4/4
@@ -89,11 +89,10 @@ async fn it_says_who_serves_on_the_way_back() {
     assert_eq!(code, 20);
     insta::assert_snapshot!(seen.join("\n"), @r"
     blue baseline 100% 4/4, green two 0% 0/4
-    blue baseline 66.67% 4/4, green two 33.33% 2/4
+    green two 50% 4/4, blue baseline 50% 4/4
     green two 66.67% 4/4, blue baseline 33.33% 2/4
     green two 100% 4/4, blue baseline 0% 0/4
     green two 66.67% 4/4, blue baseline 33.33% 2/4
-    green two 50% 4/4, blue baseline 50% 4/4
     blue baseline 66.67% 4/4, green two 33.33% 2/4
     blue baseline 100% 4/4, green two 0% 0/4
     baseline 100% 4/4
@@ -196,7 +195,7 @@ async fn a_run_is_watched_until_it_ends() {
     TIME  ✓ web  http /healthz passes: answers
     TIME  ✓ web reroute  traffic is on green, 4 healthy (LONG)
     TIME  ▸ web bake  5m watched without a failure
-    TIME  ✓ web bake  5m watched (LONG)
+    TIME  ✓ web bake  5m watched (5m)
     TIME  ▸ web finish  blue is deleted (usually 3m, at most 1h9m)
     TIME  ✓ web finish  CodeDeploy_shop-web_d-… is the fleet now (0s)
     TIME  ✓ succeeded after LONG; live: web two

@@ -72,7 +72,8 @@ async fn an_hour_costs_few_calls() {
     *calls.get_mut("s3:PutObject").unwrap() -= beats;
     *calls.get_mut("s3:ListObjectsV2").unwrap() -= decisions;
     let total: u64 = calls.values().sum();
-    assert!(total <= 150, "{total} calls in {minutes} minutes: {calls:#?}");
+    // Twenty a minute while something may end, eight while only time passes.
+    assert!(total <= 9 * u64::try_from(minutes).unwrap(), "{total} calls in {minutes} minutes: {calls:#?}");
 }
 
 /// Whichever call of a run is refused for good, users end up with the release they had.

@@ -99,7 +99,8 @@ async fn in_parts(client: &Client, file: &std::path::Path, size: u64) {
     let complete = client.complete_multipart_upload().bucket("bkt").key("parts").upload_id(&id);
     let complete = complete.multipart_upload(parts).if_none_match("*");
     assert!(complete.clone().send().await.unwrap().checksum_sha256().unwrap().ends_with("-2"));
-    assert_eq!(refused(complete.send().await), code(404, "NoSuchUpload"));
+    // S3 says the same once more to whoever did not hear the first answer.
+    assert!(complete.send().await.unwrap().checksum_sha256().unwrap().ends_with("-2"));
 }
 
 #[tokio::test]
