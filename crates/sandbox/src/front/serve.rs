@@ -48,7 +48,13 @@ impl Sandbox {
         let (parts, body) = request.into_parts();
         let most = match self.most_bytes(&parts) {
             Ok(most) => most,
-            Err(refused) => return Ok((*refused).map(Full::new)),
+            Err(refused) => {
+                // What is short is taken in, so that the connection can be kept; who asks first is not asked for it.
+                if !parts.headers.contains_key("expect") {
+                    let _ = Limited::new(body, REFUSED_BODY).collect().await;
+                }
+                return Ok((*refused).map(Full::new));
+            }
         };
         // What announces itself as too large is not read, nor asked for if it waits to be.
         let announced =
@@ -67,6 +73,9 @@ impl Sandbox {
         }
     }
 }
+
+/// Most of a body that is taken in though its request is refused.
+const REFUSED_BODY: usize = 64 * 1024;
 
 /// S3 says it in its own way, all others with 413.
 fn too_large(parts: Parts) -> Response<Full<Bytes>> {
