@@ -118,7 +118,9 @@ impl Sandbox {
             return Ok(balancer::MAX_BODY);
         }
         let now = self.world.wire.now();
-        auth::check_head(&request, &self.world.lock().identities, now).map_err(|refusal| {
+        // The state is let go before it is asked for once more.
+        let checked = auth::check_head(&request, &self.world.lock().identities, now);
+        checked.map_err(|refusal| {
             let id = {
                 let state = &mut *self.world.lock();
                 state.calls.next_id(&mut state.rng)

@@ -46,19 +46,18 @@ impl Sandbox {
 
     async fn over_socket(self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, io::Error> {
         let (parts, body) = request.into_parts();
+        let announced =
+            parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         let most = match self.most_bytes(&parts) {
             Ok(most) => most,
+            Err(_) if announced.is_some_and(|length| length > MAX_BODY) => return Ok(too_large(parts)),
             Err(refused) => {
-                // What is short is taken in, so that the connection can be kept; who asks first is not asked for it.
-                if !parts.headers.contains_key("expect") {
-                    let _ = Limited::new(body, REFUSED_BODY).collect().await;
-                }
+                // What is short is taken in, so that the connection can be kept.
+                drop(Limited::new(body, REFUSED_BODY).collect().await);
                 return Ok((*refused).map(Full::new));
             }
         };
         // What announces itself as too large is not read, nor asked for if it waits to be.
-        let announced =
-            parts.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if announced.is_some_and(|length| length > most) {
             return Ok(too_large(parts));
         }
